@@ -1,0 +1,1 @@
+"""The Clare's Law disclosure service."""

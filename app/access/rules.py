@@ -1,0 +1,167 @@
+"""Roles and what each may do (H1.3). Pure. A permission is named in the signature of every handler."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from uuid import UUID
+
+
+class Role(StrEnum):
+    """The staff of H1.3; the head of public protection stands at the top of the alert ladder (H11)."""
+
+    CONTROL_ROOM = "control_room"
+    PUBLIC_PROTECTION_OFFICER = "public_protection_officer"
+    PUBLIC_PROTECTION_SUPERVISOR = "public_protection_supervisor"
+    HEAD_OF_PUBLIC_PROTECTION = "head_of_public_protection"
+    FORUM_MEMBER = "forum_member"
+    FORUM_CHAIR = "forum_chair"
+    INTELLIGENCE_OFFICER = "intelligence_officer"
+    PROFESSIONAL_STANDARDS = "professional_standards"
+    AUDITOR = "auditor"
+    ADMINISTRATOR = "administrator"
+
+
+class Permission(StrEnum):
+    """What one handler lets a person do, in the trade's verbs."""
+
+    OPEN_APPLICATION = "open_application"
+    READ_CASE = "read_case"
+    LIST_CASES = "list_cases"
+    SEARCH_CASES = "search_cases"
+    ASSIGN_CASE = "assign_case"
+    RECORD_CONTACT = "record_contact"
+    RECORD_CHECK = "record_check"
+    DECIDE_INITIALLY = "decide_initially"
+    RECORD_MEETING = "record_meeting"
+    FIND_MALICIOUS = "find_malicious"
+    ASSESS_RISK = "assess_risk"
+    SAFEGUARD = "safeguard"
+    CATEGORISE = "categorise"
+    CONSIDER_REPRESENTATIONS = "consider_representations"
+    REFER_TO_FORUM = "refer_to_forum"
+    WITHDRAW = "withdraw"
+    SUPERVISE = "supervise"
+    ARRANGE_FORUM = "arrange_forum"
+    READ_FORUM = "read_forum"
+    DECIDE_AT_FORUM = "decide_at_forum"
+    RECORD_POLICE_CONCLUSION = "record_police_conclusion"
+    UNDERTAKE_FORUM_ACTION = "undertake_forum_action"
+    AUTHORISE_EMERGENCY = "authorise_emergency"
+    PREPARE_ITEMS = "prepare_items"
+    CLEAR_DELIVERY = "clear_delivery"
+    RECORD_DELIVERY = "record_delivery"
+    READ_VERBATIM = "read_verbatim"
+    POSTPONE = "postpone"
+    WRITE_FINAL_REPORT = "write_final_report"
+    RECORD_SUBMISSION = "record_submission"
+    CLOSE_CASE = "close_case"
+    RETRIEVE_FINAL_REPORTS = "retrieve_final_reports"
+    READ_ALERTS = "read_alerts"
+    READ_LOG = "read_log"
+    ADMINISTER = "administer"
+
+
+P = Permission
+
+_EVERY_OFFICER = {
+    P.READ_CASE,
+    P.LIST_CASES,
+    P.SEARCH_CASES,
+    P.READ_ALERTS,
+    P.RECORD_CONTACT,
+    P.SAFEGUARD,
+}
+_OFFICER = _EVERY_OFFICER | {
+    P.OPEN_APPLICATION,
+    P.RECORD_CHECK,
+    P.DECIDE_INITIALLY,
+    P.RECORD_MEETING,
+    P.FIND_MALICIOUS,
+    P.ASSESS_RISK,
+    P.CATEGORISE,
+    P.CONSIDER_REPRESENTATIONS,
+    P.REFER_TO_FORUM,
+    P.WITHDRAW,
+    P.READ_FORUM,
+    P.RECORD_POLICE_CONCLUSION,
+    P.UNDERTAKE_FORUM_ACTION,
+    P.PREPARE_ITEMS,
+    P.CLEAR_DELIVERY,
+    P.RECORD_DELIVERY,
+    P.READ_VERBATIM,
+    P.WRITE_FINAL_REPORT,
+    P.RECORD_SUBMISSION,
+    P.CLOSE_CASE,
+}
+_SUPERVISOR = _OFFICER | {
+    P.ASSIGN_CASE,
+    P.SUPERVISE,
+    P.ARRANGE_FORUM,
+    P.AUTHORISE_EMERGENCY,
+    P.POSTPONE,
+}
+_FORUM = {P.READ_CASE, P.READ_FORUM, P.UNDERTAKE_FORUM_ACTION}
+
+PERMISSIONS: dict[Role, frozenset[Permission]] = {
+    Role.CONTROL_ROOM: frozenset(_EVERY_OFFICER | {P.OPEN_APPLICATION, P.RECORD_CHECK}),
+    Role.PUBLIC_PROTECTION_OFFICER: frozenset(_OFFICER),
+    Role.PUBLIC_PROTECTION_SUPERVISOR: frozenset(_SUPERVISOR),
+    Role.HEAD_OF_PUBLIC_PROTECTION: frozenset(_SUPERVISOR),
+    Role.FORUM_MEMBER: frozenset(_FORUM),
+    Role.FORUM_CHAIR: frozenset(_FORUM | {P.ARRANGE_FORUM, P.DECIDE_AT_FORUM, P.POSTPONE}),
+    Role.INTELLIGENCE_OFFICER: frozenset(
+        {P.READ_CASE, P.LIST_CASES, P.SEARCH_CASES, P.RETRIEVE_FINAL_REPORTS, P.RECORD_SUBMISSION}
+    ),
+    Role.PROFESSIONAL_STANDARDS: frozenset({P.READ_CASE, P.LIST_CASES, P.SEARCH_CASES, P.READ_VERBATIM, P.READ_LOG}),
+    Role.AUDITOR: frozenset({P.READ_LOG}),
+    Role.ADMINISTRATOR: frozenset({P.ADMINISTER}),
+}
+
+
+@dataclass(frozen=True)
+class Actor:
+    """The person asking, with the rights of this moment.
+
+    `force_id` is the force whose rows are in reach: the own force, or for a partner none; `agenda` are the cases
+    that a partner sees because they stand on the agenda of the own forum; `serves_force_id` is the force that a
+    partner's agency sits with.
+    """
+
+    staff_id: UUID
+    name: str
+    roles: frozenset[Role]
+    force_id: str | None
+    agency_id: str | None
+    serves_force_id: str
+    rank: str | None = None
+    agenda: frozenset[UUID] = frozenset()
+
+    @property
+    def organisation(self) -> str:
+        """The force or agency, as the log names it."""
+        return self.force_id or self.agency_id or ""
+
+    @property
+    def is_partner(self) -> bool:
+        """From a partner agency, whose sight ends with the agenda."""
+        return self.force_id is None
+
+    @property
+    def is_supervisor(self) -> bool:
+        """May do what a public protection supervisor does."""
+        return self.may(Permission.SUPERVISE)
+
+    def may(self, permission: Permission) -> bool:
+        """Whether any of the roles carries the permission."""
+        return any(permission in PERMISSIONS[role] for role in self.roles)
+
+
+def roles_that_may(permission: Permission) -> list[Role]:
+    """The roles that carry a permission, in the order of H1.3."""
+    return [role for role in Role if permission in PERMISSIONS[role]]
+
+
+def known_roles(names: Iterable[str]) -> frozenset[Role]:
+    """The roles that this version knows among `names`; an unknown name grants nothing."""
+    values = {role.value for role in Role}
+    return frozenset(Role(name) for name in names if name in values)

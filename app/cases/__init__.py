@@ -1,0 +1,1 @@
+"""The case: who is in it, where it stands, and the one door by which it moves."""

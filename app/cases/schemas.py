@@ -1,0 +1,147 @@
+"""What acts, decisions and cases look like at the door."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+from pydantic import AwareDatetime, Field
+
+from app.cases.tables import Grade, LinkKind, PartyRole
+from app.editions.terms import Outcome, Route
+from app.errors import Obstacle
+from app.people.schemas import Form, Narrative, PersonView, View
+from app.process import Stage
+
+
+class ActIn(Form):
+    """A fact that happened. Left out, `occurred_at` is now; it is never in the future (H10.7)."""
+
+    occurred_at: AwareDatetime | None = Field(
+        None,
+        description="When it happened, with a UTC offset.",
+        examples=["2026-05-04T16:40:00+01:00"],
+    )
+
+
+class GradeIn(Form):
+    """A grade of risk, whether harm is immediate or imminent, and why (H2.6)."""
+
+    grade: Grade
+    immediate: bool = False
+    reason: Narrative
+
+
+class AssignmentIn(Form):
+    """Who is to hold the case, and why it goes to them."""
+
+    staff_id: UUID
+    reason: Narrative
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """What a service made: the row's id, what was flagged about it, and for a disclosure its recipient."""
+
+    id: UUID
+    flags: tuple[Obstacle, ...] = ()
+    recipient: UUID | None = None
+
+
+@dataclass(frozen=True)
+class Parties:
+    """The parties of a case with their persons."""
+
+    subject: "PartyView | None" = None
+    potential_victims: tuple["PartyView", ...] = ()
+    applicant: "PartyView | None" = None
+    children: tuple["PartyView", ...] = field(default=())
+
+    @property
+    def applicant_is_potential_victim(self) -> bool:
+        """Whether the person who asks is a potential victim."""
+        return self.applicant is not None and self.applicant.role is PartyRole.POTENTIAL_VICTIM
+
+    @property
+    def everyone(self) -> tuple["PartyView", ...]:
+        """All parties once each."""
+        third_party = () if self.applicant is None or self.applicant_is_potential_victim else (self.applicant,)
+        subject = () if self.subject is None else (self.subject,)
+        return (*subject, *self.potential_victims, *third_party, *self.children)
+
+
+class PartyView(View):
+    """A person's part in a case."""
+
+    id: UUID
+    role: PartyRole
+    is_applicant: bool
+    relationship: str | None
+    relationship_ended: bool | None
+    connection: str | None
+    police_employment: str | None
+    person: PersonView
+
+
+class FlagView(View):
+    """Something put before a supervisor: what rule was not met."""
+
+    code: str
+    says: str
+    rule: str
+
+
+class Receipt(View):
+    """Answer to every act and decision: what was kept, where the case stands, what a supervisor will see."""
+
+    id: UUID = Field(description="Of the row that was made.")
+    case_id: UUID
+    reference: str
+    stage: Stage
+    version: int = Field(description="Send it as If-Match with the next decision.")
+    put_before_supervisor: list[FlagView] = []
+
+
+class AssignmentView(View):
+    """Who held the case from when."""
+
+    id: UUID
+    staff_id: UUID
+    staff_name: str
+    reason: str
+    occurred_at: datetime
+
+
+class GradeView(View):
+    """A grade of risk as recorded."""
+
+    id: UUID
+    potential_victim_id: UUID | None
+    grade: Grade
+    immediate: bool
+    reason: str
+    recorded_by: UUID
+    occurred_at: datetime
+    recorded_at: datetime
+
+
+class CaseHeader(View):
+    """The case itself, without its parties."""
+
+    id: UUID
+    reference: str
+    force_id: str
+    route: Route
+    stage: Stage
+    edition: str
+    version: int
+    first_contact_at: datetime | None
+    first_contact_recorded_at: datetime | None
+    prioritised: bool | None
+    urgent_since: datetime | None
+    police_involved: bool
+    subject_identified_at: datetime | None
+    assigned_to: UUID | None
+    outcome: Outcome | None
+    closed_at: datetime | None
+    follows_id: UUID | None
+    follows_because: LinkKind | None

@@ -1,0 +1,199 @@
+"""The one way into a case (`access_case`) and the one door by which it moves (`advance`)."""
+
+import secrets
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from app.access.rules import Actor
+from app.access.tables import StaffMember
+from app.cases.rules import happened_at
+from app.cases.schemas import AssignmentIn, GradeIn, Parties, PartyView, Recorded
+from app.cases.tables import Assignment, Case, Party, PartyRole, RiskGrade
+from app.editions.terms import Outcome
+from app.errors import NotFound, Unprocessable, WrongStage
+from app.people.service import persons
+from app.process import IllegalMove, Move, Stage, require
+from app.storage.base import columns_of
+from app.timeline.service import tell
+
+_REFERENCE_LETTERS = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
+
+
+class CaseNotFound(NotFound):
+    """No such case, or somebody else's: the two answer alike."""
+
+    code = "case_not_found"
+
+    def __init__(self) -> None:
+        super().__init__("No case is held under that address, or it is not yours to see.")
+
+
+class NoSuchParty(Unprocessable):
+    """The person named is not a party of this case in that part."""
+
+    code = "no_such_party"
+
+
+def new_reference() -> str:
+    """A reference that tells nothing: random, without letters that are misheard on the telephone."""
+    return "DVDS-" + "".join(secrets.choice(_REFERENCE_LETTERS) for _ in range(8))
+
+
+async def access_case(session: AsyncSession, case_id: UUID, *, for_change: bool) -> Case:
+    """The case, if row-level security shows it to this transaction; held against others where it is to change."""
+    query = select(Case).where(col(Case.id) == case_id)
+    if for_change:
+        query = query.with_for_update()
+    case = (await session.scalars(query)).one_or_none()
+    if case is None:
+        raise CaseNotFound
+    return case
+
+
+async def advance(
+    session: AsyncSession,
+    case: Case,
+    move: Move,
+    *,
+    by: Actor,
+    now: datetime,
+    sentence: str,
+    about_id: UUID | None = None,
+    outcome: Outcome | None = None,
+) -> None:
+    """Move the case along the transition table, or raise WrongStage and change nothing."""
+    try:
+        case.stage = require(case.stage, move)
+    except IllegalMove as illegal:
+        raise WrongStage(str(illegal)) from None
+    if outcome is not None:
+        case.outcome = outcome
+    if case.stage is Stage.CLOSED:
+        case.closed_at = now
+    await note(session, case, move.value, sentence, by=by, now=now, about_id=about_id)
+
+
+async def note(
+    session: AsyncSession,
+    case: Case,
+    kind: str,
+    sentence: str,
+    *,
+    by: Actor,
+    now: datetime,
+    occurred_at: datetime | None = None,
+    about_id: UUID | None = None,
+) -> None:
+    """Tell the case's timeline."""
+    await tell(
+        session,
+        case_id=case.id,
+        force_id=case.force_id,
+        kind=kind,
+        sentence=sentence,
+        by=by.staff_id,
+        now=now,
+        occurred_at=occurred_at,
+        about_id=about_id,
+    )
+
+
+def must_be_at(case: Case, *stages: Stage) -> None:
+    """Refuse a decision that is out of order."""
+    if case.stage not in stages:
+        wanted = " or ".join(stage.value for stage in stages)
+        raise WrongStage(f"The case is at {case.stage.value}; this is decided at {wanted}.")
+
+
+async def parties(session: AsyncSession, case_id: UUID) -> Parties:
+    """Who is in the case."""
+    people = await persons(session, case_id)
+    rows = (await session.execute(select(*columns_of(Party)).where(col(Party.case_id) == case_id))).mappings()
+    views = [PartyView.model_validate({**row, "person": people[row["person_id"]]}) for row in rows]
+    return Parties(
+        subject=next((view for view in views if view.role is PartyRole.SUBJECT), None),
+        potential_victims=tuple(view for view in views if view.role is PartyRole.POTENTIAL_VICTIM),
+        applicant=next((view for view in views if view.is_applicant), None),
+        children=tuple(view for view in views if view.role is PartyRole.CHILD),
+    )
+
+
+async def party_ids(session: AsyncSession, case_id: UUID, role: PartyRole) -> list[UUID]:
+    """The ids of the parties that play one part."""
+    query = select(col(Party.id)).where(col(Party.case_id) == case_id, col(Party.role) == role).order_by(col(Party.id))
+    return list(await session.scalars(query))
+
+
+async def must_be_party(session: AsyncSession, case: Case, party_id: UUID, *roles: PartyRole, field: str) -> Party:
+    """The party named, if it plays one of the parts in this case."""
+    party = await session.get(Party, party_id)
+    if party is None or party.case_id != case.id or (roles and party.role not in roles):
+        wanted = " or ".join(role.value for role in roles) or "party"
+        raise NoSuchParty(f"{field} must name a {wanted} of this case; its case file lists them.", field=field)
+    return party
+
+
+async def grade_risk(
+    session: AsyncSession,
+    case: Case,
+    graded: GradeIn,
+    *,
+    by: Actor,
+    now: datetime,
+    occurred_at: datetime | None = None,
+    potential_victim_id: UUID | None = None,
+) -> UUID:
+    """Keep a grade of risk. Immediate or imminent harm makes the case urgent from then on (H2.4, H2.6)."""
+    row = RiskGrade(
+        case_id=case.id,
+        force_id=case.force_id,
+        potential_victim_id=potential_victim_id,
+        occurred_at=happened_at(occurred_at, now=now),
+        recorded_at=now,
+        recorded_by=by.staff_id,
+        **graded.model_dump(),
+    )
+    session.add(row)
+    if graded.immediate and case.urgent_since is None:
+        case.urgent_since = row.occurred_at
+        await note(
+            session,
+            case,
+            "made_urgent",
+            "Immediate or imminent risk: the case is urgent from now on.",
+            by=by,
+            now=now,
+        )
+    return row.id
+
+
+async def assign(session: AsyncSession, case: Case, order: AssignmentIn, *, actor: Actor, now: datetime) -> Recorded:
+    """Give the case to an officer of its force; the history is kept."""
+    officer = await session.get(StaffMember, order.staff_id)
+    if officer is None or not officer.active or officer.force_id != case.force_id:
+        raise Unprocessable("staff_id must name an active member of staff of this force.", field="staff_id")
+    row = Assignment(
+        case_id=case.id,
+        force_id=case.force_id,
+        staff_id=officer.id,
+        reason=order.reason,
+        occurred_at=now,
+        recorded_at=now,
+        recorded_by=actor.staff_id,
+    )
+    session.add(row)
+    case.assigned_to = officer.id
+    await note(
+        session,
+        case,
+        "assigned",
+        f"Assigned to {officer.name}.",
+        by=actor,
+        now=now,
+        about_id=row.id,
+    )
+    return Recorded(row.id)

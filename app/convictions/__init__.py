@@ -1,0 +1,1 @@
+"""Convictions and out-of-court disposals, and when each becomes spent (H7.3)."""

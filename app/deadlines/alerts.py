@@ -1,0 +1,137 @@
+"""The sweep that turns fallen rungs into alerts, and the inbox that staff read them from (H11).
+
+Rows are the schedule: the sweep asks for clocks whose `next_alert_at` has come, never for a window of time, so an
+outage delays an alert and cannot lose it.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import column, or_, select, table
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from app.access.rules import Actor, Role
+from app.deadlines.policy import missed, next_rung
+from app.deadlines.schemas import AlertView
+from app.deadlines.service import calendar_of, facts_of
+from app.deadlines.tables import Alert, Clock
+from app.editions import edition
+from app.editions.terms import AlertLevel
+from app.errors import NotFound
+from app.storage.base import columns_of
+
+BATCH = 200
+
+_case = table("application", column("id"), column("assigned_to"))
+"""Who holds the case decides whose inbox an alert is in; the case's own package lies above this one."""
+
+LEVELS_READ: dict[Role, frozenset[AlertLevel]] = {
+    Role.CONTROL_ROOM: frozenset({AlertLevel.OFFICER}),
+    Role.PUBLIC_PROTECTION_OFFICER: frozenset({AlertLevel.OFFICER}),
+    Role.PUBLIC_PROTECTION_SUPERVISOR: frozenset({AlertLevel.OFFICER, AlertLevel.SUPERVISOR}),
+    Role.HEAD_OF_PUBLIC_PROTECTION: frozenset(AlertLevel),
+}
+
+
+class AlertNotFound(NotFound):
+    """No such alert in this inbox."""
+
+    code = "alert_not_found"
+
+
+async def sweep(session: AsyncSession, *, now: datetime) -> int:
+    """Record every alert that has fallen due, at most BATCH clocks; how many clocks were swept.
+
+    Any number of workers: each claims other rows, and the unique key of an alert records it once at most.
+    """
+    query = (
+        select(Clock)
+        .where(col(Clock.next_alert_at) <= now)
+        .order_by(col(Clock.next_alert_at))
+        .limit(BATCH)
+        .with_for_update(skip_locked=True)
+    )
+    claimed = list(await session.scalars(query))
+    for clock in claimed:
+        await _raise_alerts(session, clock, now=now)
+    return len(claimed)
+
+
+async def _raise_alerts(session: AsyncSession, clock: Clock, *, now: datetime) -> None:
+    calendar = await calendar_of(session, clock.division)
+    ladder = edition(clock.edition).alerts
+    facts = facts_of(clock)
+    fallen = missed(facts, calendar=calendar, alerts=ladder, after=clock.swept_to, now=now)
+    rows = [
+        {
+            "case_id": clock.case_id,
+            "force_id": clock.force_id,
+            "clock_id": clock.id,
+            "clock_kind": clock.kind,
+            "reference": clock.reference,
+            "rung": rung.code,
+            "level": level,
+            "due_on": clock.due_on,
+            "due_at": clock.due_at,
+            "fell_at": rung.at,
+            "recorded_at": now,
+            "superseded": rung is not fallen[-1],
+        }
+        for rung in fallen
+        for level in rung.levels
+    ]
+    if rows:
+        await session.execute(insert(Alert).on_conflict_do_nothing(), rows)
+    following = next_rung(facts, calendar=calendar, alerts=ladder, after=now)
+    clock.swept_to = now
+    clock.next_alert_at = following.at if following else None
+
+
+def _inbox(actor: Actor) -> list[AlertLevel]:
+    return sorted({level for role in actor.roles for level in LEVELS_READ.get(role, ())})
+
+
+async def alerts_for(
+    session: AsyncSession,
+    actor: Actor,
+    *,
+    acknowledged: bool | None,
+    after: tuple[datetime, UUID] | None,
+    limit: int,
+) -> Sequence[AlertView]:
+    """The alerts of a person's levels, newest first: an officer's own cases and unheld ones; a supervisor's all."""
+    query = (
+        select(*columns_of(Alert), col(Alert.clock_kind).label("clock"))
+        .join(_case, _case.c.id == col(Alert.case_id))
+        .where(col(Alert.level).in_(_inbox(actor)))
+        .order_by(col(Alert.recorded_at).desc(), col(Alert.id).desc())
+        .limit(limit)
+    )
+    if not actor.is_supervisor:
+        query = query.where(or_(_case.c.assigned_to == actor.staff_id, _case.c.assigned_to.is_(None)))
+    if acknowledged is not None:
+        unread = col(Alert.acknowledged_at).is_(None)
+        query = query.where(~unread if acknowledged else unread)
+    if after is not None:
+        moment, alert_id = after
+        query = query.where(
+            or_(
+                col(Alert.recorded_at) < moment,
+                (col(Alert.recorded_at) == moment) & (col(Alert.id) < alert_id),
+            )
+        )
+    return [AlertView.model_validate(row) for row in (await session.execute(query)).all()]
+
+
+async def acknowledge(session: AsyncSession, actor: Actor, alert_id: UUID, *, now: datetime) -> Alert:
+    """A person has seen the alert; the first acknowledgement stands."""
+    query = select(Alert).where(col(Alert.id) == alert_id, col(Alert.level).in_(_inbox(actor))).with_for_update()
+    alert = (await session.scalars(query)).one_or_none()
+    if alert is None:
+        raise AlertNotFound("No such alert is in your inbox.")
+    if alert.acknowledged_at is None:
+        alert.acknowledged_at, alert.acknowledged_by = now, actor.staff_id
+    return alert

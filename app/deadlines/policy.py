@@ -1,0 +1,293 @@
+"""Which clocks a case has, when staff are alerted, and how a clock stands (H9, H11). Pure.
+
+What each number is stands in the edition; how days are counted stands in `calendar`. Nothing is
+kept that can be derived: a breach follows from when a duty was due and done (H10.7).
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from enum import StrEnum
+from itertools import chain, count, takewhile
+
+from app.clock import aware
+from app.deadlines.calendar import (
+    Calendar,
+    Due,
+    Hours,
+    Rule,
+    day_with_left,
+    due,
+    in_time,
+    last_moment,
+    london_day,
+    rule_of,
+    start_of,
+)
+from app.editions.rules import AlertLadder, Edition, Limit
+from app.editions.terms import AlertLevel, ClockKind, Route, StartingEvent
+
+_DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class ClockFacts:
+    """What alerts and state are worked out from: a clock's row, or its plan before there is one.
+
+    A `projected` clock counts from a meeting not yet held: it alerts and cannot breach (H9.2).
+    """
+
+    rule: Rule
+    started_at: datetime
+    due_on: date
+    due_at: datetime
+    projected: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ClockPlan:
+    """A clock to start: its limit with source and mark, its event, and when it is due and why."""
+
+    kind: ClockKind
+    limit: Limit
+    starts_from: StartingEvent
+    due: Due
+    projected: bool = False
+
+    @property
+    def facts(self) -> ClockFacts:
+        """The plan as alerts and state see it."""
+        return ClockFacts(self.due.rule, self.due.started_at, self.due.due_on, self.due.due_at, self.projected)
+
+
+def plan_clock(
+    limit: Limit,
+    started_at: datetime,
+    calendar: Calendar,
+    *,
+    projected: bool = False,
+    starts_from: StartingEvent | None = None,
+) -> ClockPlan:
+    """The clock of one limit from one moment. Raises CalendarNotPublished; ValueError if naive."""
+    return ClockPlan(
+        kind=limit.clock,
+        limit=limit,
+        starts_from=starts_from or limit.starts_from,
+        due=due(started_at, rule_of(limit), calendar),
+        projected=projected,
+    )
+
+
+def clocks_at_opening(
+    edition: Edition,
+    *,
+    route: Route,
+    first_contact_at: datetime | None = None,
+    received_at: datetime | None = None,
+    applicant_is_potential_victim: bool,
+    prioritised: bool,
+    calendar: Calendar,
+) -> list[ClockPlan]:
+    """The clocks that run from initial contact (right to ask) or receipt (right to know), H9.
+
+    Limits that run from the meeting are projected from the last moment at which it can be held in
+    time (H9.2); without a limit on the meeting there is nothing to project from. A right-to-know
+    case that carries on a right to ask brings its first contact: the whole case runs from that
+    (H8.4).
+
+    In the order of ClockKind. Raises CalendarNotPublished, and ValueError where the moment that the
+    route needs is missing, a right to ask comes with a receipt, or a moment has no offset.
+    """
+    if route is Route.RIGHT_TO_ASK:
+        began_at, stray, wanted = first_contact_at, received_at, "first_contact_at alone"
+    else:
+        began_at, stray, wanted = received_at, None, "received_at"
+    if began_at is None or stray is not None:
+        raise ValueError(f"the clocks of {route} run from {wanted}")
+
+    plans: dict[ClockKind, ClockPlan] = {}
+    limits = _limits(
+        edition,
+        route=route,
+        applicant_is_potential_victim=applicant_is_potential_victim,
+        prioritised=prioritised,
+    )
+    for limit in limits:
+        if limit.starts_from is not StartingEvent.COMPLETED_MEETING:
+            started_at, starts_from = began_at, limit.starts_from
+            if limit.clock is ClockKind.WHOLE_CASE and first_contact_at is not None:
+                started_at, starts_from = first_contact_at, StartingEvent.INITIAL_CONTACT
+            plans[limit.clock] = plan_clock(limit, started_at, calendar, starts_from=starts_from)
+        elif (meeting := plans.get(ClockKind.FACE_TO_FACE)) is not None:
+            plans[limit.clock] = plan_clock(limit, last_moment(meeting.due), calendar, projected=True)
+    return list(plans.values())
+
+
+def clocks_at_meeting(
+    edition: Edition,
+    *,
+    route: Route,
+    met_at: datetime,
+    applicant_is_potential_victim: bool,
+    prioritised: bool,
+    calendar: Calendar,
+) -> list[ClockPlan]:
+    """The clocks that run from the actual completed meeting, however late (H9.2).
+
+    They replace the projected ones, and run side by side. Raises CalendarNotPublished; ValueError
+    where the moment has no offset.
+    """
+    limits = _limits(
+        edition,
+        route=route,
+        applicant_is_potential_victim=applicant_is_potential_victim,
+        prioritised=prioritised,
+    )
+    return [
+        plan_clock(limit, met_at, calendar) for limit in limits if limit.starts_from is StartingEvent.COMPLETED_MEETING
+    ]
+
+
+def _limits(
+    edition: Edition, *, route: Route, applicant_is_potential_victim: bool, prioritised: bool
+) -> Iterator[Limit]:
+    for clock in ClockKind:  # its order puts the meeting before what is projected from it
+        limit = edition.limit(
+            clock,
+            route=route,
+            applicant_is_potential_victim=applicant_is_potential_victim,
+            prioritised=prioritised,
+        )
+        if limit is not None:
+            yield limit
+
+
+class RungKind(StrEnum):
+    """The kinds of alert, in the order they fall (H11)."""
+
+    DUE_SOON = "due_soon"
+    DUE_TODAY = "due_today"
+    BREACHED = "breached"
+    REMINDER = "reminder"
+
+
+@dataclass(frozen=True, slots=True)
+class Rung:
+    """One step of the ladder: a code unique to its clock and due date, when, and whom it tells.
+
+    Codes: `due_soon-12h`, `due_soon-5d` (working days left), `due_today`, `breached`, `reminder-1`.
+    """
+
+    code: str
+    kind: RungKind
+    at: datetime
+    levels: tuple[AlertLevel, ...]
+
+
+def rungs(facts: ClockFacts, *, calendar: Calendar, alerts: AlertLadder) -> tuple[Rung, ...]:
+    """Every rung up to the breach, by time; those that fall before the clock started are dropped.
+
+    Hours have no `due_today`; a projected clock has no `breached` (H9.2). Days alert as the London
+    day begins. Raises CalendarNotPublished.
+    """
+    ladder = list(_due_soon(facts, calendar, alerts))
+    if not isinstance(facts.rule, Hours):
+        today = start_of(facts.due_on)
+        ladder.append(Rung("due_today", RungKind.DUE_TODAY, today, alerts.due_today))
+    if not facts.projected:
+        at = aware(facts.due_at)
+        ladder.append(Rung("breached", RungKind.BREACHED, at, alerts.breached))
+    started_at = aware(facts.started_at)
+    return tuple(sorted((r for r in ladder if r.at >= started_at), key=lambda rung: rung.at))
+
+
+def _due_soon(facts: ClockFacts, calendar: Calendar, alerts: AlertLadder) -> Iterator[Rung]:
+    if isinstance(facts.rule, Hours):
+        for left in alerts.hours_left:
+            at = aware(facts.due_at) - timedelta(hours=left)
+            yield Rung(f"due_soon-{left}h", RungKind.DUE_SOON, at, alerts.due_soon)
+        return
+    since = london_day(facts.started_at)
+    for left in alerts.working_days_left:
+        day = day_with_left(left, facts.due_on, calendar, since=since)
+        if day is not None:
+            yield Rung(f"due_soon-{left}d", RungKind.DUE_SOON, start_of(day), alerts.due_soon)
+
+
+def _reminders(facts: ClockFacts, alerts: AlertLadder, *, first: int = 1) -> Iterator[Rung]:
+    if facts.projected:
+        return
+    for number in count(first):
+        days = number * alerts.reminder_every_days
+        if isinstance(facts.rule, Hours):
+            at = aware(facts.due_at) + days * _DAY
+        else:
+            at = start_of(facts.due_on + (days + 1) * _DAY)
+        levels = alerts.reminder_levels(days)
+        yield Rung(f"reminder-{number}", RungKind.REMINDER, at, levels)
+
+
+def next_rung(facts: ClockFacts, *, calendar: Calendar, alerts: AlertLadder, after: datetime | None) -> Rung | None:
+    """The first rung later than `after`, or the first of all where it is None.
+
+    None only for a projected clock that has no rung left: reminders of a breach have no end.
+    Raises CalendarNotPublished; ValueError if `after` has no offset.
+    """
+    first = 1
+    if after is not None and (late := aware(after) - aware(facts.due_at)) > timedelta():
+        # Whole periods less two stay short of `after`, whatever the clock change.
+        first = max(1, late // (alerts.reminder_every_days * _DAY) - 1)
+    ladder = chain(rungs(facts, calendar=calendar, alerts=alerts), _reminders(facts, alerts, first=first))
+    return next((rung for rung in ladder if after is None or rung.at > aware(after)), None)
+
+
+def missed(
+    facts: ClockFacts,
+    *,
+    calendar: Calendar,
+    alerts: AlertLadder,
+    after: datetime | None,
+    now: datetime,
+) -> list[Rung]:
+    """The rungs later than `after` and not later than `now`, in order.
+
+    The last is sent; those before it are recorded as superseded (H11). Raises CalendarNotPublished;
+    ValueError where a moment has no offset.
+    """
+    ladder = chain(rungs(facts, calendar=calendar, alerts=alerts), _reminders(facts, alerts))
+    fallen = takewhile(lambda rung: rung.at <= aware(now), ladder)
+    return [rung for rung in fallen if after is None or rung.at > aware(after)]
+
+
+class ClockState(StrEnum):
+    """How a clock stands; derived from its times, never stored (H10.7)."""
+
+    RUNNING = "running"
+    PROJECTED = "projected"
+    MET_IN_TIME = "met_in_time"
+    MET_LATE = "met_late"
+    BREACHED = "breached"
+    ENDED = "ended"
+    ENDED_BREACHED = "ended_breached"
+
+
+def state(facts: ClockFacts, *, met_at: datetime | None, ended_at: datetime | None, now: datetime) -> ClockState:
+    """How the clock stands at `now`.
+
+    What counts is when the duty was done, not when that was typed (H10.7). A clock that ended unmet
+    keeps its breach (H9.3). A projected clock never breaches (H9.2). ValueError for a naive moment.
+    """
+    until = met_at or ended_at or now
+    late = not in_time(until, facts) and not facts.projected
+    if met_at is not None:
+        return ClockState.MET_LATE if late else ClockState.MET_IN_TIME
+    if ended_at is not None:
+        return ClockState.ENDED_BREACHED if late else ClockState.ENDED
+    if facts.projected:
+        return ClockState.PROJECTED
+    return ClockState.BREACHED if late else ClockState.RUNNING
+
+
+def time_left(facts: ClockFacts, *, now: datetime) -> timedelta:
+    """Elapsed time until the duty is due; below zero once it is past. ValueError if naive."""
+    return aware(facts.due_at) - aware(now)

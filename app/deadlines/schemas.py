@@ -1,0 +1,63 @@
+"""Clocks and alerts as they go out."""
+
+from datetime import date, datetime
+from uuid import UUID
+
+from pydantic import Field
+
+from app.deadlines.policy import ClockState
+from app.deadlines.tables import EndedBecause
+from app.editions.terms import AlertLevel, ClockKind, Mark, StartingEvent
+from app.people.schemas import View
+
+
+class DayView(View):
+    """One London day of a count: its number where it counts, and why it does or does not."""
+
+    date: date
+    counted: bool
+    number: int | None
+    why: str
+
+
+class ClockView(View):
+    """One limit at work. `due_on` is the last day; `due_at` the instant it ends; `seconds_left` below zero is late."""
+
+    id: UUID
+    kind: ClockKind
+    limit: str = Field(examples=["10 working days"])
+    mark: Mark
+    state: ClockState
+    started_at: datetime
+    starts_from: StartingEvent
+    due_on: date
+    due_at: datetime
+    seconds_left: int | None
+    met_at: datetime | None
+    met_recorded_at: datetime | None
+    ended_at: datetime | None
+    ended_because: EndedBecause | None
+
+
+class ClockWorking(ClockView):
+    """A clock with its working, day by day (H10.5)."""
+
+    division: str
+    calendar_version: str | None
+    working: list[DayView]
+
+
+class AlertView(View):
+    """An alert: the case's reference, the clock and the time, nothing else (H11)."""
+
+    id: UUID
+    case_id: UUID
+    reference: str
+    clock: ClockKind
+    rung: str = Field(examples=["due_soon-12h", "due_today", "breached", "reminder-3"])
+    level: AlertLevel
+    due_on: date
+    due_at: datetime
+    recorded_at: datetime
+    superseded: bool
+    acknowledged_at: datetime | None

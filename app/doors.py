@@ -1,0 +1,371 @@
+"""What every front door shares: the session, the moment, the person, the permission, the case.
+
+A handler names its permission in its signature and gets a `Door` or a `CaseDoor`. Acts go through `record`,
+decisions through `decide`: the first are facts and are never refused for a rule of the scheme, the second are
+permissions and must say which version of the case they were made on. Services never commit; the session does,
+once, before the answer is sent.
+"""
+
+import hashlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+import rfc8785
+from fastapi import Depends, Header, Path, Request, Response
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from pydantic import BaseModel
+from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from app import clock
+from app.access.rules import Actor, Permission, roles_that_may
+from app.access.service import actor_for
+from app.access.tables import AnsweredRequest
+from app.access.tokens import TokenReader, TokenRefused
+from app.cases.schemas import FlagView, Receipt, Recorded
+from app.cases.service import CaseNotFound, access_case
+from app.cases.tables import Case
+from app.errors import NotPermitted, StaleVersion, Unauthenticated, Unprocessable, VersionRequired
+from app.evidence.service import log
+from app.evidence.tables import Category
+from app.safeguarding.tables import Duty, DutyKind
+from app.storage.engine import set_context
+
+CaseService = Callable[..., Awaitable[Recorded]]
+"""Called with (session, case, body, actor=, now=), as every service that changes a case is."""
+
+
+class NoToken(Unauthenticated):
+    """The request carries no usable bearer token."""
+
+    code = "no_token"
+
+
+class RoleMayNot(NotPermitted):
+    """None of the person's roles carries the permission."""
+
+    code = "role_may_not"
+
+
+class KeyReused(Unprocessable):
+    """The idempotency key came before with another request."""
+
+    code = "idempotency_key_reused"
+
+
+async def session(request: Request) -> AsyncIterator[AsyncSession]:
+    """The request's one session: committed after the handler and before the answer, rolled back on any error."""
+    async with request.app.state.sessions() as opened:
+        yield opened
+        await opened.commit()
+
+
+SessionDep = Annotated[AsyncSession, Depends(session, scope="function")]
+
+_bearer = HTTPBearer(auto_error=False, description="A token of the configured issuer.")
+
+
+async def actor(
+    request: Request,
+    db: SessionDep,
+    bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
+) -> Actor:
+    """Who asks, by a guarded token and an active account; the transaction then reaches that person's rows only."""
+    if bearer is None:
+        raise NoToken("Send a bearer token: 'Authorization: Bearer <token>'.")
+    reader: TokenReader = request.app.state.tokens
+    try:
+        claims = reader.read(bearer.credentials, now=clock.real_now())
+    except TokenRefused as refused:
+        raise NoToken(f"The token was refused ({refused.reason}). Sign in again.") from None
+    person = await actor_for(db, claims.subject)
+    request.state.actor = person
+    await set_context(db, force_id=person.force_id, agenda=person.agenda)
+    return person
+
+
+ActorDep = Annotated[Actor, Depends(actor)]
+
+
+@dataclass
+class Door:
+    """A request that is let in: for lists, searches, and what has no case yet."""
+
+    session: AsyncSession
+    actor: Actor
+    now: datetime
+    request_id: str
+    response: Response
+    action: str
+    idempotency_key: str | None = None
+
+    async def log(
+        self,
+        category: Category,
+        *,
+        case_id: UUID | None = None,
+        force_id: str | None = None,
+        recipient: UUID | None = None,
+        event_id: UUID | None = None,
+    ) -> None:
+        """Leave this request's row in the log (H12.1)."""
+        await log(
+            self.session,
+            category,
+            self.action,
+            request_id=self.request_id,
+            staff_id=self.actor.staff_id,
+            organisation=self.actor.organisation,
+            force_id=force_id or self.actor.force_id,
+            case_id=case_id,
+            event_id=event_id,
+            recipient=recipient,
+        )
+
+    async def answered(self, body: BaseModel, what: str) -> AnsweredRequest | None:
+        """The answer given before under this idempotency key, if any; else the key is claimed for this transaction.
+
+        Two requests with one key at once: the second waits for the first to commit and then finds its answer.
+        """
+        if self.idempotency_key is None:
+            return None
+        print_of_it = fingerprint(what, body)
+        claimed = await self.session.execute(
+            insert(AnsweredRequest)
+            .values(
+                staff_id=self.actor.staff_id,
+                key=self.idempotency_key,
+                fingerprint=print_of_it,
+                answered_at=self.now,
+            )
+            .on_conflict_do_nothing()
+            .returning(col(AnsweredRequest.key))
+        )
+        if claimed.scalar_one_or_none() is not None:
+            return None
+        query = select(AnsweredRequest).where(
+            col(AnsweredRequest.staff_id) == self.actor.staff_id,
+            col(AnsweredRequest.key) == self.idempotency_key,
+        )
+        before = (await self.session.scalars(query)).one()
+        if before.fingerprint != print_of_it:
+            raise KeyReused(
+                "This Idempotency-Key came before with another request. Use a new key for a new request.",
+                field="Idempotency-Key",
+            )
+        self.response.headers["Idempotent-Replayed"] = "true"
+        return before
+
+    async def opened(self, case_id: UUID, version: int) -> None:
+        """A case was opened: log the collection, remember the key, say the version."""
+        await self.log(Category.COLLECTION, case_id=case_id, force_id=self.actor.serves_force_id)
+        await self.remember(case_id=case_id, resource_id=case_id)
+        self.response.headers["ETag"] = f'"{version}"'
+
+    async def remember(self, *, case_id: UUID | None, resource_id: UUID) -> None:
+        """Keep what was made under the key claimed before."""
+        if self.idempotency_key is None:
+            return
+        claimed = await self.session.get_one(AnsweredRequest, (self.actor.staff_id, self.idempotency_key))
+        claimed.case_id, claimed.resource_id = case_id, resource_id
+
+
+@dataclass
+class CaseDoor(Door):
+    """A request that is let in to one case."""
+
+    case: Case = None  # type: ignore[assignment] # a dataclass with defaults in its base needs one here
+    if_match: str | None = None
+
+    async def record(self, service: CaseService, given: BaseModel) -> Receipt:
+        """Keep an act: a fact, whatever the rules say of it (H2.10)."""
+        before = await self.answered(given, f"{self.action} {self.case.id}")
+        if before is not None and before.resource_id is not None:
+            return await self._receipt(before.resource_id)
+        made = await service(self.session, self.case, given, actor=self.actor, now=self.now)
+        self.case.version += 1
+        category = Category.DISCLOSURE if made.recipient else Category.ALTERATION
+        await self.log(
+            category,
+            case_id=self.case.id,
+            force_id=self.case.force_id,
+            recipient=made.recipient,
+            event_id=made.id,
+        )
+        await self.remember(case_id=self.case.id, resource_id=made.id)
+        return await self._receipt(made.id)
+
+    async def decide(self, service: CaseService, given: BaseModel) -> Receipt:
+        """Take a decision on the version of the case that the person has read."""
+        if self.if_match is None:
+            raise VersionRequired("A decision needs If-Match with the version of the case file that it was made on.")
+        if not await self._is_replay(given) and self.if_match.strip('W/"') != str(self.case.version):
+            raise StaleVersion(
+                f"The case is at version {self.case.version} now. Read it again and decide on what it says."
+            )
+        return await self.record(service, given)
+
+    async def read(self) -> None:
+        """Leave the row of a consultation and say which version was read."""
+        self.response.headers["ETag"] = f'"{self.case.version}"'
+        await self.log(Category.CONSULTATION, case_id=self.case.id, force_id=self.case.force_id)
+
+    async def _is_replay(self, given: BaseModel) -> bool:
+        if self.idempotency_key is None:
+            return False
+        before = await self.session.get(AnsweredRequest, (self.actor.staff_id, self.idempotency_key))
+        return before is not None and before.fingerprint == fingerprint(f"{self.action} {self.case.id}", given)
+
+    async def _receipt(self, made: UUID) -> Receipt:
+        await self.session.flush()
+        flagged = select(col(Duty.code), col(Duty.says), col(Duty.rule)).where(
+            col(Duty.case_id) == self.case.id,
+            col(Duty.about_id) == made,
+            col(Duty.kind) == DutyKind.SUPERVISOR_REVIEW,
+        )
+        self.response.headers["ETag"] = f'"{self.case.version}"'
+        return Receipt(
+            id=made,
+            case_id=self.case.id,
+            reference=self.case.reference,
+            stage=self.case.stage,
+            version=self.case.version,
+            put_before_supervisor=[FlagView.model_validate(row) for row in (await self.session.execute(flagged)).all()],
+        )
+
+
+def fingerprint(what: str, body: BaseModel) -> str:
+    """SHA-256 of the request and its body in canonical JSON (RFC 8785)."""
+    canonical = rfc8785.dumps([what, body.model_dump(mode="json")])
+    return hashlib.sha256(canonical).hexdigest()
+
+
+@dataclass(frozen=True)
+class _Requires:
+    """A dependency that carries its permission where a test can see it."""
+
+    permission: Permission
+
+    def admit(self, person: Actor) -> None:
+        if not person.may(self.permission):
+            able = ", ".join(role.replace("_", " ") for role in roles_that_may(self.permission))
+            raise RoleMayNot(f"Your role may not {self.permission.replace('_', ' ')}. Those who may: {able}.")
+
+
+class _Requirement(_Requires):
+    async def __call__(
+        self,
+        request: Request,
+        response: Response,
+        db: SessionDep,
+        person: ActorDep,
+        idempotency_key: Annotated[str | None, Header(min_length=8, max_length=200)] = None,
+    ) -> Door:
+        self.admit(person)
+        request.state.action = self.permission.value
+        return Door(
+            session=db,
+            actor=person,
+            now=clock.now(),
+            request_id=request.state.request_id,
+            response=response,
+            action=self.permission.value,
+            idempotency_key=idempotency_key,
+        )
+
+
+@dataclass(frozen=True)
+class _CaseRequirement(_Requires):
+    for_change: bool = False
+
+    async def _enter(
+        self, request: Request, response: Response, db: AsyncSession, person: Actor, case_id: str
+    ) -> CaseDoor:
+        self.admit(person)
+        request.state.action = self.permission.value
+        try:
+            known = UUID(case_id)
+        except ValueError:
+            raise CaseNotFound from None
+        request.state.case_id = known
+        case = await access_case(db, known, for_change=self.for_change)
+        return CaseDoor(
+            session=db,
+            actor=person,
+            now=clock.now(),
+            request_id=request.state.request_id,
+            response=response,
+            action=self.permission.value,
+            case=case,
+        )
+
+
+CaseId = Annotated[str, Path(description="The id of the case.", examples=["5f0c6f5e-0f6c-4c55-9f0f-3c3b7a1f7f10"])]
+
+
+class _Reads(_CaseRequirement):
+    async def __call__(
+        self,
+        request: Request,
+        response: Response,
+        db: SessionDep,
+        person: ActorDep,
+        case_id: CaseId,
+    ) -> CaseDoor:
+        return await self._enter(request, response, db, person, case_id)
+
+
+class _Records(_CaseRequirement):
+    async def __call__(
+        self,
+        request: Request,
+        response: Response,
+        db: SessionDep,
+        person: ActorDep,
+        case_id: CaseId,
+        idempotency_key: Annotated[str | None, Header(min_length=8, max_length=200)] = None,
+    ) -> CaseDoor:
+        door = await self._enter(request, response, db, person, case_id)
+        door.idempotency_key = idempotency_key
+        return door
+
+
+class _Decides(_CaseRequirement):
+    async def __call__(
+        self,
+        request: Request,
+        response: Response,
+        db: SessionDep,
+        person: ActorDep,
+        case_id: CaseId,
+        idempotency_key: Annotated[str | None, Header(min_length=8, max_length=200)] = None,
+        if_match: Annotated[str | None, Header(description="The version of the case file read.")] = None,
+    ) -> CaseDoor:
+        door = await self._enter(request, response, db, person, case_id)
+        door.idempotency_key, door.if_match = idempotency_key, if_match
+        return door
+
+
+def requires(permission: Permission) -> Any:
+    """Let in whoever has the permission; for what has no case yet."""
+    return Depends(_Requirement(permission))
+
+
+def reads(permission: Permission) -> Any:
+    """Let in to read one case."""
+    return Depends(_Reads(permission))
+
+
+def records(permission: Permission) -> Any:
+    """Let in to record an act in one case."""
+    return Depends(_Records(permission, for_change=True))
+
+
+def decides(permission: Permission) -> Any:
+    """Let in to take a decision on one case."""
+    return Depends(_Decides(permission, for_change=True))

@@ -1,0 +1,22 @@
+"""Log lines as JSON, each with the request id, none with a name, an address or a narrative."""
+
+import logging
+
+import structlog
+
+
+def configure(level: str) -> None:
+    """One form of line for the service, its libraries and the server that carries it."""
+    logging.basicConfig(level=level, format="%(message)s", force=True)
+    for noisy in ("uvicorn.access", "apscheduler", "httpx"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso"),
+            structlog.processors.JSONRenderer(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level)),
+        cache_logger_on_first_use=True,
+    )

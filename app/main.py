@@ -1,0 +1,70 @@
+"""The API: its routes, its errors, what it holds open."""
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+from app.access.tokens import KeyStore, TokenReader
+from app.logs import configure
+from app.routes import health, intake
+from app.routes.errors import handle_errors
+from app.routes.tracing import Tracing
+from app.settings import Settings, settings
+from app.storage.engine import DatabaseRole, engine_for, sessions
+
+DEMONSTRATION_ISSUER = "https://demonstration.invalid"
+DEMONSTRATION_AUDIENCE = "clares-law"
+
+_ABOUT = """
+The case service of the UK Domestic Violence Disclosure Scheme ("Clare's Law"): right to ask and right to know, from
+first contact to the closing report. *Acts* are facts: they are recorded even when they were wrong, and then put before
+a supervisor. *Decisions* are permissions: they can be refused, with every obstacle named, and need `If-Match`.
+"""
+
+
+def token_reader(chosen: Settings) -> TokenReader:
+    """The guard over bearer tokens, with the issuer's published keys."""
+    if chosen.token_jwks_file is None:
+        keys = KeyStore.from_jwks({"keys": []})
+    else:
+        keys = KeyStore.from_jwks(json.loads(chosen.token_jwks_file.read_text()))
+    return TokenReader(
+        issuer=chosen.token_issuer or DEMONSTRATION_ISSUER,
+        audience=chosen.token_audience or DEMONSTRATION_AUDIENCE,
+        keys=keys,
+    )
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    chosen = settings()
+    if chosen.database_url is None:
+        raise RuntimeError("Set DATABASE_URL, or start with `make run`, which brings a database.")
+    engine = engine_for(
+        chosen.database_url,
+        DatabaseRole.APP,
+        pool_size=chosen.pool_size,
+        pool_timeout=chosen.pool_timeout_seconds,
+    )
+    app.state.sessions = sessions(engine)
+    app.state.tokens = token_reader(chosen)
+    yield
+    await engine.dispose()
+
+
+def create_app() -> FastAPI:
+    """The service, ready to be served."""
+    configure(settings().log_level)
+    app = FastAPI(
+        title="Clare's Law disclosure service",
+        version="0.1.0",
+        description=_ABOUT,
+        lifespan=_lifespan,
+    )
+    handle_errors(app)
+    for door in (health, intake):
+        app.include_router(door.router)
+    app.add_middleware(Tracing)
+    return app

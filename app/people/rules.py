@@ -1,0 +1,202 @@
+"""What may be written about a person, and when two records may be the same person (H1.4, H3.5).
+Pure.
+
+A function named `..._problem` returns one sentence for the person who typed, saying what is wrong
+and what to do, or `None`. It never repeats the text, which may be personal.
+"""
+
+import hashlib
+import re
+import unicodedata
+from collections.abc import Iterable
+from datetime import date
+from itertools import product
+
+# The digits modulo 23 index this alphabet; I, O and S are left out because they are misread as 1, 0
+# and 5.
+PNC_CHECK_LETTERS = "ZABCDEFGHJKLMNPQRTUVWXY"
+_PNC_SLASHED = re.compile(r"(?P<year>[0-9]{4}|[0-9]{2})/(?P<serial>[0-9]{1,7})(?P<check>[A-Z])")
+_PNC_LONG = re.compile(r"(?P<year>[0-9]{4})(?P<serial>[0-9]{7})(?P<check>[A-Z])")
+_PNC_SHORT = re.compile(r"(?P<year>[0-9]{2})(?P<serial>[0-9]{1,7})(?P<check>[A-Z])")
+
+
+class InvalidPncId(ValueError):
+    """Not a PNC identifier; the text says why, without repeating what was typed."""
+
+
+def canonical_pnc_id(text: str, *, this_year: int = 2030) -> str:
+    """The one form in which a PNC identifier is kept: `YYYY/NNNNNNNL` (H1.4).
+
+    Read are the long form (four-digit year, seven-digit serial) and the short one (two-digit year,
+    serial without its leading zeros), each with or without the slash, in either case. Without a
+    slash a four-digit year needs all seven digits: otherwise where the year ends could not be told.
+
+    The check letter is the two-digit year followed by the seven-digit serial, modulo 23, in
+    `PNC_CHECK_LETTERS`. The century is not part of it, so a two-digit year is of this century up to
+    `this_year` and of the last one after; callers who know the date pass its year, and a later
+    four-digit year is refused.
+
+    Raises `InvalidPncId`.
+    """
+    typed = text.strip().upper()
+    match = _PNC_SLASHED.fullmatch(typed) or _PNC_LONG.fullmatch(typed) or _PNC_SHORT.fullmatch(typed)
+    if match is None:
+        raise InvalidPncId("A PNC identifier is a year, a serial number and a check letter, as in 2002/0073319Z.")
+    year, serial, check = match["year"], match["serial"].zfill(7), match["check"]
+    if check not in PNC_CHECK_LETTERS:
+        raise InvalidPncId("A PNC check letter is never I, O or S; was it misread from the record?")
+    if PNC_CHECK_LETTERS[int(year[-2:] + serial) % len(PNC_CHECK_LETTERS)] != check:
+        raise InvalidPncId("The PNC check letter does not fit its digits: copy it again.")
+    if len(year) == 2:
+        century = this_year // 100 * 100
+        full_year = century + int(year)
+        if full_year > this_year:
+            full_year -= 100
+    else:
+        full_year = int(year)
+    if not 1900 <= full_year <= this_year:
+        raise InvalidPncId("The year of that PNC identifier is outside 1900 to the present.")
+    return f"{full_year}/{serial}{check}"
+
+
+def age_on(born: date, day: date) -> int:
+    """Whole years of age at the start of `day`.
+
+    In England and Wales an age is attained at the start of the anniversary of birth (Family Law
+    Reform Act 1969, s.9(1)). A common year has no 29 February; the common reading, followed here,
+    is that a person born on that day attains the age on 1 March, once 28 February has passed.
+
+    Raises `ValueError` for a day before the birth.
+    """
+    if day < born:
+        raise ValueError("Nobody has an age before the day of birth.")
+    # Comparing (month, day) puts 29 February between 28 February and 1 March: the rule by itself.
+    return day.year - born.year - ((day.month, day.day) < (born.month, born.day))
+
+
+# Latin letters that Unicode does not decompose, written as people without that keyboard write them.
+_UNDECOMPOSED = str.maketrans(
+    {"ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe", "ħ": "h", "ı": "i"}
+)
+# Combining accents, and the modifier letters that serve as apostrophes (O\u02bcBrien, \u02bbokina).
+_DIACRITICS = re.compile("[\u02b0-\u02ff\u0300-\u036f]")
+
+
+def normalise_name(text: str) -> str:
+    """A name as it is compared, never as it is kept or shown: letters and digits only, without case
+    or accents.
+
+    Apostrophes, hyphens, full stops and spaces are dropped in all their forms, so O’Brien, O'BRIEN
+    and O Brien agree, and so do Anne-Marie and Annemarie. Marks of scripts other than Latin, Greek
+    and Cyrillic carry vowels and stay.
+    """
+    folded = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
+    plain = _DIACRITICS.sub("", folded).translate(_UNDECOMPOSED)
+    return unicodedata.normalize("NFC", "".join(c for c in plain if unicodedata.category(c)[0] in "LMN"))
+
+
+def match_keys(
+    *,
+    pnc_id: str | None,
+    surnames: Iterable[str],
+    given_names: Iterable[str],
+    born: date | None,
+) -> frozenset[str]:
+    """SHA-256 keys, in hexadecimal, by which forces find each other's records of one person (H3.5).
+
+    One key for the PNC identifier (raises `InvalidPncId`), and where the date of birth is known one
+    for every surname and alias with every given name's initial. Two records that share a key may be
+    of one person.
+
+    A key holds no name, but names and dates are few enough to be guessed: keys are as restricted as
+    the record.
+    """
+    plain = set()
+    if pnc_id is not None:
+        plain.add(f"pnc:{canonical_pnc_id(pnc_id)}")
+    if born is not None:
+        families = {key for name in surnames if (key := normalise_name(name))}
+        initials = {key[0] for name in given_names if (key := normalise_name(name))}
+        plain |= {f"name:{family}|{initial}|{born.isoformat()}" for family, initial in product(families, initials)}
+    return frozenset(hashlib.sha256(key.encode()).hexdigest() for key in plain)
+
+
+_NARRATIVE_CONTROLS = frozenset("\n\r\t")
+_LINE_BREAKS = frozenset("\n\r\t\u2028\u2029")
+_DIRECTION = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
+
+def _unstorable(character: str) -> str | None:
+    code = ord(character)
+    if unicodedata.category(character) == "Cc":
+        return f"There is a control character (U+{code:04X}) in it: remove it."
+    if 0xD800 <= code <= 0xDFFF:
+        return "There is half a character (a lone surrogate) in it: type that part again."
+    if 0xFDD0 <= code <= 0xFDEF or code & 0xFFFE == 0xFFFE:
+        return f"There is something in it that is no character (U+{code:04X}): remove it."
+    return None
+
+
+def narrative_problem(text: str) -> str | None:
+    """Why a text of several lines cannot be kept: a control byte, half a character, a noncharacter.
+
+    Tabs and line ends of either kind are kept as they are, and so are marks of direction: a
+    narrative is evidence, and text in is text out (H7.2).
+    """
+    return next(
+        (problem for character in text if character not in _NARRATIVE_CONTROLS and (problem := _unstorable(character))),
+        None,
+    )
+
+
+def line_problem(text: str) -> str | None:
+    """Why a name or other single line cannot be kept: what a narrative may not hold, a line break,
+    a tab, or a mark that reverses the direction of what follows, since it shows staff another name
+    than the one that is matched.
+    """
+    for character in text:
+        if character in _LINE_BREAKS:
+            return "It is a single line: remove the line break or tab."
+        if character in _DIRECTION:
+            return (
+                f"There is an invisible mark in it (U+{ord(character):04X}) that makes text read "
+                "in another order than it is written: type it again without copying."
+            )
+        if problem := _unstorable(character):
+            return problem
+    return None
+
+
+# Compared by letters alone. Real names are left out on purpose: Na, Null, Anon and X.
+# fmt: off
+_PLACEHOLDERS = frozenset({
+    "unknown", "unknownmale", "unknownfemale", "unknownname", "unk", "nk", "notknown",
+    "notgiven", "notstated", "notprovided", "notrecorded", "namenotknown", "namenotgiven",
+    "noname", "none", "refused", "withheld", "anonymous", "tbc", "tba", "tobeconfirmed",
+    "tobeadvised", "test", "testing", "testtest", "dummy", "asdf", "asdfgh", "qwerty", "abc",
+    "nfn", "nln", "fnu", "lnu",
+})
+# fmt: on
+_PLACEHOLDER_SIGNS = re.compile(r"n\s*[/.\\]\s*a\.?")
+_REPEATED = re.compile(r"x{2,}|z{2,}")
+INVENTED_DATES_OF_BIRTH = frozenset({date(1900, 1, 1)})
+
+
+def placeholder_problem(name: str) -> str | None:
+    """Why a name looks invented to fill a box: "unknown", "n/k", "xxx", "test" and the like. Blank
+    is no problem: a blank beats a known error (H1.4).
+    """
+    typed = name.strip().casefold()
+    if not typed:
+        return None
+    key = normalise_name(typed)
+    if not key or key in _PLACEHOLDERS or _PLACEHOLDER_SIGNS.fullmatch(typed) or _REPEATED.fullmatch(key):
+        return "That looks like a stand-in for a name that is not known: leave it blank (rule H1.4)."
+    return None
+
+
+def invented_date_problem(born: date) -> str | None:
+    """Why a date of birth looks invented: 1 January 1900 is what systems write for none (H1.4)."""
+    if born in INVENTED_DATES_OF_BIRTH:
+        return "1 January 1900 stands for no date of birth: leave it blank, or mark an estimate."
+    return None

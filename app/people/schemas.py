@@ -1,0 +1,166 @@
+"""Persons as they come in and go out, and the two kinds of text that every form is made of."""
+
+from collections.abc import Callable
+from datetime import date
+from typing import Annotated, Self
+from uuid import UUID
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
+
+from app.people.rules import (
+    canonical_pnc_id,
+    line_problem,
+    narrative_problem,
+    placeholder_problem,
+)
+from app.people.tables import Gender
+
+
+def _without(problem: Callable[[str], str | None]) -> AfterValidator:
+    def check(text: str) -> str:
+        if says := problem(text):
+            raise ValueError(says)
+        return text
+
+    return AfterValidator(check)
+
+
+def _not_blank(text: str) -> str | None:
+    return None if text.strip() else "Write something, or leave the field out: a blank beats an empty line."
+
+
+Line = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=300),
+    _without(_not_blank),
+    _without(line_problem),
+]
+"""One line: no control or direction-changing characters, at most 300."""
+
+Narrative = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=20_000),
+    _without(_not_blank),
+    _without(narrative_problem),
+]
+"""Paragraphs, kept as typed: no control characters but line breaks and tabs, at most 20,000."""
+
+Name = Annotated[Line, _without(placeholder_problem)]
+"""A name as given; invented ones ("unknown") are refused: leave it out instead (H1.4)."""
+
+PncId = Annotated[str, AfterValidator(canonical_pnc_id)]
+"""A PNC identifier, kept in canonical form (2002/0073319Z); the check letter must agree."""
+
+
+class Form(BaseModel):
+    """Base of everything that comes in: unknown fields are refused, so that a typing error loses nothing."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class View(BaseModel):
+    """Base of everything that goes out."""
+
+    model_config = ConfigDict(from_attributes=True, frozen=True)
+
+
+class AliasIn(Form):
+    """Another name."""
+
+    given_names: Name | None = None
+    surname: Name | None = None
+
+
+class AddressIn(Form):
+    """An address, with the time lived there where known."""
+
+    address: Line
+    lived_from: date | None = None
+    lived_to: date | None = None
+
+
+class SafeContactIn(Form):
+    """How the person may be reached safely: place, means and times agreed; or, without one, how to approach (H2.1)."""
+
+    place: Line | None = Field(None, examples=["At work, reception desk"])
+    means: Line | None = Field(None, examples=["Mobile, voice only, no messages"])
+    times: Line | None = Field(None, examples=["Weekdays 12:00 to 13:00"])
+    approach_plan: Narrative | None = None
+
+    @model_validator(mode="after")
+    def _agreed_or_planned(self) -> Self:
+        if self.approach_plan is None and None in (self.place, self.means, self.times):
+            raise ValueError("Give place, means and times of safe contact, or the plan for approaching without one.")
+        return self
+
+
+class PersonIn(Form):
+    """A person as described. Leave out what is not known: a blank beats a known error (H1.4)."""
+
+    given_names: Name | None = None
+    surname: Name | None = None
+    born: date | None = None
+    born_estimated: bool = False
+    gender: Gender = Gender.NOT_STATED
+    ethnicity: Line | None = None
+    pnc_id: PncId | None = None
+    telephone: Line | None = None
+    email: Line | None = None
+    language: Line | None = None
+    interpreter_needed: bool = False
+    access_needs: Line | None = None
+    aliases: list[AliasIn] = Field(default=[], max_length=20)
+    addresses: list[AddressIn] = Field(default=[], max_length=20)
+    safe_contact: SafeContactIn | None = None
+
+
+class AliasView(View):
+    """Another name."""
+
+    given_names: str | None
+    surname: str | None
+
+
+class AddressView(View):
+    """An address."""
+
+    address: str
+    lived_from: date | None
+    lived_to: date | None
+
+
+class SafeContactView(View):
+    """How the person may be reached safely."""
+
+    place: str | None
+    means: str | None
+    times: str | None
+    approach_plan: str | None
+
+
+class PersonView(View):
+    """A person as recorded."""
+
+    id: UUID
+    given_names: str | None
+    surname: str | None
+    born: date | None
+    born_estimated: bool
+    gender: Gender
+    ethnicity: str | None
+    pnc_id: str | None
+    telephone: str | None
+    email: str | None
+    language: str | None
+    interpreter_needed: bool
+    access_needs: str | None
+    aliases: list[AliasView] = []
+    addresses: list[AddressView] = []
+    safe_contact: SafeContactView | None = None

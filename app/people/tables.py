@@ -1,0 +1,89 @@
+"""Persons as recorded in a case: names, addresses, identifiers, and how they can be reached safely (H1.4, H2.1)."""
+
+from datetime import date, datetime
+from enum import StrEnum
+from uuid import UUID
+
+from sqlmodel import Field
+
+from app.storage.base import CaseRow, case_constraints, check, text_enum
+
+
+class Gender(StrEnum):
+    """As the person gives it."""
+
+    FEMALE = "female"
+    MALE = "male"
+    OTHER = "other"
+    NOT_STATED = "not_stated"
+
+
+class Person(CaseRow, table=True):
+    """A person of one case. A blank beats a known error: every field may be empty, none is invented (H1.4)."""
+
+    __tablename__ = "person"
+    __table_args__ = case_constraints(
+        "person", check("born IS NOT NULL OR NOT born_estimated", "estimate_of_something")
+    )
+
+    given_names: str | None = None
+    surname: str | None = None
+    born: date | None = None
+    born_estimated: bool = False
+    gender: Gender = Field(default=Gender.NOT_STATED, sa_type=text_enum(Gender, "gender"))
+    ethnicity: str | None = None
+    pnc_id: str | None = None
+    telephone: str | None = None
+    email: str | None = None
+    language: str | None = None
+    interpreter_needed: bool = False
+    access_needs: str | None = None
+
+
+class PersonAlias(CaseRow, table=True):
+    """Another name that the person uses or used."""
+
+    __tablename__ = "person_alias"
+    __table_args__ = case_constraints("person_alias")
+
+    person_id: UUID = Field(foreign_key="person.id", index=True)
+    given_names: str | None = None
+    surname: str | None = None
+    recorded_at: datetime
+
+
+class PersonAddress(CaseRow, table=True):
+    """Where the person lives or lived; five years are asked for the subject."""
+
+    __tablename__ = "person_address"
+    __table_args__ = case_constraints("person_address")
+
+    person_id: UUID = Field(foreign_key="person.id", index=True)
+    address: str
+    lived_from: date | None = None
+    lived_to: date | None = None
+    recorded_at: datetime
+
+
+class SafeContact(CaseRow, table=True):
+    """How a person may be reached without the subject learning of it: place, means and times (H2.1).
+
+    Append-only: the newest row holds. Without an agreed means the approach is planned in `approach_plan` first.
+    """
+
+    __tablename__ = "safe_contact"
+    __table_args__ = case_constraints(
+        "safe_contact",
+        check(
+            "(place IS NOT NULL AND means IS NOT NULL AND times IS NOT NULL) OR approach_plan IS NOT NULL",
+            "agreed_or_planned",
+        ),
+    )
+
+    person_id: UUID = Field(foreign_key="person.id", index=True)
+    place: str | None = None
+    means: str | None = None
+    times: str | None = None
+    approach_plan: str | None = None
+    recorded_at: datetime
+    recorded_by: UUID = Field(foreign_key="staff_member.id")

@@ -1,0 +1,55 @@
+"""Stage 1: applications are opened, drafted and joined."""
+
+from typing import Annotated
+
+from fastapi import APIRouter
+
+from app.access.rules import Permission
+from app.cases.schemas import Receipt
+from app.doors import CaseDoor, Door, decides, reads, records, requires
+from app.intake import service
+from app.intake.schemas import ApplicationIn, ApplicationOpened, ContactIn, DraftIn, DraftView
+from app.routes.errors import ERRORS_OF_ACT, ERRORS_OF_CASE, ERRORS_OF_DECISION
+from app.routes.reading import StrictRoute
+
+router = APIRouter(prefix="/v1", tags=["1 intake"], route_class=StrictRoute)
+
+
+@router.post("/applications", status_code=201, responses=ERRORS_OF_ACT)
+async def open_application(
+    body: ApplicationIn, door: Annotated[Door, requires(Permission.OPEN_APPLICATION)]
+) -> ApplicationOpened:
+    """Open a case under either route; its clocks start at the initial contact, not when it is typed (H3.4)."""
+    before = await door.answered(body, "open_application")
+    if before is not None and before.case_id is not None:
+        return await service.opened_before(door.session, before.case_id, now=door.now)
+    opened = await service.open_application(door.session, body, actor=door.actor, now=door.now)
+    await door.opened(opened.id, opened.version)
+    return opened
+
+
+@router.post("/applications/{case_id}/initial-contacts", status_code=201, responses=ERRORS_OF_ACT)
+async def join_contact(body: ContactIn, door: Annotated[CaseDoor, records(Permission.OPEN_APPLICATION)]) -> Receipt:
+    """Join a further contact to an open case, under its first clock (H3.5)."""
+    return await door.record(service.join_contact, body)
+
+
+@router.post("/drafts", status_code=201, responses=ERRORS_OF_ACT)
+async def keep_draft(body: DraftIn, door: Annotated[Door, requires(Permission.OPEN_APPLICATION)]) -> DraftView:
+    """Keep an application begun. No clock runs for a draft: once a request has reached the police, open it."""
+    draft = await service.keep_draft(door.session, body, actor=door.actor, now=door.now)
+    await door.opened(draft.id, draft.version)
+    return draft
+
+
+@router.get("/drafts/{case_id}", responses=ERRORS_OF_CASE)
+async def read_draft(door: Annotated[CaseDoor, reads(Permission.OPEN_APPLICATION)]) -> DraftView:
+    """A draft as it was left."""
+    await door.read()
+    return await service.read_draft(door.session, door.case)
+
+
+@router.put("/drafts/{case_id}", responses=ERRORS_OF_DECISION)
+async def rewrite_draft(body: DraftIn, door: Annotated[CaseDoor, decides(Permission.OPEN_APPLICATION)]) -> Receipt:
+    """Replace what a draft holds."""
+    return await door.decide(service.rewrite_draft, body)

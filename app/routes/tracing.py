@@ -1,0 +1,57 @@
+"""A request id in every answer and log line, and the counts that /metrics shows. Plain ASGI: no task is added."""
+
+import re
+import secrets
+import time
+
+import structlog
+from prometheus_client import Counter, Histogram
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+REQUESTS = Counter("clares_law_requests_total", "Requests answered.", ["method", "route", "status"])
+SECONDS = Histogram("clares_law_request_seconds", "Seconds from request to answer.", ["route"])
+_GIVEN = re.compile(r"[A-Za-z0-9._-]{8,64}")
+_log = structlog.get_logger()
+
+
+class Tracing:
+    """Takes a request id that fits (8 to 64 of letters, digits, `._-`), else makes one."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        given = dict(scope["headers"]).get(b"x-request-id", b"").decode("latin-1")
+        request_id = given if _GIVEN.fullmatch(given) else secrets.token_hex(8)
+        scope.setdefault("state", {})["request_id"] = request_id
+        started = time.perf_counter()
+        status = 500
+
+        async def answer(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = MutableHeaders(scope=message)
+                headers["X-Request-ID"] = request_id
+                headers["Cache-Control"] = "no-store"
+            await send(message)
+
+        with structlog.contextvars.bound_contextvars(request_id=request_id):
+            try:
+                await self.app(scope, receive, answer)
+            finally:
+                took = time.perf_counter() - started
+                route = getattr(scope.get("route"), "path", "unknown")
+                REQUESTS.labels(scope["method"], route, status).inc()
+                SECONDS.labels(route).observe(took)
+                _log.info(
+                    "request",
+                    method=scope["method"],
+                    route=route,
+                    status=status,
+                    milliseconds=round(took * 1000, 1),
+                )

@@ -1,0 +1,115 @@
+"""Safeguarding as it comes in and goes out."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from uuid import UUID
+
+from pydantic import Field
+
+from app.cases.schemas import ActIn
+from app.people.schemas import Form, Line, Narrative, View
+from app.safeguarding.tables import ContactOutcome, DutyKind
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What the rules ask of a safety plan."""
+
+    occurred_at: datetime
+    review_on: date
+
+
+class ContactAttemptIn(ActIn):
+    """Somebody was tried, reached or not. Use the safe means and times of the case file (H2.1)."""
+
+    party_id: UUID
+    means: Line = Field(examples=["Telephone, agreed number"])
+    outcome: ContactOutcome
+    note: Narrative | None = None
+    crime_alleged: bool = Field(False, description="A crime was alleged in it: opens the crime duty (H2.3).")
+
+
+class SafeguardingActionIn(ActIn):
+    """Something done at once to make a person safe (H2.4)."""
+
+    party_id: UUID | None = None
+    action: Narrative
+    done_by: Line = Field(examples=["Response officer, own force"])
+
+
+class SafetyPlanIn(ActIn):
+    """A safety plan for one potential victim, or its review: the newest holds."""
+
+    potential_victim_id: UUID
+    plan: Narrative
+    review_on: date
+
+
+class CrimeReferenceIn(ActIn):
+    """The crime record made; it answers every open crime duty of the case (H2.3)."""
+
+    reference: Line = Field(examples=["42/123456/26"])
+    note: Narrative | None = None
+
+
+class DutyAnswerIn(Form):
+    """How a duty was met, or why it need not be."""
+
+    answer: Narrative
+
+
+class DutyView(View):
+    """Something owed."""
+
+    id: UUID
+    kind: DutyKind
+    code: str
+    says: str
+    rule: str
+    potential_victim_id: UUID | None
+    about_id: UUID | None
+    opened_at: datetime
+    answered_at: datetime | None
+    answered_by: UUID | None
+    answer: str | None
+
+
+class ActView(View):
+    """What every act shows: when it happened, when it was recorded, and by whom."""
+
+    id: UUID
+    occurred_at: datetime
+    recorded_at: datetime
+    recorded_by: UUID
+
+
+class ContactAttemptView(ActView):
+    """An attempt to reach somebody."""
+
+    party_id: UUID
+    means: str
+    outcome: ContactOutcome
+    note: str | None
+
+
+class SafeguardingActionView(ActView):
+    """An action taken."""
+
+    party_id: UUID | None
+    action: str
+    done_by: str
+
+
+class SafetyPlanView(ActView):
+    """A safety plan."""
+
+    potential_victim_id: UUID
+    plan: str
+    review_on: date
+
+
+class CrimeReferenceView(ActView):
+    """A crime record."""
+
+    reference: str
+    note: str | None

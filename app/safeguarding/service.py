@@ -1,0 +1,337 @@
+"""Recording acts and what is owed. `record_act` is how every stage keeps a fact: never refused, flagged where wrong."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any, TypeVar
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from app.access.rules import Actor
+from app.cases.rules import happened_at, late_entry
+from app.cases.schemas import Recorded
+from app.cases.service import must_be_party, note
+from app.cases.tables import Case, PartyRole, RiskGrade
+from app.editions import edition
+from app.errors import AlreadyDecided, NotFound, NotPermitted, Obstacle
+from app.people.schemas import View
+from app.safeguarding.rules import who_may_answer
+from app.safeguarding.schemas import (
+    ContactAttemptIn,
+    CrimeReferenceIn,
+    DutyAnswerIn,
+    Plan,
+    SafeguardingActionIn,
+    SafetyPlanIn,
+)
+from app.safeguarding.tables import (
+    ContactAttempt,
+    CrimeReference,
+    Duty,
+    DutyKind,
+    SafeguardingAction,
+    SafetyPlan,
+)
+from app.storage.base import Act, CaseRow, columns_of
+
+V = TypeVar("V", bound=View)
+
+
+class DutyNotFound(NotFound):
+    """No such duty in this case."""
+
+    code = "duty_not_found"
+
+
+class SupervisorOnly(NotPermitted):
+    """Only a supervisor answers this duty."""
+
+    code = "supervisor_only"
+
+
+def act_keys(case: Case, *, actor: Actor, now: datetime, occurred_at: datetime | None) -> dict[str, Any]:
+    """The columns that every act carries."""
+    return {
+        "case_id": case.id,
+        "force_id": case.force_id,
+        "occurred_at": happened_at(occurred_at, now=now),
+        "recorded_at": now,
+        "recorded_by": actor.staff_id,
+    }
+
+
+async def record_act(
+    session: AsyncSession,
+    case: Case,
+    row: Act,
+    kind: str,
+    sentence: str,
+    *,
+    actor: Actor,
+    now: datetime,
+    wrong: Iterable[Obstacle] = (),
+    due_at: datetime | None = None,
+    recipient: UUID | None = None,
+) -> Recorded:
+    """Keep a fact. Whatever is `wrong` with it, and late typing past `due_at`, goes before a supervisor (H2.10)."""
+    session.add(row)
+    await session.flush()
+    within = edition(case.edition).late_entry_after_hours
+    flags = (*wrong, *late_entry(row.occurred_at, now=now, within_hours=within, due_at=due_at))
+    for flag in flags:
+        owe(session, case, DutyKind.SUPERVISOR_REVIEW, flag, actor=actor, now=now, about_id=row.id)
+    await note(
+        session,
+        case,
+        kind,
+        sentence,
+        by=actor,
+        now=now,
+        occurred_at=row.occurred_at,
+        about_id=row.id,
+    )
+    return Recorded(row.id, flags=flags, recipient=recipient)
+
+
+def owe(
+    session: AsyncSession,
+    case: Case,
+    kind: DutyKind,
+    why: Obstacle,
+    *,
+    actor: Actor,
+    now: datetime,
+    potential_victim_id: UUID | None = None,
+    about_id: UUID | None = None,
+) -> Duty:
+    """Open a duty."""
+    duty = Duty(
+        case_id=case.id,
+        force_id=case.force_id,
+        kind=kind,
+        code=why.code,
+        says=why.says,
+        rule=why.rule,
+        potential_victim_id=potential_victim_id,
+        about_id=about_id,
+        opened_at=now,
+        opened_by=actor.staff_id,
+    )
+    session.add(duty)
+    return duty
+
+
+async def owe_once(
+    session: AsyncSession,
+    case: Case,
+    kind: DutyKind,
+    why: Obstacle,
+    *,
+    actor: Actor,
+    now: datetime,
+    potential_victim_id: UUID | None = None,
+) -> None:
+    """Open a duty unless the same one is open already."""
+    open_ones = await open_duties(session, case.id, kind)
+    if any(d.code == why.code and d.potential_victim_id == potential_victim_id for d in open_ones):
+        return
+    owe(session, case, kind, why, actor=actor, now=now, potential_victim_id=potential_victim_id)
+
+
+async def owe_crime(session: AsyncSession, case: Case, *, actor: Actor, now: datetime) -> None:
+    """A crime is alleged: the duty that only a crime reference or a supervisor's reason closes (H2.3)."""
+    why = Obstacle("crime_alleged", "A crime is alleged: record its crime reference.", "H2.3")
+    await owe_once(session, case, DutyKind.CRIME, why, actor=actor, now=now)
+
+
+async def owe_immediate_safeguarding(session: AsyncSession, case: Case, *, actor: Actor, now: datetime) -> None:
+    """Immediate risk: an action and a safety plan are owed before anything else (H2.4)."""
+    why = Obstacle(
+        "immediate_risk",
+        "Immediate risk: record the immediate safeguarding action and a robust safety plan first.",
+        "H2.4",
+    )
+    await owe_once(session, case, DutyKind.IMMEDIATE_SAFEGUARDING, why, actor=actor, now=now)
+
+
+async def open_duties(session: AsyncSession, case_id: UUID, *kinds: DutyKind) -> list[Duty]:
+    """The duties of a case that nobody has answered."""
+    query = select(Duty).where(col(Duty.case_id) == case_id, col(Duty.answered_at).is_(None))
+    if kinds:
+        query = query.where(col(Duty.kind).in_(kinds))
+    return list(await session.scalars(query.order_by(col(Duty.opened_at), col(Duty.id))))
+
+
+async def answer_duties(
+    session: AsyncSession, case: Case, *kinds: DutyKind, answer: str, actor: Actor, now: datetime
+) -> None:
+    """Answer every open duty of some kinds."""
+    for duty in await open_duties(session, case.id, *kinds):
+        _answer(duty, answer, actor=actor, now=now)
+
+
+def _answer(duty: Duty, answer: str, *, actor: Actor, now: datetime) -> None:
+    duty.answered_at, duty.answered_by, duty.answer = now, actor.staff_id, answer
+
+
+async def answer_duty(
+    session: AsyncSession,
+    case: Case,
+    duty_id: UUID,
+    given: DutyAnswerIn,
+    *,
+    actor: Actor,
+    now: datetime,
+) -> Recorded:
+    """Answer one duty with what was done, or why it need not be; some are a supervisor's alone (H2.3, H2.10)."""
+    duty = await session.get(Duty, duty_id)
+    if duty is None or duty.case_id != case.id:
+        raise DutyNotFound("No such duty is held in this case.")
+    if duty.answered_at is not None:
+        raise AlreadyDecided("This duty is answered already; its answer stands in the case file.")
+    needed = who_may_answer(duty.kind)
+    if needed and not actor.roles & set(needed):
+        raise SupervisorOnly("Only a public protection supervisor may answer this duty.")
+    _answer(duty, given.answer, actor=actor, now=now)
+    await note(
+        session,
+        case,
+        "duty_answered",
+        f"Answered: {duty.says}",
+        by=actor,
+        now=now,
+        about_id=duty.id,
+    )
+    return Recorded(duty.id)
+
+
+async def record_contact_attempt(
+    session: AsyncSession, case: Case, attempt: ContactAttemptIn, *, actor: Actor, now: datetime
+) -> Recorded:
+    """Keep an attempt to reach somebody (H2.1)."""
+    party = await must_be_party(session, case, attempt.party_id, field="party_id")
+    row = ContactAttempt(
+        **act_keys(case, actor=actor, now=now, occurred_at=attempt.occurred_at),
+        **attempt.model_dump(exclude={"occurred_at", "crime_alleged"}),
+    )
+    if attempt.crime_alleged:
+        await owe_crime(session, case, actor=actor, now=now)
+    wrong = []
+    if party.role is PartyRole.SUBJECT:
+        says = "The subject was contacted outside authorised representations."
+        wrong = [Obstacle("subject_contacted", says, "H2.7")]
+    words = f"Tried to reach the {party.role.replace('_', ' ')}: {attempt.outcome.replace('_', ' ')}."
+    return await record_act(session, case, row, "contact_attempt", words, actor=actor, now=now, wrong=wrong)
+
+
+async def record_safeguarding_action(
+    session: AsyncSession, case: Case, action: SafeguardingActionIn, *, actor: Actor, now: datetime
+) -> Recorded:
+    """Keep what was done to make a person safe (H2.4)."""
+    if action.party_id:
+        await must_be_party(session, case, action.party_id, field="party_id")
+    row = SafeguardingAction(
+        **act_keys(case, actor=actor, now=now, occurred_at=action.occurred_at),
+        **action.model_dump(exclude={"occurred_at"}),
+    )
+    done = await record_act(
+        session,
+        case,
+        row,
+        "safeguarding_action",
+        "Safeguarding action taken.",
+        actor=actor,
+        now=now,
+    )
+    await _settle_immediate_safeguarding(session, case, actor=actor, now=now)
+    return done
+
+
+async def record_safety_plan(
+    session: AsyncSession, case: Case, plan: SafetyPlanIn, *, actor: Actor, now: datetime
+) -> Recorded:
+    """Keep the safety plan of one potential victim; the newest holds (L721)."""
+    await must_be_party(
+        session,
+        case,
+        plan.potential_victim_id,
+        PartyRole.POTENTIAL_VICTIM,
+        field="potential_victim_id",
+    )
+    row = SafetyPlan(
+        **act_keys(case, actor=actor, now=now, occurred_at=plan.occurred_at),
+        **plan.model_dump(exclude={"occurred_at"}),
+    )
+    done = await record_act(session, case, row, "safety_plan", "Safety plan recorded.", actor=actor, now=now)
+    await _settle_immediate_safeguarding(session, case, actor=actor, now=now)
+    return done
+
+
+async def _settle_immediate_safeguarding(session: AsyncSession, case: Case, *, actor: Actor, now: datetime) -> None:
+    """The duty of immediate safeguarding is met once both an action and a plan are recorded after it (H2.4)."""
+    owed = await open_duties(session, case.id, DutyKind.IMMEDIATE_SAFEGUARDING)
+    if not owed:
+        return
+    since = min(duty.opened_at for duty in owed)
+    for columns in (columns_of(SafeguardingAction), columns_of(SafetyPlan)):
+        query = select(columns.id).where(columns.case_id == case.id, columns.recorded_at >= since).limit(1)
+        if (await session.scalars(query)).first() is None:
+            return
+    await answer_duties(
+        session,
+        case,
+        DutyKind.IMMEDIATE_SAFEGUARDING,
+        answer="Immediate action and safety plan recorded.",
+        actor=actor,
+        now=now,
+    )
+
+
+async def record_crime_reference(
+    session: AsyncSession, case: Case, crime: CrimeReferenceIn, *, actor: Actor, now: datetime
+) -> Recorded:
+    """Keep a crime reference; it answers the crime duties (H2.3)."""
+    row = CrimeReference(
+        **act_keys(case, actor=actor, now=now, occurred_at=crime.occurred_at),
+        **crime.model_dump(exclude={"occurred_at"}),
+    )
+    answer = f"Crime reference {crime.reference}."
+    await answer_duties(session, case, DutyKind.CRIME, answer=answer, actor=actor, now=now)
+    return await record_act(session, case, row, "crime_reference", "Crime reference recorded.", actor=actor, now=now)
+
+
+async def current_plan(session: AsyncSession, potential_victim_id: UUID) -> Plan | None:
+    """The newest safety plan of a potential victim, as the rules ask for it."""
+    query = (
+        select(col(SafetyPlan.occurred_at), col(SafetyPlan.review_on))
+        .where(col(SafetyPlan.potential_victim_id) == potential_victim_id)
+        .order_by(col(SafetyPlan.recorded_at).desc())
+        .limit(1)
+    )
+    found = (await session.execute(query)).one_or_none()
+    return Plan(found.occurred_at, found.review_on) if found else None
+
+
+async def newest_immediate_risk_at(session: AsyncSession, case_id: UUID, potential_victim_id: UUID) -> datetime | None:
+    """When immediate risk to this potential victim, or to the case as a whole, was last found."""
+    query = (
+        select(col(RiskGrade.occurred_at))
+        .where(
+            col(RiskGrade.case_id) == case_id,
+            col(RiskGrade.immediate),
+            (col(RiskGrade.potential_victim_id) == potential_victim_id) | col(RiskGrade.potential_victim_id).is_(None),
+        )
+        .order_by(col(RiskGrade.occurred_at).desc())
+        .limit(1)
+    )
+    return (await session.scalars(query)).one_or_none()
+
+
+async def rows_of(session: AsyncSession, case_id: UUID, table: type[CaseRow], view: type[V]) -> list[V]:
+    """Every row of one kind in a case, oldest first, as its view."""
+    columns = columns_of(table)
+    order = columns.get("recorded_at", columns.get("opened_at", columns.id))
+    query = select(*columns).where(columns.case_id == case_id).order_by(order, columns.id)
+    return [view.model_validate(row) for row in (await session.execute(query)).all()]

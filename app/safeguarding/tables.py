@@ -1,0 +1,109 @@
+"""Duties, contact attempts, safeguarding actions, safety plans, crime references."""
+
+from datetime import date, datetime
+from enum import StrEnum
+from uuid import UUID
+
+from sqlalchemy import Index, text
+from sqlmodel import Field
+
+from app.storage.base import Act, CaseRow, case_constraints, check, text_enum
+
+
+class DutyKind(StrEnum):
+    """Something owed that only an answer closes."""
+
+    SUPERVISOR_REVIEW = "supervisor_review"
+    """An act without permission, or typed late (H2.10, H10.7)."""
+    CRIME = "crime"
+    """A crime is alleged: a crime reference, or a supervisor's reason (H2.3)."""
+    IMMEDIATE_SAFEGUARDING = "immediate_safeguarding"
+    """Immediate risk: an action and a robust safety plan before anything else (H2.4)."""
+    CHILDRENS_SOCIAL_CARE = "childrens_social_care"
+    """A child is affected: a referral, or the reason why not (H2.9)."""
+    POLICE_INVOLVEMENT = "police_involvement"
+    """A party is police: somebody must be told (H2.8)."""
+    SUPPORT_BY_WORD = "support_by_word"
+    """Not progressed: local services and the helpline are still given, by word (H4.4)."""
+    OFFENDER_MANAGEMENT = "offender_management"
+    """MAPPA, IOM, MATAC are considered whatever the decision (H6.5, H8.2)."""
+    EMERGENCY_REVIEW = "emergency_review"
+    """The forum reviews an emergency authority at its next meeting (H6.8)."""
+
+
+class Duty(CaseRow, table=True):
+    """A duty of a case. Open until answered; a case does not close over one (H8.2)."""
+
+    __tablename__ = "duty"
+    __table_args__ = case_constraints(
+        "duty",
+        Index("ix_duty_open", "force_id", "kind", postgresql_where=text("answered_at IS NULL")),
+        check("num_nulls(answered_at, answered_by, answer) IN (0, 3)", "answered_whole_or_not_at_all"),
+        party="potential_victim_id",
+    )
+
+    kind: DutyKind = Field(sa_type=text_enum(DutyKind, "kind"))
+    code: str
+    says: str
+    rule: str
+    potential_victim_id: UUID | None = None
+    about_id: UUID | None = None
+    opened_at: datetime
+    opened_by: UUID = Field(foreign_key="staff_member.id")
+    answered_at: datetime | None = None
+    answered_by: UUID | None = Field(default=None, foreign_key="staff_member.id")
+    answer: str | None = None
+
+
+class ContactOutcome(StrEnum):
+    """What came of trying to reach somebody (H2.1)."""
+
+    SPOKE = "spoke"
+    NO_ANSWER = "no_answer"
+    UNSAFE_TO_SPEAK = "unsafe_to_speak"
+    MISSED_APPOINTMENT = "missed_appointment"
+    DECLINED = "declined"
+
+
+class ContactAttempt(Act, table=True):
+    """Somebody was tried: who, when, by what means, with what outcome."""
+
+    __tablename__ = "contact_attempt"
+    __table_args__ = case_constraints("contact_attempt", party="party_id")
+
+    party_id: UUID
+    means: str
+    outcome: ContactOutcome = Field(sa_type=text_enum(ContactOutcome, "outcome"))
+    note: str | None = None
+
+
+class SafeguardingAction(Act, table=True):
+    """Something done at once to make a person safe."""
+
+    __tablename__ = "safeguarding_action"
+    __table_args__ = case_constraints("safeguarding_action", party="party_id")
+
+    party_id: UUID | None = None
+    action: str
+    done_by: str
+
+
+class SafetyPlan(Act, table=True):
+    """The plan that keeps one potential victim safe; the newest holds."""
+
+    __tablename__ = "safety_plan"
+    __table_args__ = case_constraints("safety_plan", party="potential_victim_id")
+
+    potential_victim_id: UUID
+    plan: str
+    review_on: date
+
+
+class CrimeReference(Act, table=True):
+    """The crime record that answers an allegation."""
+
+    __tablename__ = "crime_reference"
+    __table_args__ = case_constraints("crime_reference", check("reference <> ''", "named"))
+
+    reference: str
+    note: str | None = None

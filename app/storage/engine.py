@@ -1,0 +1,81 @@
+"""Engines and sessions, and the context that row-level security reads.
+
+One login never does two jobs: the API, the worker and the migrations each take their own database role, none of
+them a superuser and none able to bypass row-level security.
+"""
+
+from collections.abc import Iterable
+from enum import StrEnum
+from uuid import UUID
+
+from sqlalchemy import make_url, text
+from sqlalchemy.ext.asyncio import (
+    AsyncEngine,
+    AsyncSession,
+    async_sessionmaker,
+    create_async_engine,
+)
+
+
+class DatabaseRole(StrEnum):
+    """Roles made once by `clares-law migrate --bootstrap`."""
+
+    OWNER = "clares_law_owner"
+    APP = "clares_law_app"
+    WORKER = "clares_law_worker"
+    AUDITOR = "clares_law_auditor"
+    SEARCH = "clares_law_search"
+
+
+def as_role(url: str, role: DatabaseRole) -> str:
+    """The same database, every connection of which acts as `role` (the login must be a member of it)."""
+    return (
+        make_url(url)
+        .set(drivername="postgresql+psycopg")
+        .update_query_dict({"options": f"-c role={role.value} -c timezone=UTC"})
+        .render_as_string(hide_password=False)
+    )
+
+
+def engine_for(url: str, role: DatabaseRole, *, pool_size: int = 20, pool_timeout: float = 3.0) -> AsyncEngine:
+    """An engine whose pool waits `pool_timeout` seconds and then fails, so that a caller is told to come back."""
+    return create_async_engine(
+        as_role(url, role),
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=pool_timeout,
+        pool_pre_ping=False,
+        connect_args={"prepare_threshold": 3},
+    )
+
+
+def sessions(engine: AsyncEngine) -> async_sessionmaker[AsyncSession]:
+    """Sessions that never commit by themselves and keep what they loaded."""
+    return async_sessionmaker(engine, expire_on_commit=False)
+
+
+_CONTEXT = text(
+    "SELECT set_config('app.force_id', :force_id, true), set_config('app.agenda', :agenda, true), "
+    "set_config('app.national', :national, true)"
+)
+
+
+async def set_context(
+    session: AsyncSession,
+    *,
+    force_id: str | None,
+    agenda: Iterable[UUID] = (),
+    national: bool = False,
+) -> None:
+    """Whose rows this transaction may touch: those of one force, plus cases on an agenda, plus closing reports of all.
+
+    Local to the transaction: at session level it leaked into other requests when one was cancelled.
+    """
+    await session.execute(
+        _CONTEXT,
+        {
+            "force_id": force_id or "",
+            "agenda": "{" + ",".join(str(case_id) for case_id in agenda) + "}",
+            "national": "on" if national else "",
+        },
+    )

@@ -1,0 +1,130 @@
+"""Roles and migrations, as `clares-law migrate` runs them."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import ClassVar
+
+import psycopg
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from psycopg import sql
+from sqlalchemy import make_url
+
+from app.errors import ClaresLawError
+from app.storage.engine import DatabaseRole, as_role
+
+_ROOT = Path(__file__).resolve().parent.parent.parent
+_NO_PASSWORDS: Mapping[DatabaseRole, str] = MappingProxyType({})
+
+
+class OtherKind(ClaresLawError):
+    """Demonstration and production refuse each other's database."""
+
+    code: ClassVar[str] = "other_kind"
+
+
+def config(url: str) -> Config:
+    """Alembic's configuration for a database."""
+    settings = Config(_ROOT / "alembic.ini")
+    settings.attributes["url"] = url
+    return settings
+
+
+def plain(url: str) -> str:
+    """The URL as psycopg takes it."""
+    return make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+
+
+def make_database(url: str, name: str) -> None:
+    """Make the database `name` on the server of `url` where it is missing. Needs a login that may."""
+    with psycopg.connect(plain(url), autocommit=True) as connection:
+        if connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone() is None:
+            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+
+
+def bootstrap(url: str, *, passwords: Mapping[DatabaseRole, str] = _NO_PASSWORDS, open_to_socket: bool = False) -> None:
+    """Make the roles, none a superuser and none able to bypass row-level security, and let this login act as them.
+
+    A role with a password may log in by itself; `open_to_socket` lets every role do so without one, which is for a
+    server that only its starter's socket reaches. Needs a login that may create roles. Safe to repeat.
+    """
+    with psycopg.connect(plain(url)) as connection:
+        connection.execute("SELECT pg_advisory_xact_lock(7301945)")
+        for role in DatabaseRole:
+            _bootstrap_role(connection, role, passwords.get(role), may_log_in=open_to_socket)
+        database = sql.Identifier(make_url(url).database or "")
+        owner = sql.Identifier(DatabaseRole.OWNER.value)
+        connection.execute(sql.SQL("GRANT CREATE, CONNECT ON DATABASE {} TO {}").format(database, owner))
+        connection.execute(sql.SQL("GRANT CREATE, USAGE ON SCHEMA public TO {}").format(owner))
+
+
+def _bootstrap_role(
+    connection: psycopg.Connection, role: DatabaseRole, password: str | None, *, may_log_in: bool
+) -> None:
+    name = sql.Identifier(role.value)
+    if connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [role.value]).fetchone() is None:
+        connection.execute(sql.SQL("CREATE ROLE {} NOLOGIN").format(name))
+    superuser = connection.execute("SELECT rolsuper FROM pg_roles WHERE rolname = current_user").fetchone() == (True,)
+    if superuser:  # nobody else may say so, and nobody else could have made it otherwise
+        connection.execute(sql.SQL("ALTER ROLE {} NOSUPERUSER NOBYPASSRLS NOCREATEDB NOCREATEROLE").format(name))
+    elif not _acts_as(connection, role):
+        connection.execute(sql.SQL("GRANT {} TO CURRENT_USER").format(name))
+    if password is not None:
+        # As a SCRAM verifier, so that the password itself stands in no log of the server.
+        verifier = connection.pgconn.encrypt_password(password.encode(), role.value.encode(), b"scram-sha-256")
+        connection.execute(sql.SQL("ALTER ROLE {} LOGIN PASSWORD {}").format(name, verifier.decode()))
+    elif may_log_in:
+        connection.execute(sql.SQL("ALTER ROLE {} LOGIN").format(name))
+
+
+def _acts_as(connection: psycopg.Connection, role: DatabaseRole) -> bool:
+    # Since 16 a member may be forbidden SET ROLE, which is what a connection of ours begins with.
+    privilege = "SET" if connection.info.server_version >= 160_000 else "MEMBER"
+    answer = connection.execute("SELECT pg_has_role(current_user, %s, %s)", [role.value, privilege]).fetchone()
+    return answer == (True,)
+
+
+def is_current(url: str) -> bool:
+    """Whether the database stands at the newest migration; without Alembic's environment, which is slow to load."""
+    newest = ScriptDirectory.from_config(config(url)).get_current_head()
+    with psycopg.connect(plain(as_role(url, DatabaseRole.OWNER))) as connection:
+        if connection.execute("SELECT to_regclass('public.alembic_version')").fetchone() == (None,):
+            return False
+        return connection.execute("SELECT version_num FROM alembic_version").fetchone() == (newest,)
+
+
+def claim(url: str, kind: str) -> None:
+    """Mark the database as `kind`, demonstration or production, once and for all; raises OtherKind where it is not."""
+    with psycopg.connect(plain(as_role(url, DatabaseRole.OWNER))) as connection:
+        connection.execute(
+            "INSERT INTO installation (only_row, kind) VALUES (true, %s) ON CONFLICT (only_row) DO NOTHING", [kind]
+        )
+    refuse_other_kind(url, kind, DatabaseRole.OWNER)
+
+
+def refuse_other_kind(url: str, kind: str, role: DatabaseRole) -> None:
+    """Raise OtherKind where the database was not made for `kind`, or for nothing yet."""
+    with psycopg.connect(plain(as_role(url, role))) as connection:
+        found = connection.execute("SELECT kind FROM installation").fetchone()
+    if found != (kind,):
+        raise OtherKind(
+            f"This is a {kind} service and its database is {f'marked {found[0]}' if found else 'not marked yet'}. "
+            "Name another database, or run 'clares-law migrate' with the environment that the database is for."
+        )
+
+
+def upgrade(url: str, revision: str = "head") -> None:
+    """Bring the schema up to a revision."""
+    command.upgrade(config(url), revision)
+
+
+def downgrade(url: str, revision: str) -> None:
+    """Take the schema down to a revision."""
+    command.downgrade(config(url), revision)
+
+
+def drift(url: str) -> None:
+    """Raise where the tables in the code and the migrations disagree."""
+    command.check(config(url))

@@ -1,0 +1,57 @@
+"""Telling and reading the timeline."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import RowMapping, insert, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from app.access.tables import StaffMember
+from app.storage.base import columns_of
+from app.timeline.tables import Event
+
+
+async def tell(
+    session: AsyncSession,
+    *,
+    case_id: UUID,
+    force_id: str,
+    kind: str,
+    sentence: str,
+    by: UUID,
+    now: datetime,
+    occurred_at: datetime | None = None,
+    about_id: UUID | None = None,
+) -> None:
+    """Append one event. `occurred_at` where it differs from the moment of recording."""
+    await session.execute(
+        insert(Event),
+        {
+            "case_id": case_id,
+            "force_id": force_id,
+            "kind": kind,
+            "sentence": sentence,
+            "recorded_by": by,
+            "recorded_at": now,
+            "occurred_at": occurred_at or now,
+            "about_id": about_id,
+        },
+    )
+
+
+async def events(session: AsyncSession, case_id: UUID, *, after: int, limit: int) -> Sequence[RowMapping]:
+    """The events of a case in the order they were recorded, a page at a time, each with who recorded it."""
+    shown = [
+        *(column for column in columns_of(Event) if column.name != "recorded_by"),
+        col(StaffMember.name).label("recorded_by"),
+    ]
+    query = (
+        select(*shown)
+        .join(StaffMember, col(StaffMember.id) == col(Event.recorded_by))
+        .where(col(Event.case_id) == case_id, col(Event.position) > after)
+        .order_by(col(Event.position))
+        .limit(limit)
+    )
+    return (await session.execute(query)).mappings().all()

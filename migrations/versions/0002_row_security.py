@@ -1,0 +1,137 @@
+"""Who may touch which rows: grants, row-level security, and records that nobody changes.
+
+Everything is INSERT and SELECT only, unless it is named in CHANGING. The verbatim record and the log are held by
+triggers too, so that not even the owner edits them by mistake.
+
+Revision ID: 0002
+Revises: 0001
+"""
+
+from collections.abc import Sequence
+
+from alembic import op
+
+revision: str = "0002"
+down_revision: str | None = "0001"
+branch_labels: str | Sequence[str] | None = None
+depends_on: str | Sequence[str] | None = None
+
+APP, WORKER, AUDITOR, SEARCH = "clares_law_app", "clares_law_worker", "clares_law_auditor", "clares_law_search"
+
+CHANGING = (
+    "agency",
+    "alert",
+    "answered_request",
+    "application",
+    "bank_holiday",
+    "case_grant",
+    "clock",
+    "draft",
+    "duty",
+    "force",
+    "holiday_calendar",
+    "party",
+    "person",
+    "staff_member",
+)
+"""Rows that the API changes. Every other row is kept as it was written."""
+
+SEALED = ("access_log", "event")
+"""Rows that nobody changes or deletes: only a transfer between forces moves them (H8.5)."""
+
+NATIONAL = ("case_pointer",)
+"""Rows of a case that every force may read, because they carry no name."""
+
+WORKER_READS = ("application", "bank_holiday", "holiday_calendar", "force", "staff_member")
+
+
+def upgrade() -> None:
+    for table in _tables():
+        op.execute(f"GRANT SELECT, INSERT ON {table} TO {APP}")
+    for table in CHANGING:
+        op.execute(f"GRANT UPDATE ON {table} TO {APP}")
+    op.execute(f"GRANT SELECT ON {', '.join(WORKER_READS)} TO {WORKER}")
+    op.execute(f"GRANT SELECT, UPDATE ON clock TO {WORKER}")
+    op.execute(f"GRANT SELECT, INSERT ON alert TO {WORKER}")
+    op.execute(f"GRANT SELECT, INSERT, UPDATE ON worker_heartbeat TO {WORKER}")
+    op.execute(f"REVOKE INSERT ON worker_heartbeat, installation FROM {APP}")
+    op.execute(f"GRANT SELECT ON access_log TO {AUDITOR}")
+    op.execute(f"GRANT SELECT ON case_pointer TO {SEARCH}")
+    for table in _of_a_case():
+        _secure(table)
+    _seal()
+
+
+def _secure(table: str) -> None:
+    """A force sees its own rows, a partner those of cases on the agenda, a worker what it sweeps."""
+    case = "id" if table == "application" else "case_id"
+    reach = (
+        "force_id = nullif(current_setting('app.force_id', true), '') "
+        f"OR {case} = ANY (nullif(current_setting('app.agenda', true), '')::uuid[])"
+    )
+    everyone = "true" if table in NATIONAL else reach
+    op.execute(f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY")
+    op.execute(f"ALTER TABLE {table} FORCE ROW LEVEL SECURITY")
+    op.execute(f"CREATE POLICY reach_read ON {table} FOR SELECT TO {APP} USING ({everyone})")
+    op.execute(f"CREATE POLICY reach_insert ON {table} FOR INSERT TO {APP} WITH CHECK ({reach})")
+    op.execute(f"CREATE POLICY reach_update ON {table} FOR UPDATE TO {APP} USING ({reach}) WITH CHECK ({reach})")
+    op.execute(f"CREATE POLICY worker ON {table} TO {WORKER} USING (true) WITH CHECK (true)")
+    if table in NATIONAL:
+        op.execute(f"CREATE POLICY search ON {table} FOR SELECT TO {SEARCH} USING (true)")
+
+
+def _seal() -> None:
+    op.execute(
+        """
+        CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN
+            IF TG_OP = 'UPDATE' AND to_jsonb(OLD) - 'force_id' = to_jsonb(NEW) - 'force_id' THEN
+                RETURN NEW;
+            END IF;
+            RAISE EXCEPTION '% is kept as it was written: a correction is a new record', TG_TABLE_NAME
+                USING ERRCODE = 'restrict_violation';
+        END $$
+        """
+    )
+    for table in SEALED:
+        op.execute(
+            f"CREATE TRIGGER kept_as_written BEFORE UPDATE OR DELETE ON {table} "
+            "FOR EACH ROW EXECUTE FUNCTION refuse_change()"
+        )
+        op.execute(
+            f"CREATE TRIGGER kept_whole BEFORE TRUNCATE ON {table} FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()"
+        )
+
+
+def downgrade() -> None:
+    for table in SEALED:
+        op.execute(f"DROP TRIGGER kept_as_written ON {table}")
+        op.execute(f"DROP TRIGGER kept_whole ON {table}")
+    op.execute("DROP FUNCTION refuse_change()")
+    for table in _of_a_case():
+        for policy in ("reach_read", "reach_insert", "reach_update", "worker", "search"):
+            op.execute(f"DROP POLICY IF EXISTS {policy} ON {table}")
+        op.execute(f"ALTER TABLE {table} NO FORCE ROW LEVEL SECURITY")
+        op.execute(f"ALTER TABLE {table} DISABLE ROW LEVEL SECURITY")
+    for table in _tables():
+        op.execute(f"REVOKE ALL ON {table} FROM {APP}, {WORKER}, {AUDITOR}, {SEARCH}")
+
+
+def _tables() -> list[str]:
+    return _named("SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'alembic_version'")
+
+
+def _of_a_case() -> list[str]:
+    """The case itself and every table whose rows carry both keys of one; the log outlives the case and is apart."""
+    return [
+        "application",
+        *_named(
+            "SELECT table_name FROM information_schema.columns WHERE table_schema = 'public' "
+            "AND column_name IN ('case_id', 'force_id') AND table_name <> 'access_log' "
+            "GROUP BY table_name HAVING count(*) = 2"
+        ),
+    ]
+
+
+def _named(query: str) -> list[str]:
+    return sorted(row[0] for row in op.get_bind().exec_driver_sql(query))

@@ -1,0 +1,618 @@
+"""Tokens: what is refused, with which reason, and that what is accepted is exactly what was signed.
+
+Forgeries are signed here with `cryptography`, never with the library under guard.
+"""
+
+import base64
+import hashlib
+import hmac
+import json
+import stat
+import threading
+import traceback
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from app.access.tokens import (
+    MAX_TOKEN_CHARACTERS,
+    DemonstrationIssuer,
+    KeySetRefused,
+    KeyStore,
+    KeysUnavailable,
+    TokenReader,
+    TokenRefused,
+    verify_compact,
+)
+
+SHARED = Path(__file__).resolve().parents[2] / ".." / "shared"
+NOW = datetime(2026, 5, 4, 9, 0, tzinfo=UTC)
+T = int(NOW.timestamp())
+ISSUER, AUDIENCE = "https://identity.example", "clares-law"
+
+EC_KEY = ec.generate_private_key(ec.SECP256R1())
+OTHER_EC_KEY = ec.generate_private_key(ec.SECP256R1())
+RSA_KEY = rsa.generate_private_key(65537, 2048)
+SMALL_RSA_KEY = rsa.generate_private_key(65537, 1024)
+Signer = Callable[[bytes], bytes]
+
+
+def b64(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+
+def number(value: int) -> str:
+    return b64(value.to_bytes((value.bit_length() + 7) // 8, "big"))
+
+
+def es256(key: ec.EllipticCurvePrivateKey = EC_KEY) -> Signer:
+    def sign(message: bytes) -> bytes:
+        r, s = decode_dss_signature(key.sign(message, ec.ECDSA(hashes.SHA256())))
+        return r.to_bytes(32, "big") + s.to_bytes(32, "big")
+
+    return sign
+
+
+def rs256(key: rsa.RSAPrivateKey = RSA_KEY) -> Signer:
+    return lambda message: key.sign(message, padding.PKCS1v15(), hashes.SHA256())
+
+
+def hs256(secret: bytes) -> Signer:
+    return lambda message: hmac.digest(secret, message, hashlib.sha256)
+
+
+def nothing(message: bytes) -> bytes:
+    return b""
+
+
+def ec_jwk(key: ec.EllipticCurvePrivateKey, kid: str, **members: Any) -> dict[str, Any]:
+    point = key.public_key().public_numbers()
+    x, y = b64(point.x.to_bytes(32, "big")), b64(point.y.to_bytes(32, "big"))
+    public = {"kty": "EC", "crv": "P-256", "x": x, "y": y}
+    return public | {"kid": kid, "use": "sig", "alg": "ES256"} | members
+
+
+def rsa_jwk(key: rsa.RSAPrivateKey, kid: str, **members: Any) -> dict[str, Any]:
+    public = key.public_key().public_numbers()
+    named = {"kty": "RSA", "kid": kid, "use": "sig", "alg": "RS256"}
+    return named | {"n": number(public.n), "e": number(public.e)} | members
+
+
+JWKS = {
+    "keys": [
+        ec_jwk(EC_KEY, "ec"),
+        ec_jwk(OTHER_EC_KEY, "other"),
+        rsa_jwk(RSA_KEY, "rsa"),
+        rsa_jwk(SMALL_RSA_KEY, "small"),
+    ]
+}
+KEYS = KeyStore.from_jwks(JWKS)
+HEADER = {"alg": "ES256", "kid": "ec", "typ": "JWT"}
+CLAIMS = {"iss": ISSUER, "aud": AUDIENCE, "sub": "officer-17", "iat": T, "exp": T + 600}
+
+
+def signed(header: str | dict[str, Any], payload: str | dict[str, Any], sign: Signer) -> str:
+    parts = [p if isinstance(p, str) else json.dumps(p) for p in (header, payload)]
+    message = ".".join(b64(part.encode("utf-8", "surrogatepass")) for part in parts)
+    return f"{message}.{b64(sign(message.encode()))}"
+
+
+def with_header(*, without: str = "", sign: Signer | None = None, **members: Any) -> str:
+    header = {name: value for name, value in (HEADER | members).items() if name != without}
+    return signed(header, CLAIMS, sign or es256())
+
+
+def with_claims(*, without: str = "", **members: Any) -> str:
+    claims = {name: value for name, value in (CLAIMS | members).items() if name != without}
+    return signed(HEADER, claims, es256())
+
+
+def public_bytes(encoding: serialization.Encoding) -> bytes:
+    form = serialization.PublicFormat.SubjectPublicKeyInfo
+    return EC_KEY.public_key().public_bytes(encoding, form)
+
+
+def reader(keys: KeyStore = KEYS) -> TokenReader:
+    return TokenReader(ISSUER, AUDIENCE, keys)
+
+
+def reason_for(token: str, *, now: datetime = NOW, by: TokenReader | None = None) -> str:
+    with pytest.raises(TokenRefused) as refused:
+        (by or reader()).read(token, now=now)
+    return refused.value.reason
+
+
+GOOD = signed(HEADER, CLAIMS, es256())
+HEAD, BODY, SIGNATURE = GOOD.split(".")
+SIGNATURE_BYTES = base64.urlsafe_b64decode(SIGNATURE + "==")
+PEM, DER = serialization.Encoding.PEM, serialization.Encoding.DER
+KID_TWICE = '{"alg":"ES256","kid":"ec","kid":"ec"}'
+TWO_SUBJECTS = json.dumps(CLAIMS)[:-1] + ',"sub":"superuser"}'
+JSON_FORM = json.dumps({"protected": HEAD, "payload": BODY, "signature": SIGNATURE})
+
+FORGERIES: list[tuple[str, str, str]] = [
+    # form
+    ("empty", "", "not_compact"),
+    ("one part", HEAD, "not_compact"),
+    ("no signature part", f"{HEAD}.{BODY}", "not_compact"),
+    ("fourth part", f"{GOOD}.{SIGNATURE}", "not_compact"),
+    ("fourth empty part", f"{GOOD}.", "not_compact"),
+    ("JSON serialisation", JSON_FORM, "not_compact"),
+    ("space before", f" {GOOD}", "not_compact"),
+    ("newline after", f"{GOOD}\n", "not_compact"),
+    ("space inside", f"{HEAD}. {BODY}.{SIGNATURE}", "not_compact"),
+    ("NUL after", f"{GOOD}\x00", "not_compact"),
+    ("non-ASCII letter", f"{HEAD}.{BODY}.é{SIGNATURE[1:]}", "not_compact"),
+    ("non-ASCII digit", f"{HEAD}.{BODY}.٣{SIGNATURE[1:]}", "not_compact"),
+    ("half a character", f"{GOOD}\ud800", "not_compact"),
+    ("padding", f"{GOOD}==", "not_compact"),
+    ("standard base64", f"{HEAD}.{BODY}.+/{SIGNATURE[2:]}", "not_compact"),
+    ("impossible length", f"{HEAD}.{BODY}.{SIGNATURE[:-1]}", "not_compact"),
+    ("too long", with_claims(note="n" * MAX_TOKEN_CHARACTERS), "too_long"),
+    # header
+    ("empty header", f".{BODY}.{SIGNATURE}", "header_unreadable"),
+    ("header not JSON", signed("ES256", CLAIMS, es256()), "header_unreadable"),
+    ("header a list", signed('["ES256"]', CLAIMS, es256()), "header_unreadable"),
+    ("header NaN", signed('{"alg":"ES256","n":NaN}', CLAIMS, es256()), "header_unreadable"),
+    ("header not UTF-8", f"{b64(bytes([255]))}.{BODY}.{SIGNATURE}", "header_unreadable"),
+    ("header half a character", with_header(note="\ud800"), "header_unreadable"),
+    ("header nested", signed("[" * 3000, CLAIMS, es256()), "header_unreadable"),
+    ("header huge number", signed('{"n":' + "9" * 5000 + "}", {}, es256()), "header_unreadable"),
+    ("header name twice", signed(KID_TWICE, CLAIMS, es256()), "header_unreadable"),
+    ("crit", with_header(crit=["exp"], exp=T), "header_forbidden"),
+    ("empty crit", with_header(crit=[]), "header_forbidden"),
+    ("b64", with_header(b64=False), "header_forbidden"),
+    ("jku", with_header(jku="https://evil.example/jwks"), "header_forbidden"),
+    ("x5u", with_header(x5u="https://evil.example/x.pem"), "header_forbidden"),
+    ("x5c", with_header(x5c=["MIIB"]), "header_forbidden"),
+    (
+        "embedded jwk",
+        with_header(jwk=ec_jwk(OTHER_EC_KEY, "ec"), sign=es256(OTHER_EC_KEY)),
+        "header_forbidden",
+    ),
+    ("wrong typ", with_header(typ="secevent+jwt"), "type_refused"),
+    ("typ null", with_header(typ=None), "type_refused"),
+    ("typ a list", with_header(typ=["JWT"]), "type_refused"),
+    # algorithm
+    ("alg none", with_header(alg="none", sign=nothing), "algorithm_refused"),
+    ("alg None", with_header(alg="None", sign=nothing), "algorithm_refused"),
+    ("alg none, no kid", signed({"alg": "none"}, CLAIMS, nothing), "algorithm_refused"),
+    ("alg missing", with_header(without="alg"), "algorithm_refused"),
+    ("alg null", with_header(alg=None), "algorithm_refused"),
+    ("alg a list", with_header(alg=["ES256"]), "algorithm_refused"),
+    ("alg of lower case", with_header(alg="es256"), "algorithm_refused"),
+    ("HS256, PEM", with_header(alg="HS256", sign=hs256(public_bytes(PEM))), "algorithm_refused"),
+    ("HS256, DER", with_header(alg="HS256", sign=hs256(public_bytes(DER))), "algorithm_refused"),
+    ("ES384", with_header(alg="ES384"), "algorithm_refused"),
+    ("RS256 named, EC key", with_header(alg="RS256", sign=rs256()), "algorithm_refused"),
+    ("ES256 named, RSA key", with_header(kid="rsa"), "algorithm_refused"),
+    # key
+    ("kid missing", with_header(without="kid"), "key_unknown"),
+    ("kid unknown", with_header(kid="nobody"), "key_unknown"),
+    ("kid a number", with_header(kid=1), "key_unknown"),
+    ("kid a list", with_header(kid=["ec"]), "key_unknown"),
+    (
+        "1024-bit RSA",
+        with_header(alg="RS256", kid="small", sign=rs256(SMALL_RSA_KEY)),
+        "key_unknown",
+    ),
+    # signature
+    ("kid of another key", with_header(kid="other"), "signature_wrong"),
+    ("signed by another key", with_header(sign=es256(OTHER_EC_KEY)), "signature_wrong"),
+    ("no signature", f"{HEAD}.{BODY}.", "signature_wrong"),
+    ("cut short", f"{HEAD}.{BODY}.{b64(SIGNATURE_BYTES[:-1])}", "signature_wrong"),
+    ("half", f"{HEAD}.{BODY}.{b64(SIGNATURE_BYTES[:32])}", "signature_wrong"),
+    ("zero byte after", f"{HEAD}.{BODY}.{b64(SIGNATURE_BYTES + b'0')}", "signature_wrong"),
+    ("all zero", with_header(sign=lambda m: bytes(64)), "signature_wrong"),
+    (
+        "DER instead of r and s",
+        with_header(sign=lambda m: EC_KEY.sign(m, ec.ECDSA(hashes.SHA256()))),
+        "signature_wrong",
+    ),
+    (
+        "RSA of zeros",
+        with_header(alg="RS256", kid="rsa", sign=lambda m: bytes(256)),
+        "signature_wrong",
+    ),
+    (
+        "other claims",
+        f"{HEAD}.{with_claims(sub='other').split('.')[1]}.{SIGNATURE}",
+        "signature_wrong",
+    ),
+    # claims
+    ("no payload", signed(HEADER, "", es256()), "claims_unreadable"),
+    ("payload a list", signed(HEADER, "[]", es256()), "claims_unreadable"),
+    ("claim twice", signed(HEADER, TWO_SUBJECTS, es256()), "claims_unreadable"),
+    ("name twice, deep", signed(HEADER, '{"a":[{"b":1,"b":2}]}', es256()), "claims_unreadable"),
+    ("exp NaN", with_claims(exp=float("nan")), "claims_unreadable"),
+    ("exp infinite", with_claims(exp=float("inf")), "claims_unreadable"),
+    ("exp beyond floats", signed(HEADER, '{"exp":1e999}', es256()), "claims_unreadable"),
+    ("half a character", with_claims(name="\ud800"), "claims_unreadable"),
+    ("NUL, deep", with_claims(roles=[{"a": "b\x00"}]), "claims_unreadable"),
+    ("issuer missing", with_claims(without="iss"), "claim_missing"),
+    ("another issuer", with_claims(iss="https://evil.example"), "issuer_wrong"),
+    ("issuer with a slash", with_claims(iss=f"{ISSUER}/"), "issuer_wrong"),
+    ("issuer a list", with_claims(iss=[ISSUER]), "issuer_wrong"),
+    ("issuer null", with_claims(iss=None), "issuer_wrong"),
+    ("audience missing", with_claims(without="aud"), "claim_missing"),
+    ("another audience", with_claims(aud="payroll"), "audience_wrong"),
+    ("audience holds ours as a part", with_claims(aud=f"{AUDIENCE}-test"), "audience_wrong"),
+    ("audience an empty list", with_claims(aud=[]), "audience_wrong"),
+    ("audience list without ours", with_claims(aud=["payroll", "fleet"]), "audience_wrong"),
+    ("audience list with a number", with_claims(aud=[AUDIENCE, 1]), "audience_wrong"),
+    ("audience an object", with_claims(aud={AUDIENCE: True}), "audience_wrong"),
+    ("exp missing", with_claims(without="exp"), "claim_missing"),
+    ("iat missing", with_claims(without="iat"), "claim_missing"),
+    ("exp a bool", with_claims(exp=True), "claim_malformed"),
+    ("exp text", with_claims(exp=str(T + 600)), "claim_malformed"),
+    ("exp null", with_claims(exp=None), "claim_malformed"),
+    ("exp past the calendar", with_claims(exp=10**18), "claim_malformed"),
+    ("iat a bool", with_claims(iat=False), "claim_malformed"),
+    ("iat text", with_claims(iat=str(T)), "claim_malformed"),
+    ("nbf text", with_claims(nbf=str(T)), "claim_malformed"),
+    ("nbf null", with_claims(nbf=None), "claim_malformed"),
+    ("expired", with_claims(exp=T - 30), "expired"),
+    ("issued in the future", with_claims(iat=T + 31), "issued_in_future"),
+    ("not yet valid", with_claims(nbf=T + 31), "not_yet_valid"),
+    ("sub missing", with_claims(without="sub"), "claim_missing"),
+    ("sub empty", with_claims(sub=""), "subject_refused"),
+    ("sub blank", with_claims(sub="  "), "subject_refused"),
+    ("sub too long", with_claims(sub="s" * 201), "subject_refused"),
+    ("sub a number", with_claims(sub=17), "subject_refused"),
+    ("sub with a newline", with_claims(sub="officer\n17"), "subject_refused"),
+]
+
+
+@pytest.mark.parametrize(("token", "reason"), [pytest.param(token, why, id=name) for name, token, why in FORGERIES])
+def test_a_forgery_is_refused_for_its_own_reason(token: str, reason: str) -> None:
+    assert reason_for(token) == reason
+
+
+@pytest.mark.parametrize(
+    "token",
+    [with_claims(sub="secret\n"), signed("secret", CLAIMS, es256())],
+    ids=["claim", "header"],
+)
+def test_a_refusal_quotes_nothing_of_the_token(token: str) -> None:
+    with pytest.raises(TokenRefused) as refused:
+        reader().read(token, now=NOW)
+    told = traceback.TracebackException.from_exception(refused.value)
+    assert (told.__cause__, told.__suppress_context__) == (None, True)
+    assert "secret" not in f"{refused.value} {refused.value.args}"
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        pytest.param(GOOD, id="ES256"),
+        pytest.param(with_header(alg="RS256", kid="rsa", sign=rs256()), id="RS256"),
+        pytest.param(with_header(without="typ"), id="no typ"),
+        pytest.param(with_header(typ="at+jwt"), id="access token"),
+        pytest.param(with_claims(aud=["payroll", AUDIENCE]), id="audience in a list"),
+    ],
+)
+def test_a_good_token_names_its_subject(token: str) -> None:
+    claims = reader().read(token, now=NOW)
+    assert (claims.subject, dict(claims.extra)) == ("officer-17", {})
+    assert (claims.issued_at, claims.expires_at) == (NOW, NOW + timedelta(minutes=10))
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        {"exp": T - 29},
+        {"iat": T + 30},
+        {"nbf": T + 30},
+        {"exp": T + 0.5},
+        {"exp": 253402300799},
+        {"sub": "s" * 200},
+    ],
+)
+def test_the_last_value_inside_each_limit_is_accepted(members: dict[str, Any]) -> None:
+    assert reader().read(with_claims(**members), now=NOW).subject
+
+
+def test_extra_claims_are_kept_and_cannot_be_changed() -> None:
+    claims = reader().read(with_claims(roles=["officer"], realm={"a": {"b": 1}}), now=NOW)
+    assert claims.extra["roles"] == ("officer",)
+    assert claims.extra["realm"]["a"]["b"] == 1
+    with pytest.raises(TypeError):
+        claims.extra["realm"]["a"]["b"] = 2
+    assert "officer'" not in repr(claims)
+
+
+def test_time_without_an_offset_is_refused() -> None:
+    with pytest.raises(ValueError, match="UTC offset"):
+        reader().read(GOOD, now=datetime(2026, 5, 4, 9, 0))  # noqa: DTZ001 - the fault under test
+
+
+@pytest.mark.parametrize(("issuer", "audience"), [([ISSUER], AUDIENCE), (ISSUER, None), ("", "a")])
+def test_a_reader_takes_one_issuer_and_one_audience(issuer: Any, audience: Any) -> None:
+    with pytest.raises(TypeError):
+        TokenReader(issuer, audience, KEYS)
+
+
+# Every character a token may hold, and some that it may not.
+MUTATION = st.tuples(st.integers(0, len(GOOD) - 1), st.sampled_from(["insert", "replace", "delete"]), st.characters())
+ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+
+
+def mutated(at: int, how: str, character: str) -> str:
+    before, after = GOOD[:at], GOOD[at:]
+    if how == "insert":
+        return before + character + after
+    return before + (character if how == "replace" else "") + after[1:]
+
+
+@given(mutation=MUTATION)
+@settings(max_examples=300, deadline=None)
+@example(mutation=(len(GOOD) - 1, "replace", "="))
+def test_one_changed_character_is_refused(mutation: tuple[int, str, str]) -> None:
+    token = mutated(*mutation)
+    if token != GOOD:
+        assert reason_for(token)
+
+
+@pytest.mark.parametrize("end", [len(HEAD) - 1, len(HEAD) + len(BODY), len(GOOD) - 1])
+def test_the_last_character_of_each_part_has_one_spelling(end: int) -> None:
+    accepted = []
+    for character in ALPHABET:
+        token = mutated(end, "replace", character)
+        try:
+            reader().read(token, now=NOW)
+        except TokenRefused:
+            continue
+        accepted.append(character)
+    assert accepted == [GOOD[end]]
+
+
+def without(member: str) -> dict[str, Any]:
+    return {name: value for name, value in ec_jwk(EC_KEY, "x").items() if name != member}
+
+
+P384_KEY = ec.generate_private_key(ec.SECP384R1())
+LONG_X = b64(b"\0" + EC_KEY.public_key().public_numbers().x.to_bytes(32, "big"))
+OFF_CURVE = ec_jwk(EC_KEY, "x", y=b64(b"\x01" * 32))
+UNFIT_KEYS: list[tuple[str, dict[str, Any]]] = [
+    ("no kid", without("kid")),
+    ("empty kid", ec_jwk(EC_KEY, "")),
+    ("kid a number", ec_jwk(EC_KEY, "x") | {"kid": 1}),
+    ("1024-bit RSA", rsa_jwk(SMALL_RSA_KEY, "x")),
+    ("RSA exponent 1", rsa_jwk(RSA_KEY, "x", e="AQ")),
+    ("RSA without n", rsa_jwk(RSA_KEY, "x", n=None)),
+    ("for encryption", ec_jwk(EC_KEY, "x", use="enc")),
+    ("use null", ec_jwk(EC_KEY, "x", use=None)),
+    ("no alg", without("alg")),
+    ("PS256", rsa_jwk(RSA_KEY, "x", alg="PS256")),
+    ("RS512", rsa_jwk(RSA_KEY, "x", alg="RS512")),
+    ("alg of another kty", ec_jwk(EC_KEY, "x", alg="RS256")),
+    ("P-384", ec_jwk(EC_KEY, "x", crv="P-384")),
+    ("off the curve", OFF_CURVE),
+    ("x padded", ec_jwk(EC_KEY, "x", x=ec_jwk(EC_KEY, "x")["x"] + "=")),
+    ("x one byte longer", ec_jwk(EC_KEY, "x", x=LONG_X)),
+    ("private", ec_jwk(EC_KEY, "x", d=number(EC_KEY.private_numbers().private_value))),
+    ("symmetric", {"kty": "oct", "kid": "x", "use": "sig", "alg": "HS256", "k": b64(bytes(32))}),
+    ("key_ops sign", ec_jwk(EC_KEY, "x", key_ops=["sign"])),
+    ("key_ops encrypt", rsa_jwk(RSA_KEY, "x", key_ops=["encrypt"])),
+    ("key_ops text", ec_jwk(EC_KEY, "x", key_ops="verify")),
+]
+
+
+@pytest.mark.parametrize("key", [pytest.param(key, id=name) for name, key in UNFIT_KEYS])
+def test_an_unfit_key_is_dropped_and_the_others_stay(key: dict[str, Any]) -> None:
+    keys = KeyStore.from_jwks({"keys": [key, ec_jwk(OTHER_EC_KEY, "good")]})
+    assert (len(keys), len(keys.dropped)) == (1, 1)
+    assert keys.find("x") is None
+    assert keys.dropped[0].why
+
+
+def test_a_kid_given_twice_names_no_key() -> None:
+    published = [ec_jwk(EC_KEY, "ec"), ec_jwk(OTHER_EC_KEY, "ec"), rsa_jwk(RSA_KEY, "rsa")]
+    keys = KeyStore.from_jwks({"keys": published})
+    assert keys.find("ec") is None
+    assert keys.find("rsa") is not None
+    assert [dropped.why for dropped in keys.dropped] == ["kid given more than once"] * 2
+
+
+@pytest.mark.parametrize(
+    "key", [without("use"), without("use") | {"key_ops": ["verify"]}, without("") | {"x5c": ["M"]}]
+)
+def test_what_a_key_need_not_state_does_not_drop_it(key: dict[str, Any]) -> None:
+    assert KeyStore.from_jwks({"keys": [key]}).find("x") is not None
+
+
+@pytest.mark.parametrize("document", [{}, {"keys": {}}, {"keys": ["k"]}, {"keys": None}, [], "keys"])
+def test_what_is_no_key_set_is_refused(document: Any) -> None:
+    with pytest.raises(KeySetRefused):
+        KeyStore.from_jwks(document)
+
+
+class Provider:
+    """Publishes a key set and counts how often it is asked."""
+
+    def __init__(self, *answers: KeyStore | Exception, seconds: float = 0) -> None:
+        self.answers = list(answers)
+        self.seconds = seconds
+        self.asked = 0
+
+    def __call__(self) -> KeyStore:
+        self.asked += 1
+        threading.Event().wait(self.seconds)
+        answer = self.answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+NO_KEYS = KeyStore.from_jwks({"keys": []})
+
+
+def fetching(provider: Provider, keys: KeyStore = NO_KEYS) -> TokenReader:
+    return TokenReader(ISSUER, AUDIENCE, keys, provider, min_refetch_interval_s=60)
+
+
+def test_an_unknown_key_is_fetched_once() -> None:
+    provider = Provider(KEYS)
+    by = fetching(provider)
+    assert by.read(GOOD, now=NOW).subject == by.read(GOOD, now=NOW).subject == "officer-17"
+    assert provider.asked == 1
+
+
+def test_made_up_names_start_no_more_than_one_fetch_an_interval() -> None:
+    provider = Provider(KEYS, KEYS)
+    by = fetching(provider, KEYS)
+    for n in range(20):
+        assert reason_for(with_header(kid=f"made-up-{n}"), by=by) == "key_unknown"
+    assert provider.asked == 1
+    assert by.read(GOOD, now=NOW).subject
+    later = NOW + timedelta(seconds=60)
+    assert reason_for(with_header(kid="made-up"), by=by, now=later) == "key_unknown"
+    assert provider.asked == 2
+
+
+def test_a_machine_clock_set_back_does_not_stop_fetching() -> None:
+    provider = Provider(NO_KEYS, KEYS)
+    by = fetching(provider)
+    assert reason_for(GOOD, by=by, now=NOW + timedelta(days=365)) == "key_unknown"
+    assert by.read(GOOD, now=NOW).subject
+
+
+@pytest.mark.parametrize("failure", [KeysUnavailable("timed out"), KeySetRefused("no keys")])
+def test_a_failed_fetch_refuses_the_token_and_keeps_the_keys(failure: Exception) -> None:
+    provider = Provider(failure)
+    by = fetching(provider, KEYS)
+    assert reason_for(with_header(kid="new"), by=by) == "keys_unavailable"
+    assert by.read(GOOD, now=NOW).subject
+    assert reason_for(with_header(kid="new"), by=by) == "key_unknown"
+    assert provider.asked == 1
+
+
+def test_a_withdrawn_key_is_gone_after_the_fetch() -> None:
+    without_ec = KeyStore.from_jwks({"keys": [rsa_jwk(RSA_KEY, "rsa")]})
+    by = fetching(Provider(without_ec), KEYS)
+    assert reason_for(with_header(kid="new"), by=by) == "key_unknown"
+    assert reason_for(GOOD, by=by) == "key_unknown"
+
+
+@pytest.mark.parametrize("token", [with_header(alg="none", kid="new"), with_header(kid=["new"])])
+def test_a_token_that_cannot_be_good_starts_no_fetch(token: str) -> None:
+    provider = Provider()
+    reason_for(token, by=fetching(provider))
+    assert provider.asked == 0
+
+
+def test_many_threads_with_a_new_key_fetch_once() -> None:
+    # A slow answer, so that the others arrive while it is under way.
+    provider, subjects = Provider(KEYS, seconds=0.1), []
+    by, start = fetching(provider), threading.Barrier(8)
+
+    def ask() -> None:
+        start.wait()
+        subjects.append(by.read(GOOD, now=NOW).subject)
+
+    threads = [threading.Thread(target=ask) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (subjects, provider.asked) == (["officer-17"] * 8, 1)
+
+
+def test_the_demonstration_issuer_is_read_by_its_own_key_set() -> None:
+    issuer = DemonstrationIssuer(ISSUER, AUDIENCE)
+    token = issuer.issue("officer-17", now=NOW, lifetime=timedelta(minutes=10), force="met")
+    claims = reader(KeyStore.from_jwks(issuer.jwks())).read(token, now=NOW)
+    assert (claims.subject, dict(claims.extra)) == ("officer-17", {"force": "met"})
+    assert claims.expires_at - claims.issued_at == timedelta(minutes=10)
+    assert "d" not in issuer.jwks()["keys"][0]
+    stranger = KeyStore.from_jwks(DemonstrationIssuer(ISSUER, AUDIENCE).jwks())
+    assert reason_for(token, by=reader(stranger)) == "key_unknown"
+
+
+@pytest.mark.parametrize("claim", ["iss", "aud", "iat", "exp"])
+def test_the_demonstration_issuer_sets_its_own_claims(claim: str) -> None:
+    issuer = DemonstrationIssuer(ISSUER, AUDIENCE)
+    with pytest.raises(ValueError, match=claim):
+        issuer.issue("x", now=NOW, lifetime=timedelta(minutes=1), **{claim: 1})
+
+
+def test_a_saved_key_keeps_its_name_and_is_for_its_owner_alone(tmp_path: Path) -> None:
+    issuer, path = DemonstrationIssuer(ISSUER, AUDIENCE), tmp_path / "issuer.pem"
+    issuer.save(path)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    again = DemonstrationIssuer.load(path, issuer=ISSUER, audience=AUDIENCE)
+    assert again.jwks() == issuer.jwks()
+    with pytest.raises(FileExistsError):
+        DemonstrationIssuer(ISSUER, AUDIENCE).save(path)
+    path.chmod(0o640)
+    with pytest.raises(PermissionError):
+        DemonstrationIssuer.load(path, issuer=ISSUER, audience=AUDIENCE)
+
+
+@pytest.mark.parametrize("key", [P384_KEY, RSA_KEY], ids=["P-384", "RSA"])
+def test_only_a_p256_key_is_loaded(tmp_path: Path, key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey) -> None:
+    path = tmp_path / "issuer.pem"
+    path.touch(mode=0o600)
+    path.write_bytes(key.private_bytes(PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()))
+    with pytest.raises(ValueError, match=r"curve"):
+        DemonstrationIssuer.load(path, issuer=ISSUER, audience=AUDIENCE)
+
+
+# Wycheproof: each group has one key and tokens marked valid or invalid; payloads are no JWT claims.
+
+
+def wycheproof() -> list[tuple[dict[str, Any], dict[str, Any]]]:
+    path = SHARED / "vectors" / "wycheproof-jws.json"
+    if not path.is_file():
+        return []
+    groups = json.loads(path.read_text())["testGroups"]
+    return [(g.get("public", g["private"]), test) for g in groups for test in g["tests"]]
+
+
+def accepts(key: dict[str, Any], token: str) -> bool:
+    try:
+        verify_compact(token, KeyStore.from_jwks({"keys": [key]}).find)
+    except TokenRefused:
+        return False
+    return True
+
+
+def of_accepted_kind(key: dict[str, Any]) -> bool:
+    return key.get("alg") in ("RS256", "ES256")
+
+
+VECTORS = wycheproof()
+needs_vectors = pytest.mark.skipif(not VECTORS, reason="the shared vectors are not beside the tree")
+
+
+@needs_vectors
+def test_no_invalid_wycheproof_token_is_accepted() -> None:
+    invalid = [(key, test) for key, test in VECTORS if test["result"] != "valid"]
+    assert len(invalid) > 300
+    assert [test["tcId"] for key, test in invalid if accepts(key, test["jws"])] == []
+
+
+@needs_vectors
+def test_nor_with_a_key_that_would_state_its_algorithm() -> None:
+    """Some keys are dropped for want of `alg` alone; their other fault must suffice too."""
+    algorithm = {"RSA": "RS256", "EC": "ES256"}
+    silent = [(key, test) for key, test in VECTORS if "alg" not in key]
+    assert silent
+    for key, test in silent:
+        assert not accepts(key | {"alg": algorithm[key["kty"]]}, test["jws"]), test["tcId"]
+
+
+@needs_vectors
+def test_every_valid_wycheproof_token_of_our_algorithms_is_accepted() -> None:
+    valid = [(key, test) for key, test in VECTORS if test["result"] == "valid"]
+    ours = {test["tcId"] for key, test in valid if of_accepted_kind(key)}
+    assert {test["tcId"] for key, test in valid if accepts(key, test["jws"])} == ours
+    assert len(ours) >= 8

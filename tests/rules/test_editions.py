@@ -1,0 +1,318 @@
+"""H9: editions are data. The table, what a broken file is told, and a third edition without code."""
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+import app.editions
+from app.editions import (
+    DEFAULT_EDITION,
+    EditionInvalid,
+    UnknownEdition,
+    all_editions,
+    edition,
+    parse,
+)
+from app.editions.rules import Edition, Limit
+from app.editions.terms import (
+    AlertLevel,
+    ClockKind,
+    ClosingDuty,
+    FormOfWords,
+    LimitUnit,
+    Mark,
+    Outcome,
+    Route,
+    Searched,
+    SpentRule,
+    StartingEvent,
+)
+
+FOLDER = Path(app.editions.__file__).parent
+STATUTORY_TOML = (FOLDER / "statutory-2023.toml").read_text(encoding="utf-8")
+
+ASK, KNOW = Route.RIGHT_TO_ASK, Route.RIGHT_TO_KNOW
+CONTACT, RECEIPT = StartingEvent.INITIAL_CONTACT, StartingEvent.RECEIPT
+MEETING = StartingEvent.COMPLETED_MEETING
+HOURS, WORKING, CALENDAR = LimitUnit.HOURS, LimitUnit.WORKING_DAYS, LimitUnit.CALENDAR_DAYS
+
+Line = tuple[int, LimitUnit, StartingEvent, Mark] | None
+
+
+def line(limit: Limit | None) -> Line:
+    if limit is None:
+        return None
+    return limit.number, limit.unit, limit.starts_from, limit.mark
+
+
+def broken(old: str, new: str) -> str:
+    assert old in STATUTORY_TOML
+    return STATUTORY_TOML.replace(old, new, 1)
+
+
+def refusal(text: str, file: str = "statutory-2023.toml") -> str:
+    with pytest.raises(EditionInvalid) as refused:
+        parse(text, file=file)
+    return str(refused.value)
+
+
+# --- the table of H9, both facts of the case true: every limit that there can be --------------------
+
+READ, ASSUMED, SECONDARY = Mark.READ, Mark.ASSUMED, Mark.SECONDARY
+TABLE: list[tuple[str, Route, ClockKind, Line]] = [
+    ("app-2013", ASK, ClockKind.INITIAL_CHECKS, (24, HOURS, CONTACT, READ)),
+    ("app-2013", ASK, ClockKind.FACE_TO_FACE, (10, WORKING, CONTACT, READ)),
+    ("app-2013", ASK, ClockKind.RISK_ASSESSMENT, (5, WORKING, MEETING, READ)),
+    ("app-2013", ASK, ClockKind.CATEGORISE_AND_REFER, (5, WORKING, MEETING, READ)),
+    ("app-2013", ASK, ClockKind.WHOLE_CASE, None),
+    ("app-2013", KNOW, ClockKind.INITIAL_CHECKS, None),
+    ("app-2013", KNOW, ClockKind.FACE_TO_FACE, None),
+    ("app-2013", KNOW, ClockKind.RISK_ASSESSMENT, None),
+    ("app-2013", KNOW, ClockKind.CATEGORISE_AND_REFER, (5, WORKING, RECEIPT, READ)),
+    ("app-2013", KNOW, ClockKind.WHOLE_CASE, None),
+    ("statutory-2023", ASK, ClockKind.INITIAL_CHECKS, (24, HOURS, CONTACT, ASSUMED)),
+    ("statutory-2023", ASK, ClockKind.FACE_TO_FACE, (10, WORKING, CONTACT, ASSUMED)),
+    ("statutory-2023", ASK, ClockKind.RISK_ASSESSMENT, (5, WORKING, MEETING, ASSUMED)),
+    ("statutory-2023", ASK, ClockKind.CATEGORISE_AND_REFER, (5, WORKING, MEETING, ASSUMED)),
+    ("statutory-2023", ASK, ClockKind.WHOLE_CASE, (28, CALENDAR, CONTACT, SECONDARY)),
+    ("statutory-2023", KNOW, ClockKind.INITIAL_CHECKS, (24, HOURS, RECEIPT, ASSUMED)),
+    ("statutory-2023", KNOW, ClockKind.FACE_TO_FACE, None),
+    ("statutory-2023", KNOW, ClockKind.RISK_ASSESSMENT, (5, WORKING, RECEIPT, ASSUMED)),
+    ("statutory-2023", KNOW, ClockKind.CATEGORISE_AND_REFER, (5, WORKING, RECEIPT, ASSUMED)),
+    ("statutory-2023", KNOW, ClockKind.WHOLE_CASE, (28, CALENDAR, RECEIPT, SECONDARY)),
+]
+
+
+@pytest.mark.parametrize(("name", "route", "clock", "expected"), TABLE)
+def test_the_table(name: str, route: Route, clock: ClockKind, expected: Line) -> None:
+    limit = edition(name).limit(clock, route=route, applicant_is_potential_victim=True, prioritised=True)
+    assert line(limit) == expected
+
+
+@pytest.mark.parametrize("name", ["app-2013", "statutory-2023"])
+def test_only_the_assessment_depends_on_the_case(name: str) -> None:
+    for route in Route:
+        for clock in ClockKind:
+            most = edition(name).limit(clock, route=route, applicant_is_potential_victim=True, prioritised=True)
+            least = edition(name).limit(clock, route=route, applicant_is_potential_victim=False, prioritised=False)
+            assert least == (None if clock is ClockKind.RISK_ASSESSMENT else most)
+
+
+def test_who_has_an_own_limit_for_the_assessment() -> None:
+    def stated(route: Route, *, victim: bool, prioritised: bool) -> bool:
+        limit = edition("statutory-2023").limit(
+            ClockKind.RISK_ASSESSMENT,
+            route=route,
+            applicant_is_potential_victim=victim,
+            prioritised=prioritised,
+        )
+        return limit is not None
+
+    assert stated(ASK, victim=True, prioritised=False)
+    assert not stated(ASK, victim=False, prioritised=True)  # a third party asks
+    assert stated(KNOW, victim=False, prioritised=True)
+    assert not stated(KNOW, victim=True, prioritised=False)
+
+
+def test_what_differs_on_spent_convictions() -> None:
+    assert edition("app-2013").spent_convictions.rule is SpentRule.BLOCKED
+    assert edition("statutory-2023").spent_convictions.rule is SpentRule.REFUSED_UNLESS_AUTHORISED
+
+
+def test_an_ended_relationship_is_eligible_under_the_statutory_guidance() -> None:
+    assert edition("statutory-2023").relationship_eligible("spouse", ended=True)
+    assert edition("statutory-2023").relationship_eligible("partner", ended=False)
+    assert not edition("app-2013").relationship_eligible("spouse", ended=True)
+    assert not edition("statutory-2023").relationship_eligible("colleague", ended=False)
+
+
+# --- what every edition of ours holds ---------------------------------------------------------------
+
+
+@pytest.fixture(params=["app-2013", "statutory-2023"])
+def each(request: pytest.FixtureRequest) -> Edition:
+    return edition(request.param)
+
+
+def test_the_minimum_checks(each: Edition) -> None:
+    without = [check.system for check in each.minimum_checks(visor_marker=False)]
+    assert without[:2] == ["pnc", "pnd"]
+    assert set(without) == {
+        "pnc",
+        "pnd",
+        "command_and_control",
+        "custody",
+        "domestic_abuse",
+        "child_protection",
+        "crime",
+        "criminal_justice",
+        "intelligence",
+    }
+    marked = [check.system for check in each.minimum_checks(visor_marker=True)]
+    assert set(marked) - set(without) == {"visor"}
+    local = {check.system for check in each.checks if check.local}
+    assert set(without) - local == {"pnc", "pnd"}
+    assert all(Searched.SUBJECT in check.searched for check in each.checks)
+    searches = each.minimum_searches(visor_marker=False)
+    assert ("domestic_abuse", Searched.POTENTIAL_VICTIM) in searches
+    assert ("child_protection", Searched.CHILD) in searches
+    assert (
+        len(searches)
+        == len(set(searches))
+        == sum(len(check.searched) for check in each.minimum_checks(visor_marker=False))
+    )
+    found = each.check("visor")
+    assert found is not None
+    assert found.title == "Violent and Sex Offenders Register"
+    assert each.check("social_services") is None
+
+
+def test_the_quorum(each: Edition) -> None:
+    always = [agency.code for agency in each.quorum(children_affected=False)]
+    assert always == ["police", "probation", "idva"]
+    with_children = [agency.code for agency in each.quorum(children_affected=True)]
+    assert with_children == [*always, "childrens_social_care"]
+
+
+def test_the_ranks(each: Edition) -> None:
+    least = each.ranks.police_involvement_supervisor
+    assert least == "inspector"
+    assert each.rank_suffices("inspector", least=least)
+    assert each.rank_suffices("chief_constable", least=least)
+    assert not each.rank_suffices("sergeant", least=least)
+    assert not each.rank_suffices("admiral", least=least)
+    assert not each.rank_suffices("inspector", least=each.ranks.emergency_authoriser)
+
+
+def test_the_alert_ladder(each: Edition) -> None:
+    alerts = each.alerts
+    assert alerts.hours_left == (12, 4)
+    assert alerts.working_days_left == (5, 2, 1)
+    assert alerts.reminder_every_days == 1
+    assert alerts.due_soon == (AlertLevel.OFFICER,)
+    assert set(alerts.reminder_levels(400)) == set(AlertLevel)
+
+
+def test_the_figures(each: Edition) -> None:
+    assert each.late_entry_after_hours == 24
+    assert (each.ages.child_under, each.ages.suitable_adult_under) == (18, 18)
+    assert each.contact_attempts.minimum >= 1
+    assert each.contact_attempts.spacing_hours >= 1
+
+
+def test_the_report_is_due_whatever_the_outcome(each: Edition) -> None:
+    for outcome in Outcome:
+        assert ClosingDuty.REPORT_SUBMITTED in each.duties(outcome)
+        assert ClosingDuty.CRIME_DUTY in each.duties(outcome)
+    assert ClosingDuty.DELIVERY_RECORDED in each.duties(Outcome.DISCLOSED)
+    assert ClosingDuty.NOTICE_RECORDED in each.duties(Outcome.NO_DISCLOSURE)
+    assert ClosingDuty.SERVICES_GIVEN in each.duties(Outcome.NOT_PROGRESSED)
+
+
+def test_the_words(each: Edition) -> None:
+    assert each.helpline == "0808 2000 247"
+    assert each.helpline in each.words(FormOfWords.NOT_PROGRESSED)  # H4.4
+    no_information = each.words("no_information")
+    assert "there is no information to disclose" in no_information  # H7.4
+    assert "does not mean that there is no risk" in no_information
+    neutral = each.words(FormOfWords.NEUTRAL)
+    assert "no information" not in neutral  # H7.4a
+    assert "cannot say" in neutral
+    assert len({each.words(form) for form in FormOfWords}) == len(FormOfWords)
+    with pytest.raises(ValueError, match="farewell"):
+        each.words("farewell")
+
+
+def test_the_default_is_there_and_nobody_changes_it() -> None:
+    assert list(all_editions()) == ["app-2013", "statutory-2023"]
+    default = edition(DEFAULT_EDITION)
+    assert default is edition(DEFAULT_EDITION)
+    with pytest.raises(ValidationError, match="frozen"):
+        default.helpline = "999"  # type: ignore[misc]
+    with pytest.raises(TypeError):
+        default.closing_duties[Outcome.DISCLOSED] = ()  # type: ignore[index]
+    assert Edition.model_validate_json(default.model_dump_json()) == default
+
+
+def test_an_unknown_edition_is_told_what_there_is() -> None:
+    with pytest.raises(UnknownEdition, match=r"app-2013, statutory-2023") as refused:
+        edition("statutory-2031")
+    assert refused.value.field == "edition"
+
+
+# --- a broken file names its fault ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "named"),
+    [
+        ("late_entry_after_hours", "late_entry_after_days", "late_entry_after_days"),
+        ("\nhours = 24\n", "\nminutes = 24\n", "limits.0.minutes"),
+        ("\nhours = 24\n", "\n", "limits.0: Value error, give exactly one of"),
+        ("\nhours = 24\n", "\nhours = 24\nworking_days = 1\n", "limits.0: Value error"),
+        ("\nhours = 24\n", "\nhours = 0\n", "limits.0.hours"),
+        ('clock = "initial_checks"', 'clock = "tea"', "limits.0.clock"),
+        ('starts_from = "initial_contact"', 'starts_from = "receipt"', "starts_from: right_to_ask"),
+        ('mark = "assumed"', 'mark = "certain"', "limits.0.mark"),
+        ('route = "right_to_know"', 'route = "right_to_ask"', "limits.1"),
+        ('system = "pnd"', 'system = "pnc"', "checks: system given twice: pnc"),
+        ('searched = ["subject"]', "searched = []", "checks.0.searched"),
+        ('code = "idva"', 'code = "police"', "agencies: code given twice: police"),
+        ("hours_left = [12, 4]", "hours_left = [4, 12]", "alerts: Value error, hours_left"),
+        ("from_day = 1,", "from_day = 2,", "alerts: Value error, reminders"),
+        ('breached = ["officer", "supervisor"]', 'breached = ["supervisor"]', "tells all whom"),
+        ('= "inspector"', '= "admiral"', "police_involvement_supervisor: admiral"),
+        ("malicious = [", "mischievous = [", "closing_duties.mischievous"),
+        ("neutral = ", "neutrality = ", "forms_of_words.neutrality"),
+        ("on 0808 2000 247", "on 0808 2000 000", "does not give the helpline"),
+        ('name = "statutory-2023"', 'name = "statutory-2024"', "name: statutory-2024"),
+        ("[alerts]", "[alerts", "line"),
+    ],
+)
+def test_a_broken_edition_names_file_and_key(old: str, new: str, named: str) -> None:
+    text = refusal(broken(old, new))
+    assert text.startswith("statutory-2023.toml: ")
+    assert named in text
+
+
+@pytest.mark.parametrize("table", ["closing_duties", "forms_of_words"])
+def test_nothing_may_be_missing(table: str) -> None:
+    data: dict[str, Any] = tomllib.loads(STATUTORY_TOML)
+    key, _ = data[table].popitem()
+    with pytest.raises(ValidationError, match=f"{table}: missing {key}"):
+        Edition.model_validate(data)
+
+
+def test_a_limit_settled_twice_is_refused() -> None:
+    first = STATUTORY_TOML.index("[[limits]]")
+    second = STATUTORY_TOML.index("[[limits]]", first + 1)
+    again = STATUTORY_TOML[:second] + STATUTORY_TOML[first:]
+    assert "initial_checks on right_to_ask is settled" in refusal(again)
+
+
+# --- a third edition, as data only ------------------------------------------------------------------
+
+
+def scottish() -> Edition:
+    text = STATUTORY_TOML.replace("statutory-2023", "scotland-45")
+    text = text.replace("calendar_days = 28", "calendar_days = 45")
+    text = text.replace('"Probation Service"', '"Criminal justice social work"')
+    return parse(text, file="scotland-45.toml")
+
+
+def test_a_third_edition_needs_no_code() -> None:
+    third = scottish()
+    for route, event in ((ASK, CONTACT), (KNOW, RECEIPT)):
+        limit = third.limit(
+            ClockKind.WHOLE_CASE,
+            route=route,
+            applicant_is_potential_victim=False,
+            prioritised=False,
+        )
+        assert line(limit) == (45, CALENDAR, event, SECONDARY)
+    titles = [agency.title for agency in third.quorum(children_affected=False)]
+    assert "Criminal justice social work" in titles
+    assert third.name not in all_editions()
