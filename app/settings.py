@@ -17,7 +17,9 @@ ROOT = Path(__file__).resolve().parent.parent
 class Settings(BaseSettings):
     """One field, one variable: `CLARES_LAW_` and the field's name; the database also answers to `DATABASE_URL`."""
 
-    model_config = SettingsConfigDict(env_prefix="CLARES_LAW_", env_file=".env", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="CLARES_LAW_", env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True
+    )
 
     environment: Literal["demonstration", "production"] = "demonstration"
     database_url: str | None = Field(None, validation_alias=AliasChoices("CLARES_LAW_DATABASE_URL", "DATABASE_URL"))

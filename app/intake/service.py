@@ -79,7 +79,8 @@ async def open_application(
     sentence = f"Opened as {_named(case.route)}; initial contact {in_london(case.first_contact_at)}."
     await advance(session, case, Move.OPENED, by=actor, now=now, sentence=sentence)
     await _keep_contact(session, case, application, actor=actor, now=now)
-    await _start_clocks(session, case, application, scheme)
+    own = any(one.is_applicant for one in application.potential_victims)
+    await start_clocks_of(session, case, scheme, applicant_is_potential_victim=own)
     await _owe_from_the_start(session, case, application, scheme, actor=actor, now=now)
     return await _opened(session, case, earlier, now=now)
 
@@ -230,16 +231,19 @@ async def _keep_contact(
     return row
 
 
-async def _start_clocks(session: AsyncSession, case: Case, application: ApplicationIn, scheme: Edition) -> None:
+async def start_clocks_of(
+    session: AsyncSession, case: Case, scheme: Edition, *, applicant_is_potential_victim: bool
+) -> None:
+    """Start the clocks of a case that opens; the whole case counts from an earlier first contact, if any (H8.4)."""
     force = await session.get_one(Force, case.force_id)
     calendar = await calendar_of(session, force.division)
     ask = case.route is Route.RIGHT_TO_ASK
     plans = clocks_at_opening(
         scheme,
         route=case.route,
-        first_contact_at=case.first_contact_at if ask else None,
+        first_contact_at=case.first_contact_at if ask else case.whole_case_from,
         received_at=None if ask else case.first_contact_at,
-        applicant_is_potential_victim=any(one.is_applicant for one in application.potential_victims),
+        applicant_is_potential_victim=applicant_is_potential_victim,
         prioritised=False,
         calendar=calendar,
     )

@@ -10,7 +10,7 @@ from app.safeguarding.schemas import Plan
 
 def plan_is_current(plan: Plan | None, *, newest_immediate_risk_at: datetime | None, today: date) -> bool:
     """Whether a safety plan still answers the risk: its review has not passed, and it is no older than the newest
-    finding of immediate risk (L721, H2.4)."""
+    finding of immediate risk (H7.0, H2.4)."""
     if plan is None or plan.review_on < today:
         return False
     return newest_immediate_risk_at is None or plan.occurred_at >= newest_immediate_risk_at
@@ -37,4 +37,4 @@ def police_notices(edition: Edition) -> list[str]:
 def who_may_answer(kind: str) -> tuple[Role, ...]:
     """A review of an irregular act, and a crime duty closed by a reason, are a supervisor's."""
     supervisors = (Role.PUBLIC_PROTECTION_SUPERVISOR, Role.HEAD_OF_PUBLIC_PROTECTION)
-    return supervisors if kind in {"supervisor_review", "police_involvement"} else ()
+    return supervisors if kind in {"supervisor_review", "police_involvement", "crime"} else ()

@@ -252,7 +252,7 @@ async def record_safeguarding_action(
 async def record_safety_plan(
     session: AsyncSession, case: Case, plan: SafetyPlanIn, *, actor: Actor, now: datetime
 ) -> Recorded:
-    """Keep the safety plan of one potential victim; the newest holds (L721)."""
+    """Keep the safety plan of one potential victim; the newest holds (H7.0)."""
     await must_be_party(
         session,
         case,

@@ -1,6 +1,7 @@
 """Roles and migrations, as `clares-law migrate` runs them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
 from typing import ClassVar
@@ -10,6 +11,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from psycopg import sql
+from psycopg.conninfo import make_conninfo
 from sqlalchemy import make_url
 
 from app.errors import ClaresLawError
@@ -25,6 +27,12 @@ class OtherKind(ClaresLawError):
     code: ClassVar[str] = "other_kind"
 
 
+class DatabaseUnusable(ClaresLawError):
+    """The database does not let this login in, or not do what was asked."""
+
+    code: ClassVar[str] = "database_unusable"
+
+
 def config(url: str) -> Config:
     """Alembic's configuration for a database."""
     settings = Config(_ROOT / "alembic.ini")
@@ -32,14 +40,26 @@ def config(url: str) -> Config:
     return settings
 
 
-def plain(url: str) -> str:
-    """The URL as psycopg takes it."""
-    return make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+def conninfo(url: str) -> str:
+    """A SQLAlchemy URL as psycopg takes it; not as an address, where SQLAlchemy writes a space as + and libpq %20."""
+    named = make_url(url)
+    options = {name: value if isinstance(value, str) else ",".join(value) for name, value in named.query.items()}
+    return make_conninfo(**(named.translate_connect_args(username="user", database="dbname") | options))
+
+
+@contextmanager
+def _connect(url: str, *, autocommit: bool = False) -> Iterator[psycopg.Connection]:
+    """One connection, committed at the end of the block; what PostgreSQL refuses is said without the password."""
+    try:
+        with psycopg.connect(conninfo(url), autocommit=autocommit) as connection:
+            yield connection
+    except (psycopg.OperationalError, psycopg.errors.InsufficientPrivilege) as error:
+        raise DatabaseUnusable(f"The database {make_url(url).render_as_string()} refuses: {error}") from error
 
 
 def make_database(url: str, name: str) -> None:
     """Make the database `name` on the server of `url` where it is missing. Needs a login that may."""
-    with psycopg.connect(plain(url), autocommit=True) as connection:
+    with _connect(url, autocommit=True) as connection:
         if connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone() is None:
             connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
 
@@ -50,7 +70,7 @@ def bootstrap(url: str, *, passwords: Mapping[DatabaseRole, str] = _NO_PASSWORDS
     A role with a password may log in by itself; `open_to_socket` lets every role do so without one, which is for a
     server that only its starter's socket reaches. Needs a login that may create roles. Safe to repeat.
     """
-    with psycopg.connect(plain(url)) as connection:
+    with _connect(url) as connection:
         connection.execute("SELECT pg_advisory_xact_lock(7301945)")
         for role in DatabaseRole:
             _bootstrap_role(connection, role, passwords.get(role), may_log_in=open_to_socket)
@@ -89,30 +109,33 @@ def _acts_as(connection: psycopg.Connection, role: DatabaseRole) -> bool:
 def is_current(url: str) -> bool:
     """Whether the database stands at the newest migration; without Alembic's environment, which is slow to load."""
     newest = ScriptDirectory.from_config(config(url)).get_current_head()
-    with psycopg.connect(plain(as_role(url, DatabaseRole.OWNER))) as connection:
+    with _connect(as_role(url, DatabaseRole.OWNER)) as connection:
         if connection.execute("SELECT to_regclass('public.alembic_version')").fetchone() == (None,):
             return False
         return connection.execute("SELECT version_num FROM alembic_version").fetchone() == (newest,)
 
 
 def claim(url: str, kind: str) -> None:
-    """Mark the database as `kind`, demonstration or production, once and for all; raises OtherKind where it is not."""
-    with psycopg.connect(plain(as_role(url, DatabaseRole.OWNER))) as connection:
+    """Mark a migrated database as `kind`, demonstration or production, for good; raises OtherKind as below."""
+    with _connect(as_role(url, DatabaseRole.OWNER)) as connection:
         connection.execute(
             "INSERT INTO installation (only_row, kind) VALUES (true, %s) ON CONFLICT (only_row) DO NOTHING", [kind]
         )
     refuse_other_kind(url, kind, DatabaseRole.OWNER)
 
 
-def refuse_other_kind(url: str, kind: str, role: DatabaseRole) -> None:
-    """Raise OtherKind where the database was not made for `kind`, or for nothing yet."""
-    with psycopg.connect(plain(as_role(url, role))) as connection:
-        found = connection.execute("SELECT kind FROM installation").fetchone()
-    if found != (kind,):
-        raise OtherKind(
-            f"This is a {kind} service and its database is {f'marked {found[0]}' if found else 'not marked yet'}. "
-            "Name another database, or run 'clares-law migrate' with the environment that the database is for."
-        )
+def refuse_other_kind(url: str, kind: str, role: DatabaseRole, *, unmarked: bool = False) -> None:
+    """Raise OtherKind unless the database is marked as `kind`, or, where `unmarked` will do, not marked at all."""
+    with _connect(as_role(url, role)) as connection:
+        made = connection.execute("SELECT to_regclass('public.installation')").fetchone() != (None,)
+        row = connection.execute("SELECT kind FROM installation").fetchone() if made else None
+    found = row[0] if row else None
+    if found == kind or (found is None and unmarked):
+        return
+    raise OtherKind(
+        f"This start is for {kind}, and the database is {f'for {found}' if found else 'for nothing yet'}. "
+        "Name another database, or prepare this one: clares-law migrate."
+    )
 
 
 def upgrade(url: str, revision: str = "head") -> None:

@@ -55,6 +55,7 @@ def upgrade() -> None:
     op.execute(f"GRANT SELECT, INSERT ON alert TO {WORKER}")
     op.execute(f"GRANT SELECT, INSERT, UPDATE ON worker_heartbeat TO {WORKER}")
     op.execute(f"REVOKE INSERT ON worker_heartbeat, installation FROM {APP}")
+    op.execute(f"REVOKE SELECT ON access_log FROM {APP}")
     op.execute(f"GRANT SELECT ON access_log TO {AUDITOR}")
     op.execute(f"GRANT SELECT ON case_pointer TO {SEARCH}")
     for table in _of_a_case():

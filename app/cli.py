@@ -1,0 +1,199 @@
+"""The command line: the service's processes, its database, and the demonstration."""
+
+import importlib
+import os
+from datetime import timedelta
+from typing import Annotated, Any, ClassVar
+
+import typer
+from pydantic import ValidationError
+from typer.core import TyperGroup
+
+from app import clock
+from app.access.rules import Role
+from app.errors import ClaresLawError
+from app.lifeline import end_with
+from app.settings import Settings, settings
+
+
+class PlainErrors(TyperGroup):
+    """Says what is wrong in one line: a traceback helps nobody who set a variable wrongly."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command; what the service raises on purpose ends it with status 1."""
+        try:
+            return super().invoke(ctx)
+        except ClaresLawError as error:
+            says = str(error)
+        except ValidationError as error:
+            says = "\n".join(
+                f"{'.'.join(map(str, wrong['loc'])) or 'settings'}: {wrong['msg'].removeprefix('Value error, ')}"
+                for wrong in error.errors()
+            )
+        typer.echo(f"clares-law: {says}", err=True)
+        raise typer.Exit(1)
+
+
+app = typer.Typer(
+    cls=PlainErrors,
+    help="The case service of the Domestic Violence Disclosure Scheme (Clare's Law).",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+Starter = Annotated[int | None, typer.Option(hidden=True, help="The process that this one ends with: its parent.")]
+
+
+class NoDatabase(ClaresLawError):
+    """No database is named."""
+
+    code: ClassVar[str] = "no_database"
+
+
+class DemonstrationOnly(ClaresLawError):
+    """Production has no use for it."""
+
+    code: ClassVar[str] = "demonstration_only"
+
+
+def _database_url(chosen: Settings) -> str:
+    if chosen.database_url is None:
+        raise NoDatabase("Set DATABASE_URL, or start the demonstration, which brings a database: clares-law run")
+    return chosen.database_url
+
+
+def _demonstration() -> Settings:
+    chosen = settings()
+    if chosen.environment != "demonstration":
+        raise DemonstrationOnly(
+            "CLARES_LAW_ENVIRONMENT says production, and this belongs to the demonstration. "
+            "Production has: migrate, serve, worker."
+        )
+    return chosen
+
+
+def _say(text: str) -> None:
+    typer.echo(text)
+
+
+@app.command()
+def run(
+    starter: Starter = None,
+    detached: Annotated[bool, typer.Option(help="Keep running when the process that started this one ends.")] = False,
+) -> None:
+    """Run the demonstration: a database, fictional cases at every stage, the API and the worker. Ctrl-C ends it all."""
+    if not detached:
+        end_with(starter or os.getppid())
+    chosen = _demonstration()
+    _say("Starting the demonstration")  # before what takes a second to load
+    from app import starting
+    from app.card import show
+
+    starting.run(chosen, say=_say, show_card=lambda: show(chosen))
+
+
+@app.command()
+def serve(starter: Starter = None) -> None:
+    """Serve the API on CLARES_LAW_HOST and CLARES_LAW_PORT, over a database that 'migrate' has prepared."""
+    if starter:
+        end_with(starter)
+    import uvicorn
+
+    from app.storage.engine import DatabaseRole
+    from app.storage.migrations import refuse_other_kind
+
+    chosen = settings()
+    refuse_other_kind(_database_url(chosen), chosen.environment, DatabaseRole.APP)
+    uvicorn.run(
+        "app.main:create_app",
+        factory=True,
+        host=chosen.host,
+        port=chosen.port,
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        timeout_graceful_shutdown=5,
+    )
+
+
+@app.command()
+def worker(starter: Starter = None) -> None:
+    """Sweep the statutory clocks into alerts every few seconds. Any number of workers may run."""
+    if starter:
+        end_with(starter)
+    import asyncio
+
+    from app.logs import configure
+    from app.scheduler import work
+
+    chosen = settings()
+    url = _database_url(chosen)
+    configure(chosen.log_level)
+    asyncio.run(work(url, every=chosen.sweep_seconds))
+
+
+@app.command()
+def migrate(
+    bootstrap: Annotated[
+        bool, typer.Option(help="First make the database's roles; needs a login that may create roles.")
+    ] = False,
+    check: Annotated[bool, typer.Option(help="Change nothing; fail where tables and migrations disagree.")] = False,
+    app_password: Annotated[
+        str | None, typer.Option(envvar="CLARES_LAW_APP_PASSWORD", help="With --bootstrap: the API's login.")
+    ] = None,
+    worker_password: Annotated[
+        str | None, typer.Option(envvar="CLARES_LAW_WORKER_PASSWORD", help="With --bootstrap: the worker's login.")
+    ] = None,
+) -> None:
+    """Prepare the database: its tables, the kind of installation that it belongs to, the bank holidays."""
+    from app import starting
+    from app.storage import migrations
+    from app.storage.engine import DatabaseRole
+
+    chosen = settings()
+    if check:
+        starting.check_drift(chosen, _say)
+        return
+    url = _database_url(chosen)
+    if bootstrap:
+        given = {DatabaseRole.APP: app_password, DatabaseRole.WORKER: worker_password}
+        migrations.bootstrap(url, passwords={role: password for role, password in given.items() if password})
+    starting.prepare(url, chosen.environment, _say)
+    _say("The database is ready.")
+
+
+@app.command()
+def demo() -> None:
+    """Put the demonstration's force and fictional cases into the database; 'run' does so by itself."""
+    import asyncio
+
+    from app import starting
+
+    chosen = _demonstration()
+    with starting.database(chosen, _say) as where:
+        starting.prepare(where.owner, chosen.environment, _say)
+        asyncio.run(starting.load_demonstration(where, _say))
+
+
+@app.command()
+def token(
+    role: Annotated[Role, typer.Option(help="What the token's owner is in the demonstration's force.")],
+    minutes: Annotated[int, typer.Option(min=1, max=7 * 24 * 60, help="How long the token is good for.")] = 12 * 60,
+) -> None:
+    """Print a bearer token for one of the demonstration's staff. Production's tokens come from the force's provider."""
+    from app.access.demonstration import token_for
+
+    chosen = _demonstration()
+    lifetime = timedelta(minutes=minutes)
+    typer.echo(token_for(role, chosen.data_dir, now=clock.real_now(), lifetime=lifetime))
+
+
+@app.command()
+def walkthrough() -> None:
+    """Take one right-to-ask and one right-to-know case from first contact to the closing report, over HTTP."""
+    importlib.import_module("app.walkthrough").walk(settings())
+
+
+if __name__ == "__main__":
+    app(prog_name="clares-law")

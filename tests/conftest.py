@@ -1,0 +1,59 @@
+"""A real PostgreSQL for every test that asks: one server a run, one fresh database a test, made from a template."""
+
+import itertools
+import os
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from app.storage.embedded import EmbeddedServer, start
+from app.storage.migrations import bootstrap, upgrade
+from tests.world import World, open_world, populate
+
+FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_connections": "200"}
+_numbers = itertools.count()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[EmbeddedServer]:
+    """A PostgreSQL server for this run."""
+    with tempfile.TemporaryDirectory(prefix="clares-law-tests-") as folder:
+        Path(folder).chmod(0o755)  # the server may run as another user
+        with start(Path(folder) / "postgres", settings=FAST) as server:
+            yield server
+
+
+@pytest.fixture(scope="session")
+def template(postgres: EmbeddedServer) -> str:
+    """A migrated database with two forces, their partners and their staff."""
+    _execute(postgres, "CREATE DATABASE template_world")
+    url = postgres.url("postgres", "template_world")
+    bootstrap(url)
+    upgrade(url)
+    populate(url)
+    return "template_world"
+
+
+@pytest.fixture
+def database(postgres: EmbeddedServer, template: str) -> Iterator[str]:
+    """The URL of a fresh database."""
+    name = f"world_{os.getpid()}_{next(_numbers)}"
+    _execute(postgres, f"CREATE DATABASE {name} TEMPLATE {template}")
+    yield postgres.url("postgres", name)
+    _execute(postgres, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+async def world(database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
+    """The service in this process over a fresh database, with staff of every role and an hour that can be moved."""
+    async with open_world(database, tmp_path, monkeypatch) as opened:
+        yield opened
+
+
+def _execute(postgres: EmbeddedServer, statement: str) -> None:
+    url = postgres.url("postgres", "postgres").replace("postgresql+psycopg://", "postgresql://")
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(statement)
