@@ -27,6 +27,7 @@ help:
 	@echo "make lock       choose the newest versions and write the lock files"
 
 install: $(RUNTIME) $(PROJECT)
+	@echo "Installed in .venv. Next: make run"
 
 # exec: no shell stands between make and the service, which ends with make however make ends.
 run: $(RUNTIME) $(PROJECT)
@@ -74,7 +75,8 @@ $(DEV): requirements-dev.lock $(VENV)
 	@$(PIP) install --require-hashes -r $<
 	@touch $@ $(RUNTIME)
 
-# After the packages: its build backend is one of them.
-$(PROJECT): pyproject.toml $(VENV) | $(if $(filter install run,$(MAKECMDGOALS)),$(RUNTIME),$(DEV))
+# Asked for after the packages, of which its build backend is one.
+$(PROJECT): pyproject.toml $(VENV)
+	@echo "Installing the project itself into .venv"
 	@$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@

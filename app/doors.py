@@ -8,7 +8,7 @@ once, before the answer is sent.
 
 import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
@@ -102,7 +102,9 @@ class Door:
     request_id: str
     response: Response
     action: str
+    path: str
     idempotency_key: str | None = None
+    request: Request | None = None
 
     async def log(
         self,
@@ -127,14 +129,14 @@ class Door:
             recipient=recipient,
         )
 
-    async def answered(self, body: BaseModel, what: str) -> AnsweredRequest | None:
+    async def answered(self, body: BaseModel) -> AnsweredRequest | None:
         """The answer given before under this idempotency key, if any; else the key is claimed for this transaction.
 
         Two requests with one key at once: the second waits for the first to commit and then finds its answer.
         """
         if self.idempotency_key is None:
             return None
-        print_of_it = fingerprint(what, body)
+        print_of_it = fingerprint(self.path, body)
         claimed = await self.session.execute(
             insert(AnsweredRequest)
             .values(
@@ -174,6 +176,14 @@ class Door:
         claimed = await self.session.get_one(AnsweredRequest, (self.actor.staff_id, self.idempotency_key))
         claimed.case_id, claimed.resource_id = case_id, resource_id
 
+    async def enter(self, case_id: UUID, *, for_change: bool, if_match: str | None = None) -> "CaseDoor":
+        """Go on into one case that the address names by something else, as a meeting's item does."""
+        if self.request is not None:
+            self.request.state.case_id = case_id
+        case = await access_case(self.session, case_id, for_change=for_change)
+        shared = {field.name: getattr(self, field.name) for field in fields(Door)}
+        return CaseDoor(**shared, case=case, if_match=if_match)
+
 
 @dataclass
 class CaseDoor(Door):
@@ -184,7 +194,7 @@ class CaseDoor(Door):
 
     async def record(self, service: CaseService, given: BaseModel) -> Receipt:
         """Keep an act: a fact, whatever the rules say of it (H2.10)."""
-        before = await self.answered(given, f"{self.action} {self.case.id}")
+        before = await self.answered(given)
         if before is not None and before.resource_id is not None:
             return await self._receipt(before.resource_id)
         made = await service(self.session, self.case, given, actor=self.actor, now=self.now)
@@ -219,7 +229,7 @@ class CaseDoor(Door):
         if self.idempotency_key is None:
             return False
         before = await self.session.get(AnsweredRequest, (self.actor.staff_id, self.idempotency_key))
-        return before is not None and before.fingerprint == fingerprint(f"{self.action} {self.case.id}", given)
+        return before is not None and before.fingerprint == fingerprint(self.path, given)
 
     async def _receipt(self, made: UUID) -> Receipt:
         await self.session.flush()
@@ -239,9 +249,9 @@ class CaseDoor(Door):
         )
 
 
-def fingerprint(what: str, body: BaseModel) -> str:
+def fingerprint(path: str, body: BaseModel) -> str:
     """SHA-256 of the request and its body in canonical JSON (RFC 8785)."""
-    canonical = rfc8785.dumps([what, body.model_dump(mode="json")])
+    canonical = rfc8785.dumps([path, body.model_dump(mode="json")])
     return hashlib.sha256(canonical).hexdigest()
 
 
@@ -275,7 +285,9 @@ class _Requirement(_Requires):
             request_id=request.state.request_id,
             response=response,
             action=self.permission.value,
+            path=f"{request.method} {request.url.path}",
             idempotency_key=idempotency_key,
+            request=request,
         )
 
 
@@ -301,6 +313,7 @@ class _CaseRequirement(_Requires):
             request_id=request.state.request_id,
             response=response,
             action=self.permission.value,
+            path=f"{request.method} {request.url.path}",
             case=case,
         )
 

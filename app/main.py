@@ -8,7 +8,7 @@ from fastapi import FastAPI
 
 from app.access.tokens import KeyStore, TokenReader
 from app.logs import configure
-from app.routes import health, intake
+from app.routes import alerts, cases, health, intake, safeguarding
 from app.routes.errors import handle_errors
 from app.routes.tracing import Tracing
 from app.settings import Settings, settings
@@ -64,7 +64,14 @@ def create_app() -> FastAPI:
         lifespan=_lifespan,
     )
     handle_errors(app)
-    for door in (health, intake):
-        app.include_router(door.router)
+    for router in (
+        health.router,
+        cases.router,
+        cases.people,
+        intake.router,
+        safeguarding.router,
+        alerts.router,
+    ):
+        app.include_router(router)
     app.add_middleware(Tracing)
     return app

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, insert, select, text
+from sqlalchemy import Row, select, text
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -42,7 +43,7 @@ async def point(session: AsyncSession, case: Case, keys: Keys) -> None:
         for role, key in dict.fromkeys(keys)
     ]
     if rows:
-        await session.execute(insert(CasePointer), rows)
+        await session.execute(insert(CasePointer).on_conflict_do_nothing(), rows)
 
 
 async def pointed_at(

@@ -11,7 +11,7 @@ from sqlmodel import col
 from app.access.rules import Actor
 from app.access.tables import StaffMember
 from app.cases.rules import happened_at
-from app.cases.schemas import AssignmentIn, GradeIn, Parties, PartyView, Recorded
+from app.cases.schemas import AssignmentIn, AssignmentView, GradeIn, Parties, PartyView, Recorded
 from app.cases.tables import Assignment, Case, Party, PartyRole, RiskGrade
 from app.editions.terms import Outcome
 from app.errors import NotFound, Unprocessable, WrongStage
@@ -36,6 +36,14 @@ class NoSuchParty(Unprocessable):
     """The person named is not a party of this case in that part."""
 
     code = "no_such_party"
+
+
+def known_id(text: str, missing: NotFound) -> UUID:
+    """The id in a path; one that is no id names nothing, so `missing` is raised."""
+    try:
+        return UUID(text)
+    except ValueError:
+        raise missing from None
 
 
 def new_reference() -> str:
@@ -155,7 +163,9 @@ async def grade_risk(
         occurred_at=happened_at(occurred_at, now=now),
         recorded_at=now,
         recorded_by=by.staff_id,
-        **graded.model_dump(),
+        grade=graded.grade,
+        immediate=graded.immediate,
+        reason=graded.reason,
     )
     session.add(row)
     if graded.immediate and case.urgent_since is None:
@@ -197,3 +207,15 @@ async def assign(session: AsyncSession, case: Case, order: AssignmentIn, *, acto
         about_id=row.id,
     )
     return Recorded(row.id)
+
+
+async def assignments(session: AsyncSession, case_id: UUID) -> list[AssignmentView]:
+    """Who held the case, oldest first."""
+    shown = [*columns_of(Assignment), col(StaffMember.name).label("staff_name")]
+    query = (
+        select(*shown)
+        .join(StaffMember, col(StaffMember.id) == col(Assignment.staff_id))
+        .where(col(Assignment.case_id) == case_id)
+        .order_by(col(Assignment.occurred_at), col(Assignment.id))
+    )
+    return [AssignmentView.model_validate(row) for row in (await session.execute(query)).all()]

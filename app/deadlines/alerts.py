@@ -41,6 +41,9 @@ class AlertNotFound(NotFound):
 
     code = "alert_not_found"
 
+    def __init__(self) -> None:
+        super().__init__("No such alert is in your inbox.")
+
 
 async def sweep(session: AsyncSession, *, now: datetime) -> int:
     """Record every alert that has fallen due, at most BATCH clocks; how many clocks were swept.
@@ -131,7 +134,7 @@ async def acknowledge(session: AsyncSession, actor: Actor, alert_id: UUID, *, no
     query = select(Alert).where(col(Alert.id) == alert_id, col(Alert.level).in_(_inbox(actor))).with_for_update()
     alert = (await session.scalars(query)).one_or_none()
     if alert is None:
-        raise AlertNotFound("No such alert is in your inbox.")
+        raise AlertNotFound
     if alert.acknowledged_at is None:
         alert.acknowledged_at, alert.acknowledged_by = now, actor.staff_id
     return alert

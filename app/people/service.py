@@ -9,8 +9,10 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
+from app.people.rules import normalise_name
 from app.people.schemas import (
     AddressView,
+    AliasIn,
     AliasView,
     PersonIn,
     PersonView,
@@ -35,16 +37,47 @@ async def record_person(
 ) -> Person:
     """Keep a person of a case as described."""
     keys: dict[str, Any] = {"case_id": case_id, "force_id": force_id}
-    person = Person(**keys, **described.model_dump(exclude=_MANY))
+    person = Person(**keys, **described.model_dump(exclude=_MANY), **search_keys(described))
     session.add(person)
     await session.flush()
-    for alias in described.aliases:
-        session.add(PersonAlias(**keys, person_id=person.id, recorded_at=now, **alias.model_dump()))
-    for address in described.addresses:
-        session.add(PersonAddress(**keys, person_id=person.id, recorded_at=now, **address.model_dump()))
+    _add_names_and_addresses(session, person, described, now=now)
     if described.safe_contact:
         agree_safe_contact(session, person, described.safe_contact, by=by, now=now)
     return person
+
+
+async def amend_person(session: AsyncSession, person: Person, known: PersonIn, *, by: UUID, now: datetime) -> None:
+    """Replace what is known of a person. The name held until now stays as an alias, addresses and aliases are added."""
+    was = AliasIn(given_names=person.given_names, surname=person.surname)
+    if (was.given_names, was.surname) not in ((None, None), (known.given_names, known.surname)):
+        known = known.model_copy(update={"aliases": [*known.aliases, was]})
+    for name, value in (known.model_dump(exclude=_MANY) | search_keys(known)).items():
+        setattr(person, name, value)
+    _add_names_and_addresses(session, person, known, now=now)
+    if known.safe_contact:
+        agree_safe_contact(session, person, known.safe_contact, by=by, now=now)
+
+
+def _add_names_and_addresses(session: AsyncSession, person: Person, described: PersonIn, *, now: datetime) -> None:
+    keys: dict[str, Any] = {
+        "case_id": person.case_id,
+        "force_id": person.force_id,
+        "person_id": person.id,
+        "recorded_at": now,
+    }
+    for alias in described.aliases:
+        surname_key = search_keys(alias)["surname_key"]
+        session.add(PersonAlias(**keys, surname_key=surname_key, **alias.model_dump()))
+    for address in described.addresses:
+        session.add(PersonAddress(**keys, **address.model_dump()))
+
+
+def search_keys(named: PersonIn | AliasIn) -> dict[str, Any]:
+    """A name as it is searched for."""
+    return {
+        "given_key": normalise_name(named.given_names) if named.given_names else None,
+        "surname_key": normalise_name(named.surname) if named.surname else None,
+    }
 
 
 def agree_safe_contact(

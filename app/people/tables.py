@@ -4,6 +4,7 @@ from datetime import date, datetime
 from enum import StrEnum
 from uuid import UUID
 
+from sqlalchemy import Index
 from sqlmodel import Field
 
 from app.storage.base import CaseRow, case_constraints, check, text_enum
@@ -23,11 +24,17 @@ class Person(CaseRow, table=True):
 
     __tablename__ = "person"
     __table_args__ = case_constraints(
-        "person", check("born IS NOT NULL OR NOT born_estimated", "estimate_of_something")
+        "person",
+        Index("ix_person_surname_key", "force_id", "surname_key"),
+        Index("ix_person_pnc_id", "force_id", "pnc_id"),
+        check("born IS NOT NULL OR NOT born_estimated", "estimate_of_something"),
     )
 
     given_names: str | None = None
     surname: str | None = None
+    given_key: str | None = None
+    surname_key: str | None = None
+    """Names as they are searched for: without case, accents and separators."""
     born: date | None = None
     born_estimated: bool = False
     gender: Gender = Field(default=Gender.NOT_STATED, sa_type=text_enum(Gender, "gender"))
@@ -44,11 +51,12 @@ class PersonAlias(CaseRow, table=True):
     """Another name that the person uses or used."""
 
     __tablename__ = "person_alias"
-    __table_args__ = case_constraints("person_alias")
+    __table_args__ = case_constraints("person_alias", Index("ix_person_alias_surname_key", "force_id", "surname_key"))
 
     person_id: UUID = Field(foreign_key="person.id", index=True)
     given_names: str | None = None
     surname: str | None = None
+    surname_key: str | None = None
     recorded_at: datetime
 
 

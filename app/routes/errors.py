@@ -190,7 +190,9 @@ async def _on_impossible_row(request: Request, error: Exception) -> JSONResponse
 async def _on_failure(request: Request, error: Exception) -> JSONResponse:
     _log.error("failure", error=type(error).__name__, exc_info=_where(error))
     detail = "Something failed on our side and nothing was done. Quote the request id to support."
-    return problem(request, 500, "failure", detail)
+    answer = problem(request, 500, "failure", detail)
+    answer.headers["X-Request-ID"] = getattr(request.state, "request_id", "")  # this answer passes outside the tracing
+    return answer
 
 
 def _where(error: Exception) -> bool:

@@ -20,7 +20,7 @@ async def open_application(
     body: ApplicationIn, door: Annotated[Door, requires(Permission.OPEN_APPLICATION)]
 ) -> ApplicationOpened:
     """Open a case under either route; its clocks start at the initial contact, not when it is typed (H3.4)."""
-    before = await door.answered(body, "open_application")
+    before = await door.answered(body)
     if before is not None and before.case_id is not None:
         return await service.opened_before(door.session, before.case_id, now=door.now)
     opened = await service.open_application(door.session, body, actor=door.actor, now=door.now)

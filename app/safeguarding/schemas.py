@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from app.cases.schemas import ActIn
+from app.cases.schemas import ActIn, GradeIn
 from app.people.schemas import Form, Line, Narrative, View
 from app.safeguarding.tables import ContactOutcome, DutyKind
 
@@ -56,6 +56,12 @@ class DutyAnswerIn(Form):
     """How a duty was met, or why it need not be."""
 
     answer: Narrative
+
+
+class RegradeIn(ActIn, GradeIn):
+    """A new grade for the case, or for one potential victim."""
+
+    potential_victim_id: UUID | None = None
 
 
 class DutyView(View):

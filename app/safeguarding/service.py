@@ -12,7 +12,7 @@ from sqlmodel import col
 from app.access.rules import Actor
 from app.cases.rules import happened_at, late_entry
 from app.cases.schemas import Recorded
-from app.cases.service import must_be_party, note
+from app.cases.service import grade_risk, known_id, must_be_party, note
 from app.cases.tables import Case, PartyRole, RiskGrade
 from app.editions import edition
 from app.errors import AlreadyDecided, NotFound, NotPermitted, Obstacle
@@ -23,6 +23,7 @@ from app.safeguarding.schemas import (
     CrimeReferenceIn,
     DutyAnswerIn,
     Plan,
+    RegradeIn,
     SafeguardingActionIn,
     SafetyPlanIn,
 )
@@ -43,6 +44,9 @@ class DutyNotFound(NotFound):
     """No such duty in this case."""
 
     code = "duty_not_found"
+
+    def __init__(self) -> None:
+        super().__init__("No such duty is held in this case.")
 
 
 class SupervisorOnly(NotPermitted):
@@ -179,16 +183,16 @@ def _answer(duty: Duty, answer: str, *, actor: Actor, now: datetime) -> None:
 async def answer_duty(
     session: AsyncSession,
     case: Case,
-    duty_id: UUID,
     given: DutyAnswerIn,
     *,
     actor: Actor,
     now: datetime,
+    duty_id: str,
 ) -> Recorded:
     """Answer one duty with what was done, or why it need not be; some are a supervisor's alone (H2.3, H2.10)."""
-    duty = await session.get(Duty, duty_id)
+    duty = await session.get(Duty, known_id(duty_id, DutyNotFound()))
     if duty is None or duty.case_id != case.id:
-        raise DutyNotFound("No such duty is held in this case.")
+        raise DutyNotFound
     if duty.answered_at is not None:
         raise AlreadyDecided("This duty is answered already; its answer stands in the case file.")
     needed = who_may_answer(duty.kind)
@@ -335,3 +339,25 @@ async def rows_of(session: AsyncSession, case_id: UUID, table: type[CaseRow], vi
     order = columns.get("recorded_at", columns.get("opened_at", columns.id))
     query = select(*columns).where(columns.case_id == case_id).order_by(order, columns.id)
     return [view.model_validate(row) for row in (await session.execute(query)).all()]
+
+
+async def grade(session: AsyncSession, case: Case, graded: RegradeIn, *, actor: Actor, now: datetime) -> Recorded:
+    """Grade the risk anew; immediate harm brings the duty of immediate safeguarding (H2.4, H2.6)."""
+    if graded.potential_victim_id:
+        await must_be_party(
+            session, case, graded.potential_victim_id, PartyRole.POTENTIAL_VICTIM, field="potential_victim_id"
+        )
+    row_id = await grade_risk(
+        session,
+        case,
+        graded,
+        by=actor,
+        now=now,
+        occurred_at=graded.occurred_at,
+        potential_victim_id=graded.potential_victim_id,
+    )
+    if graded.immediate:
+        await owe_immediate_safeguarding(session, case, actor=actor, now=now)
+    sentence = f"Risk graded {graded.grade}."
+    await note(session, case, "risk_graded", sentence, by=actor, now=now, about_id=row_id)
+    return Recorded(row_id)

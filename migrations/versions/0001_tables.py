@@ -371,6 +371,26 @@ def upgrade() -> None:
         postgresql_where=sa.text("next_alert_at IS NOT NULL"),
     )
     op.create_table(
+        "closing",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("case_id", sa.Uuid(), nullable=False),
+        sa.Column("force_id", sa.String(), nullable=False),
+        sa.Column("occurred_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("recorded_by", sa.Uuid(), nullable=False),
+        sa.Column("note", sa.String(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["case_id", "force_id"],
+            ["application.id", "application.force_id"],
+            name="fk_closing_case",
+            onupdate="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(["recorded_by"], ["staff_member.id"], name=op.f("fk_closing_recorded_by")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_closing")),
+        sa.UniqueConstraint("case_id", name=op.f("uq_closing_case_id")),
+    )
+    op.create_index("ix_closing_case_id", "closing", ["case_id"], unique=False)
+    op.create_table(
         "crime_reference",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("case_id", sa.Uuid(), nullable=False),
@@ -428,6 +448,54 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_event")),
     )
     op.create_index("ix_event_case_id", "event", ["case_id"], unique=False)
+    op.create_table(
+        "final_report",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("case_id", sa.Uuid(), nullable=False),
+        sa.Column("force_id", sa.String(), nullable=False),
+        sa.Column("occurred_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("recorded_by", sa.Uuid(), nullable=False),
+        sa.Column("reference", sa.String(), nullable=False),
+        sa.Column("force", sa.String(), nullable=False),
+        sa.Column(
+            "outcome",
+            sa.Enum(
+                "not_progressed",
+                "withdrawn",
+                "malicious",
+                "subject_deceased",
+                "no_disclosure",
+                "disclosed",
+                "not_completed",
+                name="outcome",
+                native_enum=False,
+                create_constraint=True,
+            ),
+            nullable=False,
+        ),
+        sa.Column("asked_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("grading", sa.String(), nullable=False),
+        sa.Column("narrative", sa.String(), nullable=False),
+        sa.Column("document", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("supersedes_id", sa.Uuid(), nullable=True),
+        sa.CheckConstraint("grading ~ '^[1-3][A-E][PC]$'", name=op.f("ck_final_report_graded")),
+        sa.ForeignKeyConstraint(
+            ["case_id", "force_id"],
+            ["application.id", "application.force_id"],
+            name="fk_final_report_case",
+            onupdate="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(["recorded_by"], ["staff_member.id"], name=op.f("fk_final_report_recorded_by")),
+        sa.ForeignKeyConstraint(
+            ["supersedes_id", "case_id"], ["final_report.id", "final_report.case_id"], name="fk_final_report_supersedes"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_final_report")),
+        sa.UniqueConstraint("id", "case_id", name=op.f("uq_final_report_id_case_id")),
+        sa.UniqueConstraint("supersedes_id", name=op.f("uq_final_report_supersedes_id")),
+    )
+    op.create_index("ix_final_report_case_id", "final_report", ["case_id"], unique=False)
+    op.create_index("ix_final_report_newest", "final_report", ["recorded_at", "id"], unique=False)
     op.create_table(
         "initial_contact",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -491,12 +559,36 @@ def upgrade() -> None:
     )
     op.create_index("ix_initial_contact_case_id", "initial_contact", ["case_id"], unique=False)
     op.create_table(
+        "offender_management",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("case_id", sa.Uuid(), nullable=False),
+        sa.Column("force_id", sa.String(), nullable=False),
+        sa.Column("occurred_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("recorded_by", sa.Uuid(), nullable=False),
+        sa.Column("mappa", sa.String(), nullable=False),
+        sa.Column("integrated", sa.String(), nullable=False),
+        sa.Column("matac", sa.String(), nullable=False),
+        sa.Column("monitoring", sa.String(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["case_id", "force_id"],
+            ["application.id", "application.force_id"],
+            name="fk_offender_management_case",
+            onupdate="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(["recorded_by"], ["staff_member.id"], name=op.f("fk_offender_management_recorded_by")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_offender_management")),
+    )
+    op.create_index("ix_offender_management_case_id", "offender_management", ["case_id"], unique=False)
+    op.create_table(
         "person",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("case_id", sa.Uuid(), nullable=False),
         sa.Column("force_id", sa.String(), nullable=False),
         sa.Column("given_names", sa.String(), nullable=True),
         sa.Column("surname", sa.String(), nullable=True),
+        sa.Column("given_key", sa.String(), nullable=True),
+        sa.Column("surname_key", sa.String(), nullable=True),
         sa.Column("born", sa.Date(), nullable=True),
         sa.Column("born_estimated", sa.Boolean(), nullable=False),
         sa.Column(
@@ -521,6 +613,119 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_person")),
     )
     op.create_index("ix_person_case_id", "person", ["case_id"], unique=False)
+    op.create_index("ix_person_pnc_id", "person", ["force_id", "pnc_id"], unique=False)
+    op.create_index("ix_person_surname_key", "person", ["force_id", "surname_key"], unique=False)
+    op.create_table(
+        "postponement",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("case_id", sa.Uuid(), nullable=False),
+        sa.Column("force_id", sa.String(), nullable=False),
+        sa.Column("occurred_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("recorded_by", sa.Uuid(), nullable=False),
+        sa.Column("investigator", sa.String(), nullable=False),
+        sa.Column("investigator_answer", sa.String(), nullable=False),
+        sa.Column("reason", sa.String(), nullable=False),
+        sa.Column("review_on", sa.Date(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["case_id", "force_id"],
+            ["application.id", "application.force_id"],
+            name="fk_postponement_case",
+            onupdate="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(["recorded_by"], ["staff_member.id"], name=op.f("fk_postponement_recorded_by")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_postponement")),
+    )
+    op.create_index("ix_postponement_case_id", "postponement", ["case_id"], unique=False)
+    op.create_table(
+        "proceeding",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("case_id", sa.Uuid(), nullable=False),
+        sa.Column("force_id", sa.String(), nullable=False),
+        sa.Column("conviction_date", sa.Date(), nullable=False),
+        sa.Column(
+            "age_at_conviction",
+            sa.Enum("adult", "youth", name="age_at_conviction", native_enum=False, create_constraint=True),
+            nullable=False,
+        ),
+        sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("recorded_by", sa.Uuid(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["case_id", "force_id"],
+            ["application.id", "application.force_id"],
+            name="fk_proceeding_case",
+            onupdate="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(["recorded_by"], ["staff_member.id"], name=op.f("fk_proceeding_recorded_by")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_proceeding")),
+    )
+    op.create_index("ix_proceeding_case_id", "proceeding", ["case_id"], unique=False)
+    op.create_table(
+        "referral",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("case_id", sa.Uuid(), nullable=False),
+        sa.Column("force_id", sa.String(), nullable=False),
+        sa.Column("occurred_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("recorded_by", sa.Uuid(), nullable=False),
+        sa.Column("note", sa.String(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["case_id", "force_id"],
+            ["application.id", "application.force_id"],
+            name="fk_referral_case",
+            onupdate="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(["recorded_by"], ["staff_member.id"], name=op.f("fk_referral_recorded_by")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_referral")),
+    )
+    op.create_index("ix_referral_case_id", "referral", ["case_id"], unique=False)
+    op.create_table(
+        "subject_deceased",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("case_id", sa.Uuid(), nullable=False),
+        sa.Column("force_id", sa.String(), nullable=False),
+        sa.Column("occurred_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("recorded_by", sa.Uuid(), nullable=False),
+        sa.Column("died_on", sa.Date(), nullable=True),
+        sa.Column("verified_by", sa.String(), nullable=False),
+        sa.Column("verified_how", sa.String(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["case_id", "force_id"],
+            ["application.id", "application.force_id"],
+            name="fk_subject_deceased_case",
+            onupdate="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(["recorded_by"], ["staff_member.id"], name=op.f("fk_subject_deceased_recorded_by")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_subject_deceased")),
+        sa.UniqueConstraint("case_id", name=op.f("uq_subject_deceased_case_id")),
+    )
+    op.create_index("ix_subject_deceased_case_id", "subject_deceased", ["case_id"], unique=False)
+    op.create_table(
+        "withdrawal",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("case_id", sa.Uuid(), nullable=False),
+        sa.Column("force_id", sa.String(), nullable=False),
+        sa.Column("occurred_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("recorded_by", sa.Uuid(), nullable=False),
+        sa.Column("taken_by", sa.String(), nullable=False),
+        sa.Column("means", sa.String(), nullable=False),
+        sa.Column("by_safe_means", sa.Boolean(), nullable=False),
+        sa.Column("duress_suspected", sa.Boolean(), nullable=False),
+        sa.Column("duress_considered", sa.String(), nullable=False),
+        sa.Column("reason", sa.String(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["case_id", "force_id"],
+            ["application.id", "application.force_id"],
+            name="fk_withdrawal_case",
+            onupdate="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(["recorded_by"], ["staff_member.id"], name=op.f("fk_withdrawal_recorded_by")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_withdrawal")),
+        sa.UniqueConstraint("id", "case_id", name=op.f("uq_withdrawal_id_case_id")),
+    )
+    op.create_index("ix_withdrawal_case_id", "withdrawal", ["case_id"], unique=False)
     op.create_table(
         "alert",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -578,6 +783,119 @@ def upgrade() -> None:
     )
     op.create_index("ix_alert_case_id", "alert", ["case_id"], unique=False)
     op.create_index("ix_alert_inbox", "alert", ["force_id", "level", "recorded_at"], unique=False)
+    op.create_table(
+        "final_report_key",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("case_id", sa.Uuid(), nullable=False),
+        sa.Column("force_id", sa.String(), nullable=False),
+        sa.Column("report_id", sa.Uuid(), nullable=False),
+        sa.Column("match_key", sa.String(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["case_id", "force_id"],
+            ["application.id", "application.force_id"],
+            name="fk_final_report_key_case",
+            onupdate="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["report_id", "case_id"], ["final_report.id", "final_report.case_id"], name="fk_final_report_key_report"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_final_report_key")),
+        sa.UniqueConstraint("report_id", "match_key", name=op.f("uq_final_report_key_report_id_match_key")),
+    )
+    op.create_index("ix_final_report_key_case_id", "final_report_key", ["case_id"], unique=False)
+    op.create_index("ix_final_report_key_match_key", "final_report_key", ["match_key"], unique=False)
+    op.create_table(
+        "intelligence_submission",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("case_id", sa.Uuid(), nullable=False),
+        sa.Column("force_id", sa.String(), nullable=False),
+        sa.Column("occurred_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("recorded_by", sa.Uuid(), nullable=False),
+        sa.Column(
+            "kind", sa.Enum("interim", "final", name="kind", native_enum=False, create_constraint=True), nullable=False
+        ),
+        sa.Column(
+            "system",
+            sa.Enum(
+                "police_intelligence",
+                "partner_agency_intelligence",
+                "pnd",
+                "other",
+                name="system",
+                native_enum=False,
+                create_constraint=True,
+            ),
+            nullable=False,
+        ),
+        sa.Column("system_named", sa.String(), nullable=True),
+        sa.Column("reference", sa.String(), nullable=False),
+        sa.Column("submitted_by", sa.String(), nullable=False),
+        sa.Column("what", sa.String(), nullable=True),
+        sa.Column("report_id", sa.Uuid(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["case_id", "force_id"],
+            ["application.id", "application.force_id"],
+            name="fk_intelligence_submission_case",
+            onupdate="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["recorded_by"], ["staff_member.id"], name=op.f("fk_intelligence_submission_recorded_by")
+        ),
+        sa.ForeignKeyConstraint(
+            ["report_id", "case_id"],
+            ["final_report.id", "final_report.case_id"],
+            name="fk_intelligence_submission_report",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_intelligence_submission")),
+    )
+    op.create_index("ix_intelligence_submission_case_id", "intelligence_submission", ["case_id"], unique=False)
+    op.create_table(
+        "item",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("case_id", sa.Uuid(), nullable=False),
+        sa.Column("force_id", sa.String(), nullable=False),
+        sa.Column("occurred_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("recorded_by", sa.Uuid(), nullable=False),
+        sa.Column(
+            "kind",
+            sa.Enum(
+                "conviction",
+                "out_of_court_disposal",
+                "behaviour",
+                name="kind",
+                native_enum=False,
+                create_constraint=True,
+            ),
+            nullable=False,
+        ),
+        sa.Column("text", sa.String(), nullable=False),
+        sa.Column("owner", sa.String(), nullable=False),
+        sa.Column("owned_elsewhere", sa.Boolean(), nullable=False),
+        sa.Column(
+            "handling", sa.Enum("P", "C", name="handling", native_enum=False, create_constraint=True), nullable=False
+        ),
+        sa.Column("identifies_earlier_victim_or_source", sa.Boolean(), nullable=False),
+        sa.Column("proceeding_id", sa.Uuid(), nullable=True),
+        sa.Column("concerns_item_id", sa.Uuid(), nullable=True),
+        sa.Column("supersedes_id", sa.Uuid(), nullable=True),
+        sa.CheckConstraint(
+            "(kind = 'behaviour') = (proceeding_id IS NULL)", name=op.f("ck_item_proceeding_of_conviction_or_disposal")
+        ),
+        sa.CheckConstraint("kind = 'behaviour' OR concerns_item_id IS NULL", name=op.f("ck_item_behaviour_concerns")),
+        sa.CheckConstraint("id <> supersedes_id AND id <> concerns_item_id", name=op.f("ck_item_not_itself")),
+        sa.ForeignKeyConstraint(
+            ["case_id", "force_id"], ["application.id", "application.force_id"], name="fk_item_case", onupdate="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(["concerns_item_id"], ["item.id"], name=op.f("fk_item_concerns_item_id")),
+        sa.ForeignKeyConstraint(["proceeding_id"], ["proceeding.id"], name=op.f("fk_item_proceeding_id")),
+        sa.ForeignKeyConstraint(["recorded_by"], ["staff_member.id"], name=op.f("fk_item_recorded_by")),
+        sa.ForeignKeyConstraint(["supersedes_id"], ["item.id"], name=op.f("fk_item_supersedes_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_item")),
+        sa.UniqueConstraint("supersedes_id", name=op.f("uq_item_supersedes_id")),
+    )
+    op.create_index("ix_item_case_id", "item", ["case_id"], unique=False)
     op.create_table(
         "party",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -651,6 +969,7 @@ def upgrade() -> None:
         sa.Column("person_id", sa.Uuid(), nullable=False),
         sa.Column("given_names", sa.String(), nullable=True),
         sa.Column("surname", sa.String(), nullable=True),
+        sa.Column("surname_key", sa.String(), nullable=True),
         sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(
             ["case_id", "force_id"],
@@ -663,6 +982,31 @@ def upgrade() -> None:
     )
     op.create_index("ix_person_alias_case_id", "person_alias", ["case_id"], unique=False)
     op.create_index(op.f("ix_person_alias_person_id"), "person_alias", ["person_id"], unique=False)
+    op.create_index("ix_person_alias_surname_key", "person_alias", ["force_id", "surname_key"], unique=False)
+    op.create_table(
+        "postponement_end",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("case_id", sa.Uuid(), nullable=False),
+        sa.Column("force_id", sa.String(), nullable=False),
+        sa.Column("occurred_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("recorded_by", sa.Uuid(), nullable=False),
+        sa.Column("postponement_id", sa.Uuid(), nullable=False),
+        sa.Column("reason", sa.String(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["case_id", "force_id"],
+            ["application.id", "application.force_id"],
+            name="fk_postponement_end_case",
+            onupdate="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["postponement_id"], ["postponement.id"], name=op.f("fk_postponement_end_postponement_id")
+        ),
+        sa.ForeignKeyConstraint(["recorded_by"], ["staff_member.id"], name=op.f("fk_postponement_end_recorded_by")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_postponement_end")),
+        sa.UniqueConstraint("postponement_id", name=op.f("uq_postponement_end_postponement_id")),
+    )
+    op.create_index("ix_postponement_end_case_id", "postponement_end", ["case_id"], unique=False)
     op.create_table(
         "safe_contact",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -691,6 +1035,167 @@ def upgrade() -> None:
     )
     op.create_index("ix_safe_contact_case_id", "safe_contact", ["case_id"], unique=False)
     op.create_index(op.f("ix_safe_contact_person_id"), "safe_contact", ["person_id"], unique=False)
+    op.create_table(
+        "sentence",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("case_id", sa.Uuid(), nullable=False),
+        sa.Column("force_id", sa.String(), nullable=False),
+        sa.Column("proceeding_id", sa.Uuid(), nullable=False),
+        sa.Column(
+            "type",
+            sa.Enum(
+                "life_imprisonment",
+                "custody_for_life",
+                "detention_at_his_majestys_pleasure",
+                "public_protection",
+                "extended_sentence",
+                "preventive_detention",
+                "prison",
+                "young_offender_institution",
+                "youth_custody",
+                "detention",
+                "detention_training_order",
+                "suspended_prison",
+                "suspended_detention",
+                "service_detention",
+                "dismissal_from_service",
+                "fine",
+                "motoring_fine",
+                "compensation_order",
+                "community_order",
+                "youth_rehabilitation_order",
+                "service_community_order",
+                "conditional_discharge",
+                "bind_over",
+                "referral_order",
+                "supervision_order",
+                "care_order",
+                "hospital_order",
+                "disqualification",
+                "restraining_order",
+                "criminal_behaviour_order",
+                "sexual_harm_prevention_order",
+                "serious_crime_prevention_order",
+                "football_banning_order",
+                "other_relevant_order",
+                "penalty_points",
+                "endorsement",
+                "absolute_discharge",
+                "reparation_order",
+                "simple_caution",
+                "youth_caution",
+                "reprimand",
+                "final_warning",
+                "conditional_caution",
+                "youth_conditional_caution",
+                name="type",
+                native_enum=False,
+                create_constraint=True,
+            ),
+            nullable=False,
+        ),
+        sa.Column("start", sa.Date(), nullable=False),
+        sa.Column("years", sa.Integer(), nullable=True),
+        sa.Column("months", sa.Integer(), nullable=True),
+        sa.Column("weeks", sa.Integer(), nullable=True),
+        sa.Column("days", sa.Integer(), nullable=True),
+        sa.Column("indefinite", sa.Boolean(), nullable=False),
+        sa.Column("schedule_18", sa.Boolean(), nullable=False),
+        sa.Column("endorsed", sa.Boolean(), nullable=False),
+        sa.Column("conditions_end", sa.Date(), nullable=True),
+        sa.Column("paid_on", sa.Date(), nullable=True),
+        sa.CheckConstraint(
+            "NOT indefinite OR num_nonnulls(years, months, weeks, days) = 0",
+            name=op.f("ck_sentence_length_or_indefinite"),
+        ),
+        sa.CheckConstraint(
+            "num_nonnulls(years, months, weeks, days) IN (0, 4)", name=op.f("ck_sentence_length_is_whole")
+        ),
+        sa.ForeignKeyConstraint(
+            ["case_id", "force_id"],
+            ["application.id", "application.force_id"],
+            name="fk_sentence_case",
+            onupdate="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(["proceeding_id"], ["proceeding.id"], name=op.f("fk_sentence_proceeding_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_sentence")),
+    )
+    op.create_index("ix_sentence_case_id", "sentence", ["case_id"], unique=False)
+    op.create_index(op.f("ix_sentence_proceeding_id"), "sentence", ["proceeding_id"], unique=False)
+    op.create_table(
+        "withdrawal_decision",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("case_id", sa.Uuid(), nullable=False),
+        sa.Column("force_id", sa.String(), nullable=False),
+        sa.Column("occurred_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("recorded_by", sa.Uuid(), nullable=False),
+        sa.Column("withdrawal_id", sa.Uuid(), nullable=False),
+        sa.Column("carried_on", sa.Boolean(), nullable=False),
+        sa.Column("reason", sa.String(), nullable=False),
+        sa.Column("continued_as", sa.Uuid(), nullable=True),
+        sa.CheckConstraint(
+            "carried_on = (continued_as IS NOT NULL)", name=op.f("ck_withdrawal_decision_carried_on_has_case")
+        ),
+        sa.ForeignKeyConstraint(
+            ["case_id", "force_id"],
+            ["application.id", "application.force_id"],
+            name="fk_withdrawal_decision_case",
+            onupdate="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(["continued_as"], ["application.id"], name=op.f("fk_withdrawal_decision_continued_as")),
+        sa.ForeignKeyConstraint(["recorded_by"], ["staff_member.id"], name=op.f("fk_withdrawal_decision_recorded_by")),
+        sa.ForeignKeyConstraint(
+            ["withdrawal_id", "case_id"],
+            ["withdrawal.id", "withdrawal.case_id"],
+            name="fk_withdrawal_decision_withdrawal",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_withdrawal_decision")),
+        sa.UniqueConstraint("withdrawal_id", name=op.f("uq_withdrawal_decision_withdrawal_id")),
+    )
+    op.create_index("ix_withdrawal_decision_case_id", "withdrawal_decision", ["case_id"], unique=False)
+    op.create_table(
+        "categorisation",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("case_id", sa.Uuid(), nullable=False),
+        sa.Column("force_id", sa.String(), nullable=False),
+        sa.Column("occurred_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("recorded_by", sa.Uuid(), nullable=False),
+        sa.Column("position", sa.BigInteger(), sa.Identity(always=True), nullable=False),
+        sa.Column("potential_victim_id", sa.Uuid(), nullable=False),
+        sa.Column(
+            "category",
+            sa.Enum("concern", "no_concern", name="category", native_enum=False, create_constraint=True),
+            nullable=False,
+        ),
+        sa.Column("reasons", sa.String(), nullable=False),
+        sa.Column("risk_of_harm", sa.String(), nullable=True),
+        sa.Column("factors", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("other_information", sa.String(), nullable=True),
+        sa.CheckConstraint(
+            "category <> 'concern' OR risk_of_harm IS NOT NULL",
+            name=op.f("ck_categorisation_concern_is_a_finding_of_harm"),
+        ),
+        sa.CheckConstraint(
+            "category <> 'no_concern' OR other_information IS NOT NULL",
+            name=op.f("ck_categorisation_never_convictions_alone"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["case_id", "force_id"],
+            ["application.id", "application.force_id"],
+            name="fk_categorisation_case",
+            onupdate="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["potential_victim_id", "case_id"],
+            ["party.id", "party.case_id"],
+            name="fk_categorisation_potential_victim_id",
+        ),
+        sa.ForeignKeyConstraint(["recorded_by"], ["staff_member.id"], name=op.f("fk_categorisation_recorded_by")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_categorisation")),
+    )
+    op.create_index("ix_categorisation_case_id", "categorisation", ["case_id"], unique=False)
     op.create_table(
         "contact_attempt",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -729,6 +1234,66 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_contact_attempt")),
     )
     op.create_index("ix_contact_attempt_case_id", "contact_attempt", ["case_id"], unique=False)
+    op.create_table(
+        "delivery_clearance",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("case_id", sa.Uuid(), nullable=False),
+        sa.Column("force_id", sa.String(), nullable=False),
+        sa.Column("occurred_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("recorded_by", sa.Uuid(), nullable=False),
+        sa.Column("potential_victim_id", sa.Uuid(), nullable=False),
+        sa.Column("decision_id", sa.Uuid(), nullable=False),
+        sa.Column("item_ids", sa.ARRAY(sa.Uuid()), nullable=False),
+        sa.Column("recipient_id", sa.Uuid(), nullable=True),
+        sa.Column("recipient_described", sa.String(), nullable=True),
+        sa.Column("recipient_safe_contact", sa.String(), nullable=True),
+        sa.Column("delivered_by", sa.Uuid(), nullable=True),
+        sa.Column("partner_deliverer", sa.String(), nullable=True),
+        sa.Column("place", sa.String(), nullable=False),
+        sa.Column("planned_for", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("warnings_given", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column(
+            "undertaking",
+            sa.Enum("signed", "refused", name="undertaking", native_enum=False, create_constraint=True),
+            nullable=False,
+        ),
+        sa.Column("reconsideration", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=True),
+        sa.Column(
+            "offender_manager_consultation", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=True
+        ),
+        sa.CheckConstraint(
+            "undertaking = 'signed' OR reconsideration IS NOT NULL",
+            name=op.f("ck_delivery_clearance_refusal_is_reconsidered"),
+        ),
+        sa.CheckConstraint(
+            "delivered_by IS DISTINCT FROM recorded_by", name=op.f("ck_delivery_clearance_cleared_by_another")
+        ),
+        sa.CheckConstraint(
+            "num_nonnulls(delivered_by, partner_deliverer) = 1", name=op.f("ck_delivery_clearance_one_deliverer")
+        ),
+        sa.CheckConstraint(
+            "num_nonnulls(recipient_id, recipient_described) = 1", name=op.f("ck_delivery_clearance_one_recipient")
+        ),
+        sa.ForeignKeyConstraint(
+            ["case_id", "force_id"],
+            ["application.id", "application.force_id"],
+            name="fk_delivery_clearance_case",
+            onupdate="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(["delivered_by"], ["staff_member.id"], name=op.f("fk_delivery_clearance_delivered_by")),
+        sa.ForeignKeyConstraint(
+            ["potential_victim_id", "case_id"],
+            ["party.id", "party.case_id"],
+            name="fk_delivery_clearance_potential_victim_id",
+        ),
+        sa.ForeignKeyConstraint(
+            ["recipient_id", "case_id"], ["party.id", "party.case_id"], name="fk_delivery_clearance_recipient_id"
+        ),
+        sa.ForeignKeyConstraint(["recorded_by"], ["staff_member.id"], name=op.f("fk_delivery_clearance_recorded_by")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_delivery_clearance")),
+    )
+    op.create_index("ix_delivery_clearance_case_id", "delivery_clearance", ["case_id"], unique=False)
     op.create_table(
         "duty",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -778,6 +1343,191 @@ def upgrade() -> None:
     op.create_index(
         "ix_duty_open", "duty", ["force_id", "kind"], unique=False, postgresql_where=sa.text("answered_at IS NULL")
     )
+    op.create_table(
+        "item_agreement",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("case_id", sa.Uuid(), nullable=False),
+        sa.Column("force_id", sa.String(), nullable=False),
+        sa.Column("occurred_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("recorded_by", sa.Uuid(), nullable=False),
+        sa.Column("item_id", sa.Uuid(), nullable=False),
+        sa.Column("agreed_by", sa.String(), nullable=False),
+        sa.Column("reference", sa.String(), nullable=False),
+        sa.Column("conditions", sa.String(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["case_id", "force_id"],
+            ["application.id", "application.force_id"],
+            name="fk_item_agreement_case",
+            onupdate="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(["item_id"], ["item.id"], name=op.f("fk_item_agreement_item_id")),
+        sa.ForeignKeyConstraint(["recorded_by"], ["staff_member.id"], name=op.f("fk_item_agreement_recorded_by")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_item_agreement")),
+    )
+    op.create_index("ix_item_agreement_case_id", "item_agreement", ["case_id"], unique=False)
+    op.create_index(op.f("ix_item_agreement_item_id"), "item_agreement", ["item_id"], unique=False)
+    op.create_table(
+        "non_completion",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("case_id", sa.Uuid(), nullable=False),
+        sa.Column("force_id", sa.String(), nullable=False),
+        sa.Column("occurred_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("recorded_by", sa.Uuid(), nullable=False),
+        sa.Column("potential_victim_id", sa.Uuid(), nullable=True),
+        sa.Column(
+            "reason",
+            sa.Enum(
+                "not_reached",
+                "withdrew",
+                "declined_to_hear",
+                "unsafe_to_reach",
+                name="reason",
+                native_enum=False,
+                create_constraint=True,
+            ),
+            nullable=False,
+        ),
+        sa.Column("explanation", sa.String(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["case_id", "force_id"],
+            ["application.id", "application.force_id"],
+            name="fk_non_completion_case",
+            onupdate="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["potential_victim_id", "case_id"],
+            ["party.id", "party.case_id"],
+            name="fk_non_completion_potential_victim_id",
+        ),
+        sa.ForeignKeyConstraint(["recorded_by"], ["staff_member.id"], name=op.f("fk_non_completion_recorded_by")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_non_completion")),
+        sa.UniqueConstraint(
+            "case_id",
+            "potential_victim_id",
+            name=op.f("uq_non_completion_case_id_potential_victim_id"),
+            postgresql_nulls_not_distinct=True,
+        ),
+    )
+    op.create_index("ix_non_completion_case_id", "non_completion", ["case_id"], unique=False)
+    op.create_table(
+        "non_disclosure_notice",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("case_id", sa.Uuid(), nullable=False),
+        sa.Column("force_id", sa.String(), nullable=False),
+        sa.Column("occurred_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("recorded_by", sa.Uuid(), nullable=False),
+        sa.Column(
+            "kind",
+            sa.Enum("no_information", "neutral", "recorded", name="kind", native_enum=False, create_constraint=True),
+            nullable=False,
+        ),
+        sa.Column("potential_victim_ids", sa.ARRAY(sa.Uuid()), nullable=False),
+        sa.Column("told_id", sa.Uuid(), nullable=True),
+        sa.Column("told_by", sa.Uuid(), nullable=True),
+        sa.Column("in_person", sa.Boolean(), nullable=False),
+        sa.Column("place", sa.String(), nullable=True),
+        sa.Column("words", sa.String(), nullable=True),
+        sa.Column(
+            "pack",
+            sa.Enum("taken", "kept_by_police", name="pack", native_enum=False, create_constraint=True),
+            nullable=True,
+        ),
+        sa.Column("written_left", sa.Boolean(), nullable=False),
+        sa.Column("rationale", sa.String(), nullable=True),
+        sa.CheckConstraint(
+            "(kind = 'recorded') = (told_id IS NULL)", name=op.f("ck_non_disclosure_notice_told_to_someone")
+        ),
+        sa.CheckConstraint(
+            "(kind = 'recorded') = (words IS NULL)", name=op.f("ck_non_disclosure_notice_told_in_words")
+        ),
+        sa.CheckConstraint(
+            "kind <> 'recorded' OR rationale IS NOT NULL", name=op.f("ck_non_disclosure_notice_recorded_with_rationale")
+        ),
+        sa.ForeignKeyConstraint(
+            ["case_id", "force_id"],
+            ["application.id", "application.force_id"],
+            name="fk_non_disclosure_notice_case",
+            onupdate="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["recorded_by"], ["staff_member.id"], name=op.f("fk_non_disclosure_notice_recorded_by")
+        ),
+        sa.ForeignKeyConstraint(["told_by"], ["staff_member.id"], name=op.f("fk_non_disclosure_notice_told_by")),
+        sa.ForeignKeyConstraint(
+            ["told_id", "case_id"], ["party.id", "party.case_id"], name="fk_non_disclosure_notice_told_id"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_non_disclosure_notice")),
+    )
+    op.create_index("ix_non_disclosure_notice_case_id", "non_disclosure_notice", ["case_id"], unique=False)
+    op.create_table(
+        "not_completed",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("case_id", sa.Uuid(), nullable=False),
+        sa.Column("force_id", sa.String(), nullable=False),
+        sa.Column("occurred_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("recorded_by", sa.Uuid(), nullable=False),
+        sa.Column("party_id", sa.Uuid(), nullable=False),
+        sa.Column(
+            "because",
+            sa.Enum(
+                "not_reached", "declined", "unsafe_to_reach", name="because", native_enum=False, create_constraint=True
+            ),
+            nullable=False,
+        ),
+        sa.Column("reason", sa.String(), nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["case_id", "force_id"],
+            ["application.id", "application.force_id"],
+            name="fk_not_completed_case",
+            onupdate="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["party_id", "case_id"], ["party.id", "party.case_id"], name="fk_not_completed_party_id"
+        ),
+        sa.ForeignKeyConstraint(["recorded_by"], ["staff_member.id"], name=op.f("fk_not_completed_recorded_by")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_not_completed")),
+        sa.UniqueConstraint("case_id", name=op.f("uq_not_completed_case_id")),
+    )
+    op.create_index("ix_not_completed_case_id", "not_completed", ["case_id"], unique=False)
+    op.create_table(
+        "representations",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("case_id", sa.Uuid(), nullable=False),
+        sa.Column("force_id", sa.String(), nullable=False),
+        sa.Column("occurred_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("recorded_by", sa.Uuid(), nullable=False),
+        sa.Column("potential_victim_id", sa.Uuid(), nullable=True),
+        sa.Column(
+            "choice",
+            sa.Enum("sought", "not_sought", name="choice", native_enum=False, create_constraint=True),
+            nullable=False,
+        ),
+        sa.Column("reason", sa.String(), nullable=False),
+        sa.Column("words", sa.String(), nullable=True),
+        sa.CheckConstraint(
+            "choice <> 'sought' OR words IS NOT NULL", name=op.f("ck_representations_words_settled_before_asking")
+        ),
+        sa.ForeignKeyConstraint(
+            ["case_id", "force_id"],
+            ["application.id", "application.force_id"],
+            name="fk_representations_case",
+            onupdate="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["potential_victim_id", "case_id"],
+            ["party.id", "party.case_id"],
+            name="fk_representations_potential_victim_id",
+        ),
+        sa.ForeignKeyConstraint(["recorded_by"], ["staff_member.id"], name=op.f("fk_representations_recorded_by")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_representations")),
+    )
+    op.create_index("ix_representations_case_id", "representations", ["case_id"], unique=False)
     op.create_table(
         "risk_grade",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -855,25 +1605,213 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_safety_plan")),
     )
     op.create_index("ix_safety_plan_case_id", "safety_plan", ["case_id"], unique=False)
+    op.create_table(
+        "spent_authorisation",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("case_id", sa.Uuid(), nullable=False),
+        sa.Column("force_id", sa.String(), nullable=False),
+        sa.Column("occurred_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("recorded_by", sa.Uuid(), nullable=False),
+        sa.Column("item_id", sa.Uuid(), nullable=False),
+        sa.Column("advice_reference", sa.String(), nullable=False),
+        sa.Column("advice", sa.String(), nullable=False),
+        sa.Column("reason", sa.String(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["case_id", "force_id"],
+            ["application.id", "application.force_id"],
+            name="fk_spent_authorisation_case",
+            onupdate="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(["item_id"], ["item.id"], name=op.f("fk_spent_authorisation_item_id")),
+        sa.ForeignKeyConstraint(["recorded_by"], ["staff_member.id"], name=op.f("fk_spent_authorisation_recorded_by")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_spent_authorisation")),
+    )
+    op.create_index("ix_spent_authorisation_case_id", "spent_authorisation", ["case_id"], unique=False)
+    op.create_index(op.f("ix_spent_authorisation_item_id"), "spent_authorisation", ["item_id"], unique=False)
+    op.create_table(
+        "support_given",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("case_id", sa.Uuid(), nullable=False),
+        sa.Column("force_id", sa.String(), nullable=False),
+        sa.Column("occurred_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("recorded_by", sa.Uuid(), nullable=False),
+        sa.Column("party_id", sa.Uuid(), nullable=False),
+        sa.Column("services", sa.String(), nullable=False),
+        sa.Column("helpline_given", sa.Boolean(), nullable=False),
+        sa.Column("left_in_writing", sa.Boolean(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["case_id", "force_id"],
+            ["application.id", "application.force_id"],
+            name="fk_support_given_case",
+            onupdate="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["party_id", "case_id"], ["party.id", "party.case_id"], name="fk_support_given_party_id"
+        ),
+        sa.ForeignKeyConstraint(["recorded_by"], ["staff_member.id"], name=op.f("fk_support_given_recorded_by")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_support_given")),
+    )
+    op.create_index("ix_support_given_case_id", "support_given", ["case_id"], unique=False)
+    op.create_table(
+        "disclosure",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("case_id", sa.Uuid(), nullable=False),
+        sa.Column("force_id", sa.String(), nullable=False),
+        sa.Column("occurred_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("recorded_by", sa.Uuid(), nullable=False),
+        sa.Column("potential_victim_id", sa.Uuid(), nullable=False),
+        sa.Column("words", sa.String(), nullable=False),
+        sa.Column("sha256", sa.String(), nullable=False),
+        sa.Column("byte_length", sa.Integer(), nullable=False),
+        sa.Column("decision_id", sa.Uuid(), nullable=True),
+        sa.Column("clearance_id", sa.Uuid(), nullable=True),
+        sa.Column("carries_out_decision", sa.Boolean(), nullable=False),
+        sa.Column("item_ids", sa.ARRAY(sa.Uuid()), nullable=False),
+        sa.Column("recipient_id", sa.Uuid(), nullable=True),
+        sa.Column("recipient_described", sa.String(), nullable=True),
+        sa.Column("delivered_by", sa.Uuid(), nullable=True),
+        sa.Column("partner", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=True),
+        sa.Column("present", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("place", sa.String(), nullable=False),
+        sa.Column("beyond_script", sa.String(), nullable=True),
+        sa.Column("warnings_given", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column(
+            "undertaking",
+            sa.Enum("signed", "refused", name="undertaking", native_enum=False, create_constraint=True),
+            nullable=False,
+        ),
+        sa.Column("reconsideration", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=True),
+        sa.Column("signed_by_deliverer", sa.Boolean(), nullable=False),
+        sa.Column(
+            "recipient_signature",
+            sa.Enum("signed", "refused", name="recipient_signature", native_enum=False, create_constraint=True),
+            nullable=False,
+        ),
+        sa.Column("nothing_handed_over", sa.Boolean(), nullable=False),
+        sa.Column(
+            "pack",
+            sa.Enum("taken", "kept_by_police", name="pack", native_enum=False, create_constraint=True),
+            nullable=False,
+        ),
+        sa.Column("interpreter", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=True),
+        sa.Column("supersedes_id", sa.Uuid(), nullable=True),
+        sa.CheckConstraint(
+            "byte_length = octet_length(convert_to(words, 'UTF8'))", name=op.f("ck_disclosure_length_of_words")
+        ),
+        sa.CheckConstraint(
+            "sha256 = encode(sha256(convert_to(words, 'UTF8')), 'hex')", name=op.f("ck_disclosure_digest_of_words")
+        ),
+        sa.CheckConstraint("num_nonnulls(delivered_by, partner) = 1", name=op.f("ck_disclosure_one_deliverer")),
+        sa.CheckConstraint(
+            "num_nonnulls(recipient_id, recipient_described) = 1", name=op.f("ck_disclosure_one_recipient")
+        ),
+        sa.CheckConstraint("supersedes_id <> id", name=op.f("ck_disclosure_not_itself")),
+        sa.ForeignKeyConstraint(
+            ["case_id", "force_id"],
+            ["application.id", "application.force_id"],
+            name="fk_disclosure_case",
+            onupdate="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(["clearance_id"], ["delivery_clearance.id"], name=op.f("fk_disclosure_clearance_id")),
+        sa.ForeignKeyConstraint(["delivered_by"], ["staff_member.id"], name=op.f("fk_disclosure_delivered_by")),
+        sa.ForeignKeyConstraint(
+            ["potential_victim_id", "case_id"], ["party.id", "party.case_id"], name="fk_disclosure_potential_victim_id"
+        ),
+        sa.ForeignKeyConstraint(
+            ["recipient_id", "case_id"], ["party.id", "party.case_id"], name="fk_disclosure_recipient_id"
+        ),
+        sa.ForeignKeyConstraint(["recorded_by"], ["staff_member.id"], name=op.f("fk_disclosure_recorded_by")),
+        sa.ForeignKeyConstraint(["supersedes_id"], ["disclosure.id"], name=op.f("fk_disclosure_supersedes_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_disclosure")),
+    )
+    op.create_index("ix_disclosure_case_id", "disclosure", ["case_id"], unique=False)
+    op.create_table(
+        "representations_answer",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("case_id", sa.Uuid(), nullable=False),
+        sa.Column("force_id", sa.String(), nullable=False),
+        sa.Column("occurred_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("recorded_by", sa.Uuid(), nullable=False),
+        sa.Column("representations_id", sa.Uuid(), nullable=False),
+        sa.Column(
+            "outcome",
+            sa.Enum("given", "declined", "no_answer", name="outcome", native_enum=False, create_constraint=True),
+            nullable=False,
+        ),
+        sa.Column("answer", sa.String(), nullable=True),
+        sa.CheckConstraint(
+            "outcome <> 'given' OR answer IS NOT NULL", name=op.f("ck_representations_answer_given_is_written")
+        ),
+        sa.ForeignKeyConstraint(
+            ["case_id", "force_id"],
+            ["application.id", "application.force_id"],
+            name="fk_representations_answer_case",
+            onupdate="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["recorded_by"], ["staff_member.id"], name=op.f("fk_representations_answer_recorded_by")
+        ),
+        sa.ForeignKeyConstraint(
+            ["representations_id"], ["representations.id"], name=op.f("fk_representations_answer_representations_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_representations_answer")),
+    )
+    op.create_index("ix_representations_answer_case_id", "representations_answer", ["case_id"], unique=False)
     # ### end Alembic commands ###
 
 
 def downgrade() -> None:
     # ### commands auto generated by Alembic - please adjust! ###
+    op.drop_index("ix_representations_answer_case_id", table_name="representations_answer")
+    op.drop_table("representations_answer")
+    op.drop_index("ix_disclosure_case_id", table_name="disclosure")
+    op.drop_table("disclosure")
+    op.drop_index("ix_support_given_case_id", table_name="support_given")
+    op.drop_table("support_given")
+    op.drop_index(op.f("ix_spent_authorisation_item_id"), table_name="spent_authorisation")
+    op.drop_index("ix_spent_authorisation_case_id", table_name="spent_authorisation")
+    op.drop_table("spent_authorisation")
     op.drop_index("ix_safety_plan_case_id", table_name="safety_plan")
     op.drop_table("safety_plan")
     op.drop_index("ix_safeguarding_action_case_id", table_name="safeguarding_action")
     op.drop_table("safeguarding_action")
     op.drop_index("ix_risk_grade_case_id", table_name="risk_grade")
     op.drop_table("risk_grade")
+    op.drop_index("ix_representations_case_id", table_name="representations")
+    op.drop_table("representations")
+    op.drop_index("ix_not_completed_case_id", table_name="not_completed")
+    op.drop_table("not_completed")
+    op.drop_index("ix_non_disclosure_notice_case_id", table_name="non_disclosure_notice")
+    op.drop_table("non_disclosure_notice")
+    op.drop_index("ix_non_completion_case_id", table_name="non_completion")
+    op.drop_table("non_completion")
+    op.drop_index(op.f("ix_item_agreement_item_id"), table_name="item_agreement")
+    op.drop_index("ix_item_agreement_case_id", table_name="item_agreement")
+    op.drop_table("item_agreement")
     op.drop_index("ix_duty_open", table_name="duty", postgresql_where=sa.text("answered_at IS NULL"))
     op.drop_index("ix_duty_case_id", table_name="duty")
     op.drop_table("duty")
+    op.drop_index("ix_delivery_clearance_case_id", table_name="delivery_clearance")
+    op.drop_table("delivery_clearance")
     op.drop_index("ix_contact_attempt_case_id", table_name="contact_attempt")
     op.drop_table("contact_attempt")
+    op.drop_index("ix_categorisation_case_id", table_name="categorisation")
+    op.drop_table("categorisation")
+    op.drop_index("ix_withdrawal_decision_case_id", table_name="withdrawal_decision")
+    op.drop_table("withdrawal_decision")
+    op.drop_index(op.f("ix_sentence_proceeding_id"), table_name="sentence")
+    op.drop_index("ix_sentence_case_id", table_name="sentence")
+    op.drop_table("sentence")
     op.drop_index(op.f("ix_safe_contact_person_id"), table_name="safe_contact")
     op.drop_index("ix_safe_contact_case_id", table_name="safe_contact")
     op.drop_table("safe_contact")
+    op.drop_index("ix_postponement_end_case_id", table_name="postponement_end")
+    op.drop_table("postponement_end")
+    op.drop_index("ix_person_alias_surname_key", table_name="person_alias")
     op.drop_index(op.f("ix_person_alias_person_id"), table_name="person_alias")
     op.drop_index("ix_person_alias_case_id", table_name="person_alias")
     op.drop_table("person_alias")
@@ -884,19 +1822,45 @@ def downgrade() -> None:
     op.drop_index("uq_party_one_applicant", table_name="party", postgresql_where=sa.text("is_applicant"))
     op.drop_index("ix_party_case_id", table_name="party")
     op.drop_table("party")
+    op.drop_index("ix_item_case_id", table_name="item")
+    op.drop_table("item")
+    op.drop_index("ix_intelligence_submission_case_id", table_name="intelligence_submission")
+    op.drop_table("intelligence_submission")
+    op.drop_index("ix_final_report_key_match_key", table_name="final_report_key")
+    op.drop_index("ix_final_report_key_case_id", table_name="final_report_key")
+    op.drop_table("final_report_key")
     op.drop_index("ix_alert_inbox", table_name="alert")
     op.drop_index("ix_alert_case_id", table_name="alert")
     op.drop_table("alert")
+    op.drop_index("ix_withdrawal_case_id", table_name="withdrawal")
+    op.drop_table("withdrawal")
+    op.drop_index("ix_subject_deceased_case_id", table_name="subject_deceased")
+    op.drop_table("subject_deceased")
+    op.drop_index("ix_referral_case_id", table_name="referral")
+    op.drop_table("referral")
+    op.drop_index("ix_proceeding_case_id", table_name="proceeding")
+    op.drop_table("proceeding")
+    op.drop_index("ix_postponement_case_id", table_name="postponement")
+    op.drop_table("postponement")
+    op.drop_index("ix_person_surname_key", table_name="person")
+    op.drop_index("ix_person_pnc_id", table_name="person")
     op.drop_index("ix_person_case_id", table_name="person")
     op.drop_table("person")
+    op.drop_index("ix_offender_management_case_id", table_name="offender_management")
+    op.drop_table("offender_management")
     op.drop_index("ix_initial_contact_case_id", table_name="initial_contact")
     op.drop_table("initial_contact")
+    op.drop_index("ix_final_report_newest", table_name="final_report")
+    op.drop_index("ix_final_report_case_id", table_name="final_report")
+    op.drop_table("final_report")
     op.drop_index("ix_event_case_id", table_name="event")
     op.drop_table("event")
     op.drop_index("ix_draft_case_id", table_name="draft")
     op.drop_table("draft")
     op.drop_index("ix_crime_reference_case_id", table_name="crime_reference")
     op.drop_table("crime_reference")
+    op.drop_index("ix_closing_case_id", table_name="closing")
+    op.drop_table("closing")
     op.drop_index("ix_clock_next_alert_at", table_name="clock", postgresql_where=sa.text("next_alert_at IS NOT NULL"))
     op.drop_index("ix_clock_case_id", table_name="clock")
     op.drop_table("clock")

@@ -32,9 +32,7 @@ async def test_a_second_request_about_the_same_pair_joins_the_open_case(world: W
     second = await world.as_("control_room").must_post("/v1/applications", intake.third_party_asks(world))
     assert second["joined"] is True
     assert second["id"] == first["id"]
-    assert second["clocks"] == [
-        {**one, "seconds_left": one["seconds_left"] - 5 * 3600} for one in first["clocks"]
-    ]
+    assert second["clocks"] == [{**one, "seconds_left": one["seconds_left"] - 5 * 3600} for one in first["clocks"]]
 
 
 async def test_another_forces_case_is_a_pointer_only(world: World) -> None:
@@ -49,9 +47,7 @@ async def test_another_forces_case_is_a_pointer_only(world: World) -> None:
 async def test_control_bytes_in_text_are_refused(world: World) -> None:
     for text in ("nul \u0000", "escape \u001b[31m"):
         with world.unchanged(refusals=0 if "\u0000" in text else 1):
-            answer = await world.as_("control_room").post(
-                "/v1/applications", intake.right_to_ask(world, why=text)
-            )
+            answer = await world.as_("control_room").post("/v1/applications", intake.right_to_ask(world, why=text))
         assert answer.status_code == 422, answer.text
         assert text not in answer.text
 

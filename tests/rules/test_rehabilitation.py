@@ -10,21 +10,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.convictions.rehabilitation import (
+from app.convictions.rehabilitation import IndefiniteOrder, NeverSpent, Spent, SpentOn, is_spent, rehabilitation
+from app.convictions.sentences import (
     INDEFINITE,
     AgeAtConviction,
     DisposalKind,
     ImpossibleSentence,
-    IndefiniteOrder,
     Length,
-    NeverSpent,
     Proceeding,
     Sentence,
     SentenceType,
-    Spent,
-    SpentOn,
-    is_spent,
-    rehabilitation,
 )
 
 SHARED = Path(__file__).resolve().parents[2] / ".." / "shared" / "data" / "spent-convictions.json"

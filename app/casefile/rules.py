@@ -1,0 +1,169 @@
+"""What comes next in a case, and who may do it: the rules once, so that no client writes them again. Pure."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from app.access.rules import Permission, Role, roles_that_may
+from app.editions.terms import ClockKind, Route
+from app.errors import Obstacle
+from app.process import Stage
+
+P, S = Permission, Stage
+
+
+@dataclass(frozen=True)
+class Step:
+    """Something that a stage waits for. `path` is below the case; `clock` the limit it answers."""
+
+    action: str
+    does: str
+    kind: Literal["act", "decision"]
+    path: str
+    permission: Permission
+    clock: ClockKind | None = None
+
+
+RECORD_CHECKS = Step(
+    "record_check", "Record each check still open.", "act", "checks", P.RECORD_CHECK, ClockKind.INITIAL_CHECKS
+)
+DECIDE_INITIALLY = Step(
+    "decide_initially",
+    "Decide whether the application is progressed.",
+    "decision",
+    "initial-decision",
+    P.DECIDE_INITIALLY,
+    ClockKind.INITIAL_CHECKS,
+)
+MEET = Step(
+    "record_meeting",
+    "Meet the applicant face to face and record the meeting.",
+    "act",
+    "face-to-face",
+    P.RECORD_MEETING,
+    ClockKind.FACE_TO_FACE,
+)
+ASSESS = Step(
+    "assess_risk",
+    "Sign off the full risk assessment of each potential victim.",
+    "act",
+    "risk-assessments",
+    P.ASSESS_RISK,
+    ClockKind.RISK_ASSESSMENT,
+)
+CATEGORISE = Step(
+    "categorise",
+    "Categorise each potential victim: concern or no concern.",
+    "decision",
+    "categorisation",
+    P.CATEGORISE,
+    ClockKind.CATEGORISE_AND_REFER,
+)
+REFER = Step(
+    "refer_to_forum",
+    "Refer the case to the local decision-making forum.",
+    "decision",
+    "referral",
+    P.REFER_TO_FORUM,
+    ClockKind.CATEGORISE_AND_REFER,
+)
+REPRESENT = Step(
+    "consider_representations",
+    "Consider whether to seek the subject's representations, and record why or why not.",
+    "decision",
+    "representations",
+    P.CONSIDER_REPRESENTATIONS,
+)
+DECIDE_AT_FORUM = Step(
+    "decide_at_forum",
+    "Put the case on the agenda of a forum meeting, or decide between meetings.",
+    "decision",
+    "/v1/forum/meetings",
+    P.ARRANGE_FORUM,
+    ClockKind.WHOLE_CASE,
+)
+PREPARE_ITEMS = Step("prepare_items", "Prepare the items that may be told.", "act", "items", P.PREPARE_ITEMS)
+IDENTIFY = Step(
+    "confirm_identity", "Confirm the subject's identity against a record.", "act", "identity", P.RECORD_CHECK
+)
+PLAN = Step(
+    "plan_safety", "Record a current safety plan for each potential victim.", "act", "safety-plans", P.SAFEGUARD
+)
+CLEAR = Step(
+    "clear_delivery",
+    "Clear each delivery with the recipient: warnings, then the undertaking.",
+    "decision",
+    "delivery-clearance",
+    P.CLEAR_DELIVERY,
+    ClockKind.WHOLE_CASE,
+)
+DELIVER = Step(
+    "record_disclosure",
+    "Deliver, and record the words verbatim.",
+    "act",
+    "disclosures",
+    P.RECORD_DELIVERY,
+    ClockKind.WHOLE_CASE,
+)
+NOTIFY = Step(
+    "record_notice",
+    "Tell the applicant in person, or keep a right-to-know decision so that it is found again.",
+    "act",
+    "non-disclosure-notices",
+    P.RECORD_DELIVERY,
+    ClockKind.WHOLE_CASE,
+)
+REPORT = Step("write_final_report", "Write the closing report.", "decision", "final-report", P.WRITE_FINAL_REPORT)
+SUBMIT = Step(
+    "record_submission",
+    "Submit the report to police and partner-agency intelligence systems and the PND.",
+    "act",
+    "intelligence-submissions",
+    P.RECORD_SUBMISSION,
+)
+CLOSE = Step("close_case", "Close the case.", "decision", "closing", P.CLOSE_CASE)
+
+STEPS: dict[Stage, tuple[Step, ...]] = {
+    S.INTAKE: (),
+    S.INITIAL_CHECKS: (RECORD_CHECKS, DECIDE_INITIALLY),
+    S.FACE_TO_FACE: (MEET,),
+    S.RISK_ASSESSMENT: (ASSESS,),
+    S.CATEGORISATION: (CATEGORISE, REFER),
+    S.FORUM: (REPRESENT, DECIDE_AT_FORUM),
+    S.DISCLOSURE: (IDENTIFY, PLAN, PREPARE_ITEMS, CLEAR, DELIVER, NOTIFY),
+    S.FINAL_REPORT: (REPORT, SUBMIT, CLOSE),
+    S.CLOSED: (),
+}
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A step with who may take it, until when, and what stands against it."""
+
+    step: Step
+    who: tuple[Role, ...]
+    due_at: datetime | None
+    blocked_by: tuple[Obstacle, ...]
+
+
+def what_next(
+    stage: Stage,
+    route: Route,
+    *,
+    due: Mapping[ClockKind, datetime],
+    obstacles: Mapping[str, Iterable[Obstacle]],
+    done: Iterable[str] = (),
+) -> list[Planned]:
+    """The steps that the stage waits for, those done left out; `obstacles` are keyed by action."""
+    finished = set(done)
+    return [
+        Planned(
+            step,
+            tuple(roles_that_may(step.permission)),
+            due.get(step.clock) if step.clock else None,
+            tuple(obstacles.get(step.action, ())),
+        )
+        for step in STEPS[stage]
+        if step.action not in finished
+    ]

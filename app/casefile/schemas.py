@@ -1,0 +1,84 @@
+"""The case file: one read that answers who, where, how urgent, how long, what next, who may, what blocks."""
+
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+from pydantic import Field
+
+from app.access.rules import Permission, Role
+from app.cases.schemas import CaseHeader, FlagView, GradeView, PartyView
+from app.deadlines.schemas import ClockView
+from app.people.schemas import View
+from app.safeguarding.schemas import DutyView
+
+
+class NextStep(View):
+    """Something that may or must happen next, who may do it, and what stands against it."""
+
+    action: str = Field(examples=["decide_initially"])
+    does: str = Field(examples=["Decide whether the application is progressed."])
+    kind: Literal["act", "decision"]
+    method: Literal["POST"] = "POST"
+    path: str
+    permission: Permission
+    who: list[Role]
+    you_may: bool
+    due_at: datetime | None = None
+    blocked_by: list[FlagView] = Field([], description="Empty: it can be done now.")
+
+
+class PartiesView(View):
+    """Who is in the case. `withheld` names what is kept from the reader (H2.7)."""
+
+    subject: PartyView | None
+    potential_victims: list[PartyView]
+    applicant: PartyView | None
+    children: list[PartyView]
+    withheld: list[str] = []
+
+
+class FollowedBy(View):
+    """A later case that follows this one."""
+
+    id: UUID
+    reference: str
+    because: str
+
+
+class CaseFile(CaseHeader):
+    """Everything that decides what happens next, in one read."""
+
+    handling: str = "OFFICIAL-SENSITIVE. Who applied, or that anybody did, is never revealed to the subject."
+    urgent: bool
+    assigned_name: str | None
+    parties: PartiesView
+    clocks: list[ClockView]
+    late: bool = Field(description="Some clock is or was breached.")
+    risk: list[GradeView] = Field(description="The newest grade for the case and for each potential victim.")
+    duties: list[DutyView] = Field(description="What is owed and not answered yet.")
+    what_next: list[NextStep]
+    blocks_closing: list[FlagView]
+    followed_by: list[FollowedBy]
+
+
+class EventView(View):
+    """One thing that happened."""
+
+    position: int = Field(exclude=True)
+    id: UUID
+    occurred_at: datetime
+    recorded_at: datetime
+    recorded_by: str
+    kind: str
+    sentence: str
+    about_id: UUID | None
+
+
+class Colleague(View):
+    """A member of staff of the own force."""
+
+    id: UUID
+    name: str
+    rank: str | None
+    roles: list[str]

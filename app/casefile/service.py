@@ -1,0 +1,112 @@
+"""The composite reads over all stages."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from app.access.rules import Actor
+from app.access.tables import StaffMember
+from app.casefile.rules import Planned, what_next
+from app.casefile.schemas import CaseFile, Colleague, EventView, FollowedBy, NextStep, PartiesView
+from app.casefile.steps import standing
+from app.cases.schemas import CaseHeader, FlagView, GradeView, Parties
+from app.cases.service import parties
+from app.cases.tables import Case, RiskGrade
+from app.deadlines.service import clocks_of, is_late
+from app.safeguarding.schemas import DutyView
+from app.safeguarding.service import open_duties, rows_of
+from app.timeline.service import events
+
+
+async def case_file(session: AsyncSession, case: Case, *, actor: Actor, now: datetime) -> CaseFile:
+    """The case in one read. A forum member sees what the item needs, and who applied is no part of it (H2.7)."""
+    people = await parties(session, case.id)
+    clocks = await clocks_of(session, case.id, now=now)
+    duties = await open_duties(session, case.id)
+    stands = await standing(session, case, people, duties, now=now)
+    due = {clock.kind: clock.due_at for clock in clocks if clock.seconds_left is not None}
+    planned = what_next(case.stage, case.route, due=due, obstacles=stands.obstacles, done=stands.done)
+    return CaseFile(
+        **CaseHeader.model_validate(case).model_dump(),
+        urgent=case.urgent_since is not None,
+        assigned_name=await _name_of(session, case.assigned_to),
+        parties=_shown(people, actor),
+        clocks=clocks,
+        late=any(is_late(clock) for clock in clocks),
+        risk=_newest(await grades(session, case)),
+        duties=[DutyView.model_validate(duty) for duty in duties],
+        what_next=[_step(one, case.id, actor) for one in planned],
+        blocks_closing=[FlagView.model_validate(one) for one in stands.blocks_closing],
+        followed_by=await _followed_by(session, case.id),
+    )
+
+
+def _shown(people: Parties, actor: Actor) -> PartiesView:
+    withheld = ["applicant"] if actor.is_partner else []
+    victims = list(people.potential_victims)
+    if withheld:
+        victims = [one.model_copy(update={"is_applicant": False}) for one in victims]
+    return PartiesView(
+        subject=people.subject,
+        potential_victims=victims,
+        applicant=None if withheld else people.applicant,
+        children=list(people.children),
+        withheld=withheld,
+    )
+
+
+def _step(planned: Planned, case_id: UUID, actor: Actor) -> NextStep:
+    step = planned.step
+    return NextStep(
+        action=step.action,
+        does=step.does,
+        kind=step.kind,
+        path=step.path if step.path.startswith("/") else f"/v1/applications/{case_id}/{step.path}",
+        permission=step.permission,
+        who=list(planned.who),
+        you_may=actor.may(step.permission),
+        due_at=planned.due_at,
+        blocked_by=[FlagView.model_validate(one) for one in planned.blocked_by],
+    )
+
+
+async def _name_of(session: AsyncSession, staff_id: UUID | None) -> str | None:
+    if staff_id is None:
+        return None
+    return await session.scalar(select(col(StaffMember.name)).where(col(StaffMember.id) == staff_id))
+
+
+async def _followed_by(session: AsyncSession, case_id: UUID) -> list[FollowedBy]:
+    shown = [col(Case.id), col(Case.reference), col(Case.follows_because).label("because")]
+    query = select(*shown).where(col(Case.follows_id) == case_id)
+    return [FollowedBy.model_validate(row) for row in (await session.execute(query)).all()]
+
+
+async def grades(session: AsyncSession, case: Case) -> list[GradeView]:
+    """Every grade of risk, oldest first."""
+    return await rows_of(session, case.id, RiskGrade, GradeView)
+
+
+def _newest(graded: Iterable[GradeView]) -> list[GradeView]:
+    newest = {one.potential_victim_id: one for one in graded}
+    return list(newest.values())
+
+
+async def timeline(session: AsyncSession, case: Case, *, after: int, limit: int) -> list[EventView]:
+    """What happened, a page at a time."""
+    found = await events(session, case.id, after=after, limit=limit)
+    return [EventView.model_validate(dict(row)) for row in found]
+
+
+async def colleagues(session: AsyncSession, actor: Actor) -> list[Colleague]:
+    """Active staff of the own force, by name."""
+    query = (
+        select(col(StaffMember.id), col(StaffMember.name), col(StaffMember.rank), col(StaffMember.roles))
+        .where(col(StaffMember.force_id) == actor.force_id, col(StaffMember.active))
+        .order_by(col(StaffMember.name))
+    )
+    return [Colleague.model_validate(row) for row in (await session.execute(query)).all()]

@@ -1,0 +1,212 @@
+"""Items, agreements, clearance, the verbatim record, notices, postponement, non-completion.
+
+`disclosure` and `delivery_clearance` are sealed: a trigger refuses every update and delete, the owner's included.
+"""
+
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ARRAY, ForeignKeyConstraint, UniqueConstraint, Uuid
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlmodel import Field
+
+from app.disclosure.terms import (
+    Handling,
+    ItemKind,
+    NotCompletedReason,
+    NoticeKind,
+    Pack,
+    Signature,
+    Undertaking,
+)
+from app.storage.base import Act, case_constraints, check, text_enum
+
+
+class Item(Act, table=True):
+    """Something that may be told (H7.8). A newer row supersedes; a conviction or disposal carries its proceeding."""
+
+    __tablename__ = "item"
+    __table_args__ = case_constraints(
+        "item",
+        UniqueConstraint("supersedes_id"),
+        check("(kind = 'behaviour') = (proceeding_id IS NULL)", "proceeding_of_conviction_or_disposal"),
+        check("kind = 'behaviour' OR concerns_item_id IS NULL", "behaviour_concerns"),
+        check("id <> supersedes_id AND id <> concerns_item_id", "not_itself"),
+    )
+
+    kind: ItemKind = Field(sa_type=text_enum(ItemKind, "kind"))
+    text: str
+    owner: str
+    owned_elsewhere: bool
+    handling: Handling = Field(sa_type=text_enum(Handling, "handling"))
+    identifies_earlier_victim_or_source: bool
+    proceeding_id: UUID | None = Field(default=None, foreign_key="proceeding.id")
+    concerns_item_id: UUID | None = Field(default=None, foreign_key="item.id")
+    """The conviction or disposal that this behaviour is the circumstances, charge or arrest of (H7.3)."""
+    supersedes_id: UUID | None = Field(default=None, foreign_key="item.id")
+
+
+class ItemAgreement(Act, table=True):
+    """The owner of an item agreed to its being told (H7.8)."""
+
+    __tablename__ = "item_agreement"
+    __table_args__ = case_constraints("item_agreement")
+
+    item_id: UUID = Field(foreign_key="item.id", index=True)
+    agreed_by: str
+    reference: str
+    conditions: str | None = None
+
+
+class SpentAuthorisation(Act, table=True):
+    """A supervisor authorised, on legal advice, that an item is told although it is spent (H7.3)."""
+
+    __tablename__ = "spent_authorisation"
+    __table_args__ = case_constraints("spent_authorisation")
+
+    item_id: UUID = Field(foreign_key="item.id", index=True)
+    advice_reference: str
+    advice: str
+    reason: str
+
+
+class DeliveryClearance(Act, table=True):
+    """Permission to tell these items to this recipient on the day it was given (H7.0). `recorded_by` cleared it."""
+
+    __tablename__ = "delivery_clearance"
+    __table_args__ = case_constraints(
+        "delivery_clearance",
+        ForeignKeyConstraint(
+            ["recipient_id", "case_id"], ["party.id", "party.case_id"], name="fk_delivery_clearance_recipient_id"
+        ),
+        check("num_nonnulls(recipient_id, recipient_described) = 1", "one_recipient"),
+        check("num_nonnulls(delivered_by, partner_deliverer) = 1", "one_deliverer"),
+        check("delivered_by IS DISTINCT FROM recorded_by", "cleared_by_another"),
+        check("undertaking = 'signed' OR reconsideration IS NOT NULL", "refusal_is_reconsidered"),
+        party="potential_victim_id",
+    )
+
+    potential_victim_id: UUID
+    decision_id: UUID
+    item_ids: list[UUID] = Field(sa_type=ARRAY(Uuid))
+    recipient_id: UUID | None = None
+    recipient_described: str | None = None
+    recipient_safe_contact: str | None = None
+    delivered_by: UUID | None = Field(default=None, foreign_key="staff_member.id")
+    partner_deliverer: str | None = None
+    place: str
+    planned_for: datetime
+    warnings_given: list[str] = Field(sa_type=JSONB)
+    undertaking: Undertaking = Field(sa_type=text_enum(Undertaking, "undertaking"))
+    reconsideration: dict[str, Any] | None = Field(default=None, sa_type=JSONB(none_as_null=True))
+    offender_manager_consultation: dict[str, Any] | None = Field(default=None, sa_type=JSONB(none_as_null=True))
+
+
+class Disclosure(Act, table=True):
+    """The words that were said, byte for byte, and all that belongs to them (H7.2). Nobody changes or deletes one.
+
+    A correction is a new row that names the one it supersedes; it is not a further delivery. The database itself
+    holds the digest and the length to the words.
+    """
+
+    __tablename__ = "disclosure"
+    __table_args__ = case_constraints(
+        "disclosure",
+        ForeignKeyConstraint(
+            ["recipient_id", "case_id"], ["party.id", "party.case_id"], name="fk_disclosure_recipient_id"
+        ),
+        check("num_nonnulls(recipient_id, recipient_described) = 1", "one_recipient"),
+        check("num_nonnulls(delivered_by, partner) = 1", "one_deliverer"),
+        check("sha256 = encode(sha256(convert_to(words, 'UTF8')), 'hex')", "digest_of_words"),
+        check("byte_length = octet_length(convert_to(words, 'UTF8'))", "length_of_words"),
+        check("supersedes_id <> id", "not_itself"),
+        party="potential_victim_id",
+    )
+
+    potential_victim_id: UUID
+    words: str
+    sha256: str
+    byte_length: int
+    decision_id: UUID | None = None
+    clearance_id: UUID | None = Field(default=None, foreign_key="delivery_clearance.id")
+    carries_out_decision: bool
+    """A decision to disclose stood for this potential victim and named this recipient, cleared or not."""
+    item_ids: list[UUID] = Field(sa_type=ARRAY(Uuid))
+    recipient_id: UUID | None = None
+    recipient_described: str | None = None
+    delivered_by: UUID | None = Field(default=None, foreign_key="staff_member.id")
+    partner: dict[str, Any] | None = Field(default=None, sa_type=JSONB(none_as_null=True))
+    present: list[str] = Field(sa_type=JSONB)
+    place: str
+    beyond_script: str | None = None
+    warnings_given: list[str] = Field(sa_type=JSONB)
+    undertaking: Undertaking = Field(sa_type=text_enum(Undertaking, "undertaking"))
+    reconsideration: dict[str, Any] | None = Field(default=None, sa_type=JSONB(none_as_null=True))
+    signed_by_deliverer: bool
+    recipient_signature: Signature = Field(sa_type=text_enum(Signature, "recipient_signature"))
+    nothing_handed_over: bool
+    pack: Pack = Field(sa_type=text_enum(Pack, "pack"))
+    interpreter: dict[str, Any] | None = Field(default=None, sa_type=JSONB(none_as_null=True))
+    supersedes_id: UUID | None = Field(default=None, foreign_key="disclosure.id")
+
+
+class NonDisclosureNotice(Act, table=True):
+    """Not disclosing, told to the applicant in the edition's words, or recorded to be found again (H7.4 to H7.5)."""
+
+    __tablename__ = "non_disclosure_notice"
+    __table_args__ = case_constraints(
+        "non_disclosure_notice",
+        check("(kind = 'recorded') = (told_id IS NULL)", "told_to_someone"),
+        check("(kind = 'recorded') = (words IS NULL)", "told_in_words"),
+        check("kind <> 'recorded' OR rationale IS NOT NULL", "recorded_with_rationale"),
+        party="told_id",
+    )
+
+    kind: NoticeKind = Field(sa_type=text_enum(NoticeKind, "kind"))
+    potential_victim_ids: list[UUID] = Field(sa_type=ARRAY(Uuid))
+    told_id: UUID | None = None
+    told_by: UUID | None = Field(default=None, foreign_key="staff_member.id")
+    in_person: bool = False
+    place: str | None = None
+    words: str | None = None
+    pack: Pack | None = Field(default=None, sa_type=text_enum(Pack, "pack"))
+    written_left: bool = False
+    rationale: str | None = None
+
+
+class Postponement(Act, table=True):
+    """Delivery waits, for a reason, until a review date; the clocks run on (H7.7)."""
+
+    __tablename__ = "postponement"
+    __table_args__ = case_constraints("postponement")
+
+    investigator: str
+    investigator_answer: str
+    reason: str
+    review_on: date
+
+
+class PostponementEnd(Act, table=True):
+    """A postponement was ended before its review date."""
+
+    __tablename__ = "postponement_end"
+    __table_args__ = case_constraints("postponement_end", UniqueConstraint("postponement_id"))
+
+    postponement_id: UUID = Field(foreign_key="postponement.id")
+    reason: str
+
+
+class NonCompletion(Act, table=True):
+    """A supervisor ended the attempts to tell (H7.6); without a potential victim, those to give the neutral words."""
+
+    __tablename__ = "non_completion"
+    __table_args__ = case_constraints(
+        "non_completion",
+        UniqueConstraint("case_id", "potential_victim_id", postgresql_nulls_not_distinct=True),
+        party="potential_victim_id",
+    )
+
+    potential_victim_id: UUID | None = None
+    reason: NotCompletedReason = Field(sa_type=text_enum(NotCompletedReason, "reason"))
+    explanation: str

@@ -1,0 +1,246 @@
+"""When an application may end early, what stands against closing, and what patterns reports show. Pure."""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from app.editions.rules import ContactAttempts
+from app.editions.terms import ClosingDuty, Route
+from app.errors import Obstacle
+from app.final_report.terms import REPORTED_TO, IntelligenceSystem, NotCompletedBecause
+from app.people.rules import match_keys, normalise_name
+from app.safeguarding.rules import no_current_plan
+from app.safeguarding.schemas import Plan
+
+WORDS_OF_SYSTEM = {
+    IntelligenceSystem.POLICE_INTELLIGENCE: "police intelligence",
+    IntelligenceSystem.PARTNER_AGENCY_INTELLIGENCE: "partner-agency intelligence",
+    IntelligenceSystem.PND: "the Police National Database",
+}
+
+
+def after_the_end(*, ended: bool, what: str) -> list[Obstacle]:
+    """An act dated into a case that has ended is kept, and a supervisor looks at it (H8.3)."""
+    if not ended:
+        return []
+    says = f"{what} was recorded after the application had ended: new information opens a linked case."
+    return [Obstacle("after_the_end", says, "H8.3")]
+
+
+def wrong_with_withdrawal(*, route: Route, by_safe_means: bool, ended: bool) -> list[Obstacle]:
+    """What a supervisor should know of a withdrawal as it was taken (H8.4)."""
+    wrong = [*nobody_withdraws(route=route), *after_the_end(ended=ended, what="A withdrawal")]
+    if not by_safe_means:
+        says = "The withdrawal was not confirmed by the agreed safe means: confirm it so, and consider duress again."
+        wrong.append(Obstacle("not_by_safe_means", says, "H8.4"))
+    return wrong
+
+
+def nobody_withdraws(*, route: Route) -> list[Obstacle]:
+    """A right to know has no applicant, so that nobody can withdraw it."""
+    if route is Route.RIGHT_TO_ASK:
+        return []
+    says = "A right to know has no applicant and cannot be withdrawn: whoever declines is recorded as not completed."
+    return [Obstacle("no_applicant", says, "H8.4")]
+
+
+def spaced_attempts(attempts: Iterable[datetime], *, hours: int) -> int:
+    """How many attempts count when each must follow the one counted before it by so many `hours` at least (H7.6)."""
+    counted, last = 0, None
+    for moment in sorted(attempts):
+        if last is None or moment - last >= timedelta(hours=hours):
+            counted, last = counted + 1, moment
+    return counted
+
+
+def obstacles_to_not_completed(
+    because: NotCompletedBecause, *, attempts: Iterable[datetime], wanted: ContactAttempts
+) -> list[Obstacle]:
+    """An unreached person has been tried as often, and as far apart, as the edition says (H7.6).
+
+    `attempts` are the failed ones since the person was last spoken to.
+    """
+    if because is not NotCompletedBecause.NOT_REACHED:
+        return []
+    counted = spaced_attempts(attempts, hours=wanted.spacing_hours)
+    if counted >= wanted.minimum:
+        return []
+    says = (
+        f"{counted} of {wanted.minimum} attempts to reach this person count, each at least {wanted.spacing_hours} "
+        "hours after the one before: go on trying by the agreed safe means, or give another reason."
+    )
+    return [Obstacle("too_few_attempts", says, "H7.6")]
+
+
+@dataclass(frozen=True)
+class OpenDuty:
+    """A duty that nobody has answered."""
+
+    kind: str
+    says: str
+    rule: str
+
+
+@dataclass(frozen=True)
+class VictimFacts:
+    """What closing asks of each potential victim."""
+
+    at_risk: bool
+    plan: Plan | None
+    newest_immediate_risk_at: datetime | None
+    delivered: bool = False
+    noticed: bool = False
+
+
+@dataclass(frozen=True)
+class ClosingFacts:
+    """What has been done, as far as closing asks (H8.2)."""
+
+    has_applicant: bool
+    support_given: bool
+    offender_management_considered: bool
+    potential_victims: tuple[VictimFacts, ...]
+    open_duties: tuple[OpenDuty, ...]
+    report_written: bool
+    submitted_to: frozenset[IntelligenceSystem]
+
+
+_DUTY_OF_KIND = {
+    "crime": ClosingDuty.CRIME_DUTY,
+    "offender_management": ClosingDuty.OFFENDER_MANAGEMENT,
+    "support_by_word": ClosingDuty.SERVICES_GIVEN,
+}
+
+
+def obstacles_to_closing(facts: ClosingFacts, duties: Sequence[ClosingDuty], *, today: date) -> list[Obstacle]:
+    """Everything that stands against closing: the edition's duties for the outcome, and every open duty (H8.2)."""
+    found = [obstacle for duty in duties for obstacle in _owed(duty, facts, today=today)]
+    said = {obstacle.code for obstacle in found}
+    for duty in facts.open_duties:
+        code = _DUTY_OF_KIND.get(duty.kind)
+        if code is None or code not in said:
+            found.append(Obstacle(code or duty.kind, f"Still owed: {duty.says}", duty.rule))
+    return found
+
+
+def _owed(duty: ClosingDuty, facts: ClosingFacts, *, today: date) -> list[Obstacle]:
+    victims = facts.potential_victims
+    match duty:
+        case ClosingDuty.DELIVERY_RECORDED:
+            says = "No delivery is recorded: record what was said to whom, word for word."
+            return _unless(any(one.delivered for one in victims), duty, says, "H7.2")
+        case ClosingDuty.NOTICE_RECORDED:
+            says = "Not every decision against disclosing is told in person or recorded: record the notice."
+            return _unless(all(one.noticed for one in victims), duty, says, "H7.4")
+        case ClosingDuty.SERVICES_GIVEN:
+            says = "The applicant has not been given local services and the helpline by word: record when that is done."
+            return _unless(facts.support_given or not facts.has_applicant, duty, says, "H4.4")
+        case ClosingDuty.SAFETY_PLAN_WHERE_RISK:
+            return [obstacle for one in victims if one.at_risk for obstacle in _plan_missing(one, today=today)]
+        case ClosingDuty.CRIME_DUTY:
+            open_crime = any(one.kind == "crime" for one in facts.open_duties)
+            says = "A crime is alleged and not answered: record its reference, or a supervisor's reason."
+            return _unless(not open_crime, duty, says, "H2.3")
+        case ClosingDuty.OFFENDER_MANAGEMENT:
+            says = "Offender management is not considered: where no forum sat, a supervisor records that it was."
+            return _unless(facts.offender_management_considered, duty, says, "H8.2")
+        case ClosingDuty.REPORT_SUBMITTED:
+            return _unreported(facts)
+
+
+def _plan_missing(one: VictimFacts, *, today: date) -> list[Obstacle]:
+    missing = no_current_plan(one.plan, newest_immediate_risk_at=one.newest_immediate_risk_at, today=today)
+    return [Obstacle(ClosingDuty.SAFETY_PLAN_WHERE_RISK, obstacle.says, "H8.2") for obstacle in missing]
+
+
+def _unreported(facts: ClosingFacts) -> list[Obstacle]:
+    if not facts.report_written:
+        says = "There is no final report: write it, and submit it to every intelligence system."
+        return [Obstacle(ClosingDuty.REPORT_SUBMITTED, says, "H8.1")]
+    return [
+        Obstacle(
+            ClosingDuty.REPORT_SUBMITTED,
+            f"The newest final report is not submitted to {WORDS_OF_SYSTEM[system]}: submit it, and record where.",
+            "H8.1",
+        )
+        for system in REPORTED_TO
+        if system not in facts.submitted_to
+    ]
+
+
+def _unless(done: bool, duty: ClosingDuty, says: str, rule: str) -> list[Obstacle]:
+    return [] if done else [Obstacle(duty, says, rule)]
+
+
+def keys_of_subject(
+    *,
+    pnc_id: str | None,
+    surnames: Iterable[str],
+    given_names: Iterable[str],
+    born: date | None,
+) -> frozenset[str]:
+    """The keys by which reports about one subject are found: those of H3.5, and surname with date of birth.
+
+    The second kind lets an intelligence unit ask without a given name; the keys are as restricted as the report.
+    """
+    families = list(surnames)
+    found = match_keys(pnc_id=pnc_id, surnames=families, given_names=given_names, born=born)
+    if born is None:
+        return found
+    plain = {f"surname:{key}|{born.isoformat()}" for name in families if (key := normalise_name(name))}
+    return found | {hashlib.sha256(key.encode()).hexdigest() for key in plain}
+
+
+@dataclass(frozen=True)
+class ReportFacts:
+    """What a pattern is read from: one application of one force, with the keys of each potential victim."""
+
+    case_id: object
+    force: str
+    asked_at: datetime
+    outcome: str
+    potential_victims: tuple[frozenset[str], ...]
+
+
+@dataclass(frozen=True)
+class Pattern:
+    """Several requests about one subject, several potential victims, moves between forces (H8.1)."""
+
+    requests: int
+    potential_victims: int
+    forces: tuple[str, ...]
+    first_asked_at: datetime | None
+    last_asked_at: datetime | None
+    outcomes: dict[str, int]
+
+
+def pattern(reports: Iterable[ReportFacts]) -> Pattern:
+    """What reports about one subject show together. Forces stand in the order in which each was first asked."""
+    once = {report.case_id: report for report in reports}
+    ordered = sorted(once.values(), key=lambda report: report.asked_at)
+    outcomes: dict[str, int] = {}
+    for report in ordered:
+        outcomes[report.outcome] = outcomes.get(report.outcome, 0) + 1
+    return Pattern(
+        requests=len(ordered),
+        potential_victims=_persons([keys for report in ordered for keys in report.potential_victims]),
+        forces=tuple(dict.fromkeys(report.force for report in ordered)),
+        first_asked_at=ordered[0].asked_at if ordered else None,
+        last_asked_at=ordered[-1].asked_at if ordered else None,
+        outcomes=outcomes,
+    )
+
+
+def _persons(recorded: Iterable[frozenset[str]]) -> int:
+    """How many persons the records are of: records that share a key are of one; one without keys is of its own."""
+    groups: list[frozenset[str]] = []
+    alone = 0
+    for keys in recorded:
+        if not keys:
+            alone += 1
+            continue
+        same = [group for group in groups if group & keys]
+        groups = [group for group in groups if not group & keys]
+        groups.append(keys.union(*same))
+    return len(groups) + alone

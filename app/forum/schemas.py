@@ -1,0 +1,438 @@
+"""Meetings, decisions, authorities and actions as they come in and go out, and what other stages ask of the forum."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Literal, Self
+from uuid import UUID
+
+from pydantic import Field, model_validator
+
+from app.cases.schemas import ActIn
+from app.categorisation.terms import Category
+from app.forum.terms import (
+    ActionOutcome,
+    Attendance,
+    ItemEnd,
+    MeetingKind,
+    Monitoring,
+    OffenderScheme,
+    Verdict,
+)
+from app.people.schemas import Form, Line, Narrative, View
+from app.process import Stage
+from app.safeguarding.schemas import ActView
+
+
+@dataclass(frozen=True)
+class StandingDecision:
+    """What holds for one potential victim: the forum's decision, or until it the emergency authority (H6.8).
+
+    `pressing_need` and `proportionate` are reasons, None where the limb is not found. A decision not to disclose
+    stands from its confirmation; any other has `confirmed_at` equal to `decided_at`.
+    """
+
+    id: UUID
+    potential_victim_id: UUID
+    source: Literal["forum", "emergency"]
+    disclose: bool
+    category: Category
+    police_conclude_necessary: bool
+    pressing_need: str | None
+    proportionate: str | None
+    what: str | None
+    recipient_id: UUID | None
+    recipient_described: str | None
+    how: str | None
+    delivering_agency: str | None
+    subject_to_be_told: bool
+    consult_offender_manager: bool
+    decided_at: datetime
+    confirmed_at: datetime | None
+
+
+@dataclass(frozen=True)
+class ForumFacts:
+    """What the forum still owes a case: `undecided` counts potential victims without a standing forum decision."""
+
+    on_agenda_of: date | None
+    undecided: int
+    awaiting_confirmation: int
+    representations_not_considered: int
+
+
+class MeetingIn(Form):
+    """A meeting, its chair and its members. Between meetings: extraordinary or virtual, with the same quorum (H6.7)."""
+
+    held_on: date
+    kind: MeetingKind = MeetingKind.SCHEDULED
+    is_marac: bool = False
+    chair_id: UUID
+    members: list[UUID] = Field([], max_length=60, description="Staff ids; the chair is a member without being named.")
+
+
+class MemberAttendanceIn(Form):
+    """One member's attendance; somebody not listed yet is listed by it."""
+
+    staff_id: UUID
+    attendance: Attendance
+
+
+class AttendanceIn(Form):
+    """Who is there. It may be sent again: the newest holds."""
+
+    members: list[MemberAttendanceIn] = Field(min_length=1, max_length=60)
+
+
+class AgendaIn(Form):
+    """A case for the agenda."""
+
+    case_id: UUID
+
+
+class TakenOffIn(Form):
+    """Why the case leaves the agenda undecided."""
+
+    reason: Narrative
+
+
+class MinutesIn(ActIn):
+    """The minutes of an item."""
+
+    minutes: Narrative
+
+
+class ConflictIn(ActIn):
+    """A member's conflict of interest; the member leaves the item."""
+
+    staff_id: UUID
+    reason: Narrative
+
+
+class PoliceConclusionIn(Form):
+    """Whether the police conclude disclosure to be necessary to protect this potential victim from crime (H6.3)."""
+
+    potential_victim_id: UUID
+    necessary: bool
+    reasons: Narrative
+
+
+class DeliveryIn(Form):
+    """How it is told: agency and person, preferably in person, at a safe place and time (H6.3)."""
+
+    agency: Line = Field(examples=["police", "idva"])
+    person: Line = Field(examples=["Public protection officer with the IDVA"])
+    in_person: bool = True
+    not_in_person_because: Narrative | None = None
+    place: Line
+    time: Line
+
+    @model_validator(mode="after")
+    def _in_person_or_why_not(self) -> Self:
+        if not self.in_person and self.not_in_person_because is None:
+            raise ValueError("It is told in person, or not_in_person_because says why not.")
+        return self
+
+
+class AlreadyManagedIn(Form):
+    """The management that the subject is already under (H6.5)."""
+
+    scheme: OffenderScheme
+    category: Line
+    level: Line
+    lead_agency: Line
+
+
+class OffenderManagementIn(Form):
+    """Offender management as considered, whatever the decision (H6.5)."""
+
+    considered: Narrative = Field(description="MAPPA, IOM and MATAC: referred to or not, and why.")
+    referred_to: list[OffenderScheme] = Field([], max_length=len(OffenderScheme))
+    monitoring: Monitoring
+    follow_up: Narrative
+    already_managed: AlreadyManagedIn | None = None
+    words_for_manager: Narrative | None = Field(
+        None, description="Where the subject is managed: what the manager is asked, without revealing an applicant."
+    )
+
+
+class DecisionIn(Form):
+    """What the forum decides for one potential victim, in the order of H6.3."""
+
+    potential_victim_id: UUID
+    category: Category
+    pressing_need: Narrative | None = None
+    proportionate: Narrative | None = Field(
+        None, description="Why the interference is necessary and proportionate, weighing the consequences of either."
+    )
+    disclose: bool
+    reasons: Narrative
+    what: Narrative | None = None
+    recipient_id: UUID | None = Field(None, description="A party of the case.")
+    recipient_described: Line | None = Field(None, description="Whoever is best placed and is no party of the case.")
+    delivery: DeliveryIn | None = None
+    subject_to_be_told: bool = False
+    words_for_subject: Narrative | None = None
+    further_safeguarding: Narrative
+    offender_management: OffenderManagementIn
+    dissent: Narrative | None = Field(None, description="Minuted where a member disagrees.")
+
+
+class ConfirmationIn(Form):
+    """The second person's answer to a decision not to disclose (H6.4)."""
+
+    verdict: Verdict
+    reasons: Narrative
+
+
+class ReturnIn(Form):
+    """Whose decisions go back to the forum, and why."""
+
+    potential_victim_ids: list[UUID] = Field(min_length=1, max_length=20)
+    reason: Narrative
+
+
+class EmergencyAuthorityIn(Form):
+    """An emergency authority for one potential victim (H6.8)."""
+
+    potential_victim_id: UUID
+    concern: Narrative = Field(description="The finding that the potential victim is at risk of harm.")
+    police_conclude_necessary: Narrative = Field(description="Why the police conclude that it is necessary.")
+    pressing_need: Narrative
+    proportionate: Narrative
+    representations: Narrative = Field(description="Representations as considered, and why not sought.")
+    open_checks_accepted: list[Line] = Field([], max_length=40, description="Systems whose answer is still open.")
+    why_it_cannot_wait: Narrative
+    what: Narrative
+    recipient_id: UUID | None = None
+    recipient_described: Line | None = None
+    delivery: DeliveryIn
+    already_managed: AlreadyManagedIn | None = None
+
+    @model_validator(mode="after")
+    def _to_somebody(self) -> Self:
+        if self.recipient_id is None and self.recipient_described is None:
+            raise ValueError("Give recipient_id, or recipient_described for one who is no party.")
+        return self
+
+
+class ActionIn(ActIn):
+    """An action with its owner and due date (H6.2)."""
+
+    owner_staff_id: UUID | None = None
+    owner_agency: Line | None = Field(None, examples=["probation"])
+    what: Narrative
+    due_on: date
+
+    @model_validator(mode="after")
+    def _owned(self) -> Self:
+        if self.owner_staff_id is None and self.owner_agency is None:
+            raise ValueError("An action has an owner: give owner_staff_id or owner_agency.")
+        return self
+
+
+class ActionAnswerIn(ActIn):
+    """What became of an action: done, or why not (H6.2)."""
+
+    outcome: ActionOutcome
+    note: Narrative
+
+
+class MemberView(View):
+    """A member of a meeting."""
+
+    staff_id: UUID
+    name: str
+    agency: str
+    attendance: Attendance | None
+
+
+class AgendaItemView(View):
+    """A case on an agenda."""
+
+    id: UUID
+    case_id: UUID
+    reference: str
+    opened_at: datetime
+    ended_at: datetime | None
+    ended_because: ItemEnd | None
+
+
+class MeetingSummary(View):
+    """A meeting."""
+
+    id: UUID
+    held_on: date
+    kind: MeetingKind
+    is_marac: bool
+    chair_id: UUID
+
+
+class MeetingView(MeetingSummary):
+    """A meeting with its members and the items that the reader may see."""
+
+    members: list[MemberView]
+    agenda: list[AgendaItemView]
+
+
+class PersonAtItem(View):
+    """A person as far as the item needs it."""
+
+    party_id: UUID
+    given_names: str | None
+    surname: str | None
+    born: date | None
+
+
+class PotentialVictimAtItem(PersonAtItem):
+    """A potential victim with what the decision rests on."""
+
+    relationship: str | None
+    police_category: Category | None
+    representations_considered: bool
+    safety_plan_current: bool
+    police_conclude_necessary: bool | None
+
+
+class ItemView(AgendaItemView):
+    """What members need to decide, and no more: nobody is shown as having asked (H2.7)."""
+
+    not_to_be_revealed: str
+    stage: Stage
+    subject: PersonAtItem | None
+    potential_victims: list[PotentialVictimAtItem]
+    children: list[PersonAtItem]
+    agencies_missing: list[str]
+
+
+class MinutesView(ActView):
+    """Minutes."""
+
+    minutes: str
+
+
+class ConflictView(ActView):
+    """A conflict of interest."""
+
+    staff_id: UUID
+    reason: str
+
+
+class PoliceConclusionView(ActView):
+    """What the police conclude, by whom."""
+
+    potential_victim_id: UUID
+    necessary: bool
+    reasons: str
+
+
+class DeliveryView(View):
+    """How it is told."""
+
+    agency: str
+    person: str
+    in_person: bool
+    not_in_person_because: str | None
+    place: str
+    time: str
+
+
+class AlreadyManagedView(View):
+    """Management that the subject is under."""
+
+    scheme: OffenderScheme
+    category: str
+    level: str
+    lead_agency: str
+
+
+class OffenderManagementView(View):
+    """Offender management as considered."""
+
+    considered: str
+    referred_to: list[OffenderScheme]
+    monitoring: Monitoring
+    follow_up: str
+    already_managed: AlreadyManagedView | None
+    words_for_manager: str | None
+
+
+class DecisionView(ActView):
+    """A decision of the forum."""
+
+    item_id: UUID
+    potential_victim_id: UUID
+    category: Category
+    police_conclude_necessary: bool
+    pressing_need: str | None
+    proportionate: str | None
+    disclose: bool
+    reasons: str
+    what: str | None
+    recipient_id: UUID | None
+    recipient_described: str | None
+    delivery: DeliveryView | None
+    subject_to_be_told: bool
+    words_for_subject: str | None
+    further_safeguarding: str
+    offender_management: OffenderManagementView
+    dissent: str | None
+
+
+class ConfirmationView(ActView):
+    """The second person's answer."""
+
+    decision_id: UUID
+    verdict: Verdict
+    reasons: str
+
+
+class ReturnView(ActView):
+    """A decision that went back to the forum."""
+
+    decision_id: UUID
+    potential_victim_id: UUID
+    reason: str
+
+
+class EmergencyAuthorityView(ActView):
+    """An emergency authority."""
+
+    potential_victim_id: UUID
+    rank: str
+    concern: str
+    police_conclude_necessary: str
+    pressing_need: str
+    proportionate: str
+    representations: str
+    open_checks_accepted: list[str]
+    why_it_cannot_wait: str
+    what: str
+    recipient_id: UUID | None
+    recipient_described: str | None
+    delivery: DeliveryView
+    already_managed: AlreadyManagedView | None
+
+
+class ActionView(ActView):
+    """An action."""
+
+    item_id: UUID
+    case_id: UUID
+    owner_staff_id: UUID | None
+    owner_agency: str | None
+    what: str
+    due_on: date
+
+
+class OpenActionView(ActionView):
+    """An action still owed."""
+
+    overdue: bool
+
+
+class ActionAnswerView(ActView):
+    """What became of an action."""
+
+    action_id: UUID
+    outcome: ActionOutcome
+    note: str

@@ -1,0 +1,150 @@
+"""Recording checks and who the subject is, and saying which minimum checks are open (H4.1, H4.2, H4.5)."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from app.access.rules import Actor
+from app.cases.schemas import Recorded
+from app.cases.service import must_be_party
+from app.cases.tables import Case, Party, PartyRole
+from app.deadlines.service import meet, open_due_at
+from app.editions import edition
+from app.editions.terms import ClockKind, Searched
+from app.initial_checks.rules import CheckAnswer, ChecksFacts, minimum_searches, outside_the_case
+from app.initial_checks.schemas import CheckIn, IdentityIn
+from app.initial_checks.tables import InitialDecision, InitialDecisionAgreement, SubjectIdentity, SystemCheck
+from app.initial_checks.terms import Course, IdentityResult
+from app.process import Stage
+from app.safeguarding.service import act_keys, open_duties, record_act
+from app.safeguarding.tables import DutyKind
+
+_SEARCHED = {
+    PartyRole.SUBJECT: Searched.SUBJECT,
+    PartyRole.POTENTIAL_VICTIM: Searched.POTENTIAL_VICTIM,
+    PartyRole.CHILD: Searched.CHILD,
+}
+_IDENTITY_SENTENCES = {
+    IdentityResult.CONFIRMED: "The subject's identity was confirmed against a record.",
+    IdentityResult.UNIDENTIFIED: "The subject could not be identified.",
+    IdentityResult.DECEASED: "The subject's death was verified.",
+}
+
+
+async def record_check(session: AsyncSession, case: Case, given: CheckIn, *, actor: Actor, now: datetime) -> Recorded:
+    """Keep what a system answered. The last open minimum check of a case that went on meets its clock (H9.1)."""
+    party = await must_be_party(session, case, given.party_id, field="party_id")
+    row = SystemCheck(
+        **act_keys(case, actor=actor, now=now, occurred_at=given.occurred_at),
+        **given.model_dump(exclude={"occurred_at"}),
+    )
+    minimum = edition(case.edition).check(given.system)
+    title = minimum.title if minimum else given.system.replace("_", " ")
+    done = await record_act(
+        session,
+        case,
+        row,
+        "check",
+        f"{title} searched on the {party.role.replace('_', ' ')}: {given.result.value}.",
+        actor=actor,
+        now=now,
+        wrong=outside_the_case(case.stage, occurred_at=row.occurred_at, first_contact_at=case.first_contact_at),
+        due_at=await open_due_at(session, case.id, ClockKind.INITIAL_CHECKS),
+    )
+    await _meet_once_answered(session, case, now=now)
+    return done
+
+
+async def _meet_once_answered(session: AsyncSession, case: Case, *, now: datetime) -> None:
+    """A supervisor progressed with a check open: the clock is met when the last answer came (H9.1)."""
+    if case.stage is Stage.INITIAL_CHECKS:
+        return
+    query = select(col(InitialDecision.occurred_at)).where(
+        col(InitialDecision.case_id) == case.id, col(InitialDecision.decision) == Course.PROGRESS
+    )
+    decided_at = (await session.scalars(query)).one_or_none()
+    answered_at = (await checks_facts(session, case)).answered_at
+    if decided_at is not None and answered_at is not None:
+        await meet(session, case.id, ClockKind.INITIAL_CHECKS, done_at=max(decided_at, answered_at), now=now)
+
+
+async def identify_subject(
+    session: AsyncSession, case: Case, given: IdentityIn, *, actor: Actor, now: datetime
+) -> Recorded:
+    """Keep who the subject is. The finding recorded last holds: one of *unidentified* takes a confirmation back."""
+    row = SubjectIdentity(
+        **act_keys(case, actor=actor, now=now, occurred_at=given.occurred_at),
+        **given.model_dump(exclude={"occurred_at"}),
+    )
+    if given.result is IdentityResult.CONFIRMED:
+        case.subject_identified_at = row.occurred_at
+    elif given.result is IdentityResult.UNIDENTIFIED:
+        case.subject_identified_at = None
+    wrong = outside_the_case(case.stage, occurred_at=row.occurred_at, first_contact_at=case.first_contact_at)
+    sentence = _IDENTITY_SENTENCES[given.result]
+    return await record_act(session, case, row, "subject_identity", sentence, actor=actor, now=now, wrong=wrong)
+
+
+async def checks_facts(session: AsyncSession, case: Case) -> ChecksFacts:
+    """Where the initial checks of a case stand: every minimum search, the subject's identity, what comes first."""
+    owed = await open_duties(session, case.id, DutyKind.IMMEDIATE_SAFEGUARDING)
+    return ChecksFacts(
+        searches=minimum_searches(
+            edition(case.edition), await _searched(session, case.id), await _answers(session, case.id)
+        ),
+        identity=await subject_identity(session, case.id),
+        immediate_safeguarding_owed=bool(owed),
+        agreement_awaited=await awaiting_agreement(session, case.id) is not None,
+    )
+
+
+async def subject_identity(session: AsyncSession, case_id: UUID) -> IdentityResult | None:
+    """The finding on the subject's identity that holds; None while nothing is recorded."""
+    query = (
+        select(col(SubjectIdentity.result))
+        .where(col(SubjectIdentity.case_id) == case_id)
+        .order_by(col(SubjectIdentity.recorded_at).desc())
+        .limit(1)
+    )
+    return (await session.scalars(query)).one_or_none()
+
+
+async def awaiting_agreement(session: AsyncSession, case_id: UUID) -> InitialDecision | None:
+    """The decision not to progress that no second person has answered yet (H4.4)."""
+    query = (
+        select(InitialDecision)
+        .outerjoin(
+            InitialDecisionAgreement, col(InitialDecisionAgreement.decision_id) == col(InitialDecision.id)
+        )
+        .where(
+            col(InitialDecision.case_id) == case_id,
+            col(InitialDecision.decision) == Course.DO_NOT_PROGRESS,
+            col(InitialDecisionAgreement.id).is_(None),
+        )
+    )
+    return (await session.scalars(query)).one_or_none()
+
+
+async def _searched(session: AsyncSession, case_id: UUID) -> dict[Searched, list[UUID]]:
+    found: dict[Searched, list[UUID]] = {}
+    query = select(col(Party.id), col(Party.role)).where(col(Party.case_id) == case_id).order_by(col(Party.id))
+    for row in await session.execute(query):
+        if row.role in _SEARCHED:
+            found.setdefault(_SEARCHED[row.role], []).append(row.id)
+    return found
+
+
+async def _answers(session: AsyncSession, case_id: UUID) -> Sequence[CheckAnswer]:
+    query = select(
+        col(SystemCheck.system),
+        col(SystemCheck.party_id),
+        col(SystemCheck.result),
+        col(SystemCheck.visor_marker),
+        col(SystemCheck.occurred_at),
+        col(SystemCheck.recorded_at),
+    ).where(col(SystemCheck.case_id) == case_id)
+    return [CheckAnswer(*row) for row in await session.execute(query)]
