@@ -5,10 +5,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
+from fastapi.routing import APIRoute
 
 from app.access.tokens import KeyStore, TokenReader
 from app.logs import configure
-from app.routes import alerts, cases, health, intake, safeguarding
+from app.routes import administration, alerts, cases, health, intake, safeguarding
 from app.routes.errors import handle_errors
 from app.routes.tracing import Tracing
 from app.settings import Settings, settings
@@ -22,6 +23,22 @@ The case service of the UK Domestic Violence Disclosure Scheme ("Clare's Law"): 
 first contact to the closing report. *Acts* are facts: they are recorded even when they were wrong, and then put before
 a supervisor. *Decisions* are permissions: they can be refused, with every obstacle named, and need `If-Match`.
 """
+
+ROUTERS = (
+    health.router,
+    cases.router,
+    cases.people,
+    intake.router,
+    safeguarding.router,
+    alerts.router,
+    administration.router,
+)
+"""Every router of the service, in the order of the documentation."""
+
+
+def doors() -> list[APIRoute]:
+    """Every route of the service."""
+    return [route for router in ROUTERS for route in router.routes if isinstance(route, APIRoute)]
 
 
 def token_reader(chosen: Settings) -> TokenReader:
@@ -64,14 +81,8 @@ def create_app() -> FastAPI:
         lifespan=_lifespan,
     )
     handle_errors(app)
-    for router in (
-        health.router,
-        cases.router,
-        cases.people,
-        intake.router,
-        safeguarding.router,
-        alerts.router,
-    ):
+    for router in ROUTERS:
         app.include_router(router)
+    app.state.doors = doors()
     app.add_middleware(Tracing)
     return app

@@ -31,6 +31,7 @@ class Permission(StrEnum):
     ASSIGN_CASE = "assign_case"
     RECORD_CONTACT = "record_contact"
     RECORD_CHECK = "record_check"
+    IDENTIFY_SUBJECT = "identify_subject"
     DECIDE_INITIALLY = "decide_initially"
     RECORD_MEETING = "record_meeting"
     FIND_MALICIOUS = "find_malicious"
@@ -74,6 +75,7 @@ _EVERY_OFFICER = {
 _OFFICER = _EVERY_OFFICER | {
     P.OPEN_APPLICATION,
     P.RECORD_CHECK,
+    P.IDENTIFY_SUBJECT,
     P.DECIDE_INITIALLY,
     P.RECORD_MEETING,
     P.FIND_MALICIOUS,

@@ -184,7 +184,7 @@ async def record_agreement(
 async def authorise_spent(
     session: AsyncSession, case: Case, item_id: UUID, given: SpentAuthorisationIn, *, actor: Actor, now: datetime
 ) -> Recorded:
-    """A supervisor authorises, on legal advice, that an item is told although spent (H7.3), another than prepared it."""
+    """A supervisor, who did not prepare it, authorises on legal advice that a spent item is told (H7.3)."""
     item = await _item(session, case, item_id)
     found = same_person(actor.staff_id, item.recorded_by, doing="Whoever authorises a spent item", rule="H7.3")
     if edition(case.edition).spent_convictions.rule is SpentRule.BLOCKED:

@@ -122,7 +122,7 @@ def not_tellable(items: Iterable[ItemFacts], *, rule: SpentRule) -> list[Obstacl
     """Why any of the items may not be told (H7.3, H7.8); each reason once."""
     told = list(items)
     if not told:
-        return [Obstacle("no_items", "Name the items that are to be told.", "H7.8")]
+        return [Obstacle("no_items", "No item is named: say which items are told.", "H7.8")]
     found = []
     if any(item.superseded for item in told):
         says = "An item has been superseded: choose the one that replaced it."
@@ -230,7 +230,6 @@ class Clearance:
     delivered_by: UUID | None
     item_ids: frozenset[UUID]
     cleared_at: datetime
-    planned_place: str
 
 
 def not_cleared(
@@ -241,6 +240,7 @@ def not_cleared(
     delivered_by: UUID | None,
     item_ids: frozenset[UUID],
     occurred_at: datetime,
+    used_already: bool,
 ) -> list[Obstacle]:
     """Where a delivery had no clearance, or one for something else (H7.0)."""
     if clearance is None:
@@ -262,6 +262,9 @@ def not_cleared(
     if clearance.delivered_by != delivered_by:
         says = "Delivered by somebody else than was cleared."
         found.append(Obstacle("deliverer_not_cleared", says, "H7.0"))
+    if used_already:
+        says = "That clearance was used for an earlier delivery: each delivery needs its own."
+        found.append(Obstacle("clearance_used", says, "H7.0"))
     if not item_ids <= clearance.item_ids:
         says = "Items were told that were not cleared."
         found.append(Obstacle("items_not_cleared", says, "H7.0"))

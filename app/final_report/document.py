@@ -42,7 +42,7 @@ async def assemble(session: AsyncSession, case: Case, *, actor: Actor, now: date
     past = await settled(session, case)
     clocks = await clocks_of(session, case.id, now=now)
     force = await session.get_one(Force, case.force_id)
-    earlier = await earlier_cases(session, case, known)
+    earlier = await earlier_cases(session, case)
     return ReportDocument(
         reference=case.reference,
         force=force.name,
@@ -137,7 +137,7 @@ def _clock(one: ClockView) -> ReportedClock:
     )
 
 
-async def _ended_at(session: AsyncSession, case_id: UUID) -> datetime:
+async def _ended_at(session: AsyncSession, case_id: UUID) -> datetime | None:
     """When the case came to its end: the newest event that leads to the closing report."""
     moves = {move.value for (_, move), to in TRANSITIONS.items() if to is Stage.FINAL_REPORT}
     query = (
@@ -146,7 +146,7 @@ async def _ended_at(session: AsyncSession, case_id: UUID) -> datetime:
         .order_by(col(Event.position).desc())
         .limit(1)
     )
-    return (await session.scalars(query)).one()
+    return (await session.scalars(query)).one_or_none()
 
 
 def keys_of_party(party: ReportedParty) -> frozenset[str]:

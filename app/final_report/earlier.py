@@ -1,22 +1,56 @@
 """Other applications about the same people, worked out anew whenever they are asked for (H3.5, H8.3, H12.6)."""
 
 from collections.abc import Iterable
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import Row, exists, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from app.access.tables import Force
-from app.cases.pointers import Keys, pointed_at
-from app.cases.schemas import Parties
-from app.cases.service import parties
-from app.cases.tables import Case, CasePointer, PartyRole
+from app.cases.pointers import pointed_at
+from app.cases.tables import Case, CasePointer
 from app.disclosure.tables import Disclosure
 from app.editions.terms import Route
 from app.final_report.schemas import EarlierCase
+from app.intake.schemas import EarlierApplication
 
 
-async def earlier_applications_of(session: AsyncSession, case: Case) -> list[EarlierCase]:
-    """Other applications about the people of a case, with what came of those of the own force."""
-    return await earlier_cases(session, case, await parties(session, case.id))
+async def earlier_cases(session: AsyncSession, case: Case) -> list[EarlierCase]:
+    """Other applications about the people of a case, in the order of their references.
+
+    Of the own force with what was asked and what came of it; of another, only whom to ask.
+    """
+    keys = select(col(CasePointer.role), col(CasePointer.match_key)).where(col(CasePointer.case_id) == case.id)
+    found = await pointed_at(
+        session, [(row.role, row.match_key) for row in (await session.execute(keys)).all()], but=case.id
+    )
+    own = await _came_of(session, [row.own_case_id for row in found if row.own_case_id])
+    return [_earlier(row, own.get(row.own_case_id), force_id=case.force_id) for row in found]
+
+
+def _earlier(row: Row[Any], own: Row[Any] | None, *, force_id: str) -> EarlierCase:
+    known = EarlierApplication(
+        reference=row.reference,
+        force=row.force,
+        own_force=row.force_id == force_id,
+        case_id=row.own_case_id,
+        about=row.role,
+        stage=row.stage,
+        route=row.route,
+    )
+    return EarlierCase(
+        **known.model_dump(),
+        outcome=own.outcome if own else None,
+        asked_at=own.first_contact_at if own else None,
+        disclosure_asked_for=own.route is Route.RIGHT_TO_ASK if own else None,
+        disclosure_made=own.disclosed if own else None,
+    )
+
+
+async def _came_of(session: AsyncSession, case_ids: Iterable[UUID]) -> dict[UUID, Row[Any]]:
+    disclosed = exists().where(col(Disclosure.case_id) == col(Case.id)).label("disclosed")
+    query = select(col(Case.id), col(Case.outcome), col(Case.route), col(Case.first_contact_at), disclosed).where(
+        col(Case.id).in_(list(case_ids))
+    )
+    return {row.id: row for row in (await session.execute(query)).all()}

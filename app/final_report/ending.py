@@ -16,6 +16,7 @@ from app.cases.tables import Case, PartyRole
 from app.clock import LONDON
 from app.deadlines.service import end
 from app.deadlines.tables import EndedBecause
+from app.disclosure.conclusions import spaced
 from app.editions import edition
 from app.editions.terms import ClosingDuty, Outcome
 from app.errors import AlreadyDecided, Obstacle, Unprocessable, refuse_if
@@ -23,7 +24,6 @@ from app.final_report.looking_back import settled
 from app.final_report.rules import (
     nobody_withdraws,
     obstacles_to_not_completed,
-    spaced_attempts,
     wrong_with_withdrawal,
 )
 from app.final_report.schemas import NotCompletedIn, SubjectDeceasedIn, WithdrawalDecisionIn, WithdrawalIn
@@ -57,9 +57,7 @@ async def record_withdrawal(
         **act_keys(case, actor=actor, now=now, occurred_at=given.occurred_at),
         **given.model_dump(exclude={"occurred_at"}),
     )
-    wrong = wrong_with_withdrawal(
-        route=case.route, by_safe_means=given.by_safe_means, ended=case.stage in CONCLUDED
-    )
+    wrong = wrong_with_withdrawal(route=case.route, by_safe_means=given.by_safe_means, ended=case.stage in CONCLUDED)
     sentence = "The applicant withdrew; a supervisor decides whether it goes on as a right to know."
     return await record_act(session, case, row, "withdrawal", sentence, actor=actor, now=now, wrong=wrong)
 
@@ -99,7 +97,10 @@ def _obstacles_to_withdrawal(case: Case, withdrawal: Withdrawal | None, actor: A
 
 async def _newest_withdrawal(session: AsyncSession, case_id: UUID) -> Withdrawal | None:
     query = (
-        select(Withdrawal).where(col(Withdrawal.case_id) == case_id).order_by(col(Withdrawal.recorded_at).desc()).limit(1)
+        select(Withdrawal)
+        .where(col(Withdrawal.case_id) == case_id)
+        .order_by(col(Withdrawal.recorded_at).desc())
+        .limit(1)
     )
     return (await session.scalars(query)).one_or_none()
 
@@ -120,7 +121,7 @@ async def end_subject_deceased(
 async def end_not_completed(
     session: AsyncSession, case: Case, given: NotCompletedIn, *, actor: Actor, now: datetime
 ) -> Recorded:
-    """End an application before anything is decided: the person was not reached, declined, is unsafe to reach (H7.6)."""
+    """End an application before anything is decided: somebody was not reached, declined, is unsafe to reach (H7.6)."""
     must_be_at(case, *_UNDECIDED)
     await must_be_party(
         session, case, given.party_id, PartyRole.APPLICANT, PartyRole.POTENTIAL_VICTIM, field="party_id"
@@ -133,7 +134,7 @@ async def end_not_completed(
     row = NotCompleted(
         **act_keys(case, actor=actor, now=now, occurred_at=None),
         **given.model_dump(),
-        attempts=spaced_attempts(failed, hours=wanted.spacing_hours),
+        attempts=spaced(failed, spacing_hours=wanted.spacing_hours),
     )
     move, because = Move.NOT_COMPLETED, EndedBecause.NON_COMPLETION
     sentence = f"Not completed: {given.because.replace('_', ' ')}. The safety plan stays."

@@ -3,12 +3,13 @@
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 
+from app.disclosure.conclusions import spaced
 from app.editions.rules import ContactAttempts
 from app.editions.terms import ClosingDuty, Route
 from app.errors import Obstacle
-from app.final_report.terms import REPORTED_TO, IntelligenceSystem, NotCompletedBecause
+from app.final_report.terms import REPORTED_TO, IntelligenceSystem, NotCompletedBecause, SubmissionKind
 from app.people.rules import match_keys, normalise_name
 from app.safeguarding.rules import no_current_plan
 from app.safeguarding.schemas import Plan
@@ -45,15 +46,6 @@ def nobody_withdraws(*, route: Route) -> list[Obstacle]:
     return [Obstacle("no_applicant", says, "H8.4")]
 
 
-def spaced_attempts(attempts: Iterable[datetime], *, hours: int) -> int:
-    """How many attempts count when each must follow the one counted before it by so many `hours` at least (H7.6)."""
-    counted, last = 0, None
-    for moment in sorted(attempts):
-        if last is None or moment - last >= timedelta(hours=hours):
-            counted, last = counted + 1, moment
-    return counted
-
-
 def obstacles_to_not_completed(
     because: NotCompletedBecause, *, attempts: Iterable[datetime], wanted: ContactAttempts
 ) -> list[Obstacle]:
@@ -63,7 +55,7 @@ def obstacles_to_not_completed(
     """
     if because is not NotCompletedBecause.NOT_REACHED:
         return []
-    counted = spaced_attempts(attempts, hours=wanted.spacing_hours)
+    counted = spaced(attempts, spacing_hours=wanted.spacing_hours)
     if counted >= wanted.minimum:
         return []
     says = (
@@ -71,6 +63,28 @@ def obstacles_to_not_completed(
         "hours after the one before: go on trying by the agreed safe means, or give another reason."
     )
     return [Obstacle("too_few_attempts", says, "H7.6")]
+
+
+def wrong_with_submission(
+    kind: SubmissionKind, *, submitted_at: datetime, written_at: datetime | None
+) -> list[Obstacle]:
+    """A final report is submitted once it is written; what went before carried no final report (H8.1)."""
+    if kind is SubmissionKind.INTERIM or (written_at is not None and submitted_at >= written_at):
+        return []
+    says = "A final submission is dated before the newest final report: submit that report, and record where."
+    return [Obstacle("no_report_to_submit", says, "H8.1")]
+
+
+def wrong_with_support(*, helpline_given: bool, left_in_writing: bool) -> list[Obstacle]:
+    """Support is given by word, the helpline with it, and nothing is left behind (H4.4, H2.2)."""
+    wrong = []
+    if not helpline_given:
+        says = "The helpline was not given: give it by word, and record that."
+        wrong.append(Obstacle("helpline_not_given", says, "H4.4"))
+    if left_in_writing:
+        says = "Something written was left behind: consider what it puts at risk, and retrieve it if that is safe."
+        wrong.append(Obstacle("written_left", says, "H2.2"))
+    return wrong
 
 
 @dataclass(frozen=True)

@@ -212,7 +212,7 @@ class ReportedDates(View):
     referred_at: datetime | None
     decided_at: datetime | None
     delivered_at: datetime | None
-    ended_at: datetime
+    ended_at: datetime | None
 
 
 class ReportedClock(View):
@@ -270,6 +270,15 @@ class ReportDocument(View):
     conclusions: list[ReportedConclusion]
     earlier_applications: list[ReportedEarlier]
     written_by: str
+
+
+class CaseReportView(ActView):
+    """A final report in its own case; a newer one names the one it supersedes."""
+
+    grading: str
+    narrative: str
+    document: ReportDocument
+    supersedes_id: UUID | None
 
 
 class FinalReportSummary(View):

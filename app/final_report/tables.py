@@ -60,7 +60,7 @@ class SubjectDeceased(Act, table=True):
 
 
 class NotCompleted(Act, table=True):
-    """The application is ended before a decision: the person was not reached, declined, or is unsafe to reach (H7.6)."""
+    """The application ended before a decision: somebody was not reached, declined, or is unsafe to reach (H7.6)."""
 
     __tablename__ = "not_completed"
     __table_args__ = case_constraints("not_completed", UniqueConstraint("case_id"), party="party_id")

@@ -159,7 +159,9 @@ def _obstacles_to_disclosing(proposal: Proposal, police_conclude_necessary: bool
         ("delivery_not_decided", proposal.has_delivery, "how: agency, person, safe place and time"),
     )
     return obstacles + [
-        Obstacle(code, f"To disclose, the decision must say {says}.", "H6.4") for code, given, says in wanted if not given
+        Obstacle(code, f"To disclose, the decision must say {says}.", "H6.4")
+        for code, given, says in wanted
+        if not given
     ]
 
 

@@ -183,9 +183,7 @@ class DecisionReturn(Act, table=True):
     """A decision that no longer stands, because the case went back to the forum."""
 
     __tablename__ = "decision_return"
-    __table_args__ = case_constraints(
-        "decision_return", UniqueConstraint("decision_id"), party="potential_victim_id"
-    )
+    __table_args__ = case_constraints("decision_return", UniqueConstraint("decision_id"), party="potential_victim_id")
 
     decision_id: UUID = Field(foreign_key="forum_decision.id")
     potential_victim_id: UUID

@@ -81,7 +81,7 @@ def visor_marker_shown(answers: Iterable[CheckAnswer], subjects: Iterable[UUID])
     """Whether the newest answer of the PNC on the subject shows a ViSOR marker (H4.1)."""
     on = set(subjects)
     shown = [a for a in answers if a.system == PNC and a.party_id in on and a.visor_marker is not None]
-    return bool(shown and max(shown, key=lambda a: (a.occurred_at, a.recorded_at)).visor_marker)
+    return bool(shown and max(shown, key=lambda a: (a.occurred_at, a.recorded_at, a.visor_marker)).visor_marker)
 
 
 def minimum_searches(
@@ -185,9 +185,8 @@ def immediate_safeguarding_first(*, owed: bool) -> list[Obstacle]:
 
 
 def _named(search: Search, facts: ChecksFacts) -> str:
-    who = search.searched.replace("_", " ")
-    several = sum((one.system, one.searched) == (search.system, search.searched) for one in facts.searches) > 1
-    return f"{search.title} on {'one of several of the part ' if several else 'the '}{who}"
+    alike = sum((one.system, one.searched) == (search.system, search.searched) for one in facts.searches)
+    return f"{search.title} on {'the' if alike == 1 else 'a'} {search.searched.replace('_', ' ')}"
 
 
 def move_after(route: Route, *, prioritised: bool | None) -> Move:

@@ -96,17 +96,19 @@ async def checks_facts(session: AsyncSession, case: Case) -> ChecksFacts:
         searches=minimum_searches(
             edition(case.edition), await _searched(session, case.id), await _answers(session, case.id)
         ),
-        identity=await subject_identity(session, case.id),
+        identity=await subject_identity(session, case),
         immediate_safeguarding_owed=bool(owed),
         agreement_awaited=await awaiting_agreement(session, case.id) is not None,
     )
 
 
-async def subject_identity(session: AsyncSession, case_id: UUID) -> IdentityResult | None:
+async def subject_identity(session: AsyncSession, case: Case) -> IdentityResult | None:
     """The finding on the subject's identity that holds; None while nothing is recorded."""
+    if case.subject_identified_at is not None:
+        return IdentityResult.CONFIRMED
     query = (
         select(col(SubjectIdentity.result))
-        .where(col(SubjectIdentity.case_id) == case_id)
+        .where(col(SubjectIdentity.case_id) == case.id, col(SubjectIdentity.result) != IdentityResult.CONFIRMED)
         .order_by(col(SubjectIdentity.recorded_at).desc())
         .limit(1)
     )
@@ -117,9 +119,7 @@ async def awaiting_agreement(session: AsyncSession, case_id: UUID) -> InitialDec
     """The decision not to progress that no second person has answered yet (H4.4)."""
     query = (
         select(InitialDecision)
-        .outerjoin(
-            InitialDecisionAgreement, col(InitialDecisionAgreement.decision_id) == col(InitialDecision.id)
-        )
+        .outerjoin(InitialDecisionAgreement, col(InitialDecisionAgreement.decision_id) == col(InitialDecision.id))
         .where(
             col(InitialDecision.case_id) == case_id,
             col(InitialDecision.decision) == Course.DO_NOT_PROGRESS,

@@ -163,12 +163,17 @@ async def _on_http(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
     codes = {404: "not_found", 405: "method_not_allowed", 400: "unreadable"}
     detail = _TITLES.get(error.status_code, str(error.detail)) + "."
-    return problem(
-        request,
-        error.status_code,
-        codes.get(error.status_code, "http"),
-        detail,
-        headers=dict(error.headers or {}),
+    headers = dict(error.headers or {})
+    if error.status_code == 405:
+        headers["Allow"] = ", ".join(_allowed(request))
+    return problem(request, error.status_code, codes.get(error.status_code, "http"), detail, headers=headers)
+
+
+def _allowed(request: Request) -> list[str]:
+    """Every method of the path: the framework names only those of the first route that it finds."""
+    path = request.url.path
+    return sorted(
+        {method for door in request.app.state.doors if door.path_regex.match(path) for method in door.methods}
     )
 
 

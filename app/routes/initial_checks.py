@@ -41,7 +41,9 @@ async def read_checks(door: Annotated[CaseDoor, reads(Permission.READ_CASE)]) ->
 
 
 @router.post("/identity", status_code=201, responses=ERRORS_OF_ACT)
-async def identify_subject(body: IdentityIn, door: Annotated[CaseDoor, records(Permission.IDENTIFY_SUBJECT)]) -> Receipt:
+async def identify_subject(
+    body: IdentityIn, door: Annotated[CaseDoor, records(Permission.IDENTIFY_SUBJECT)]
+) -> Receipt:
     """Record who the subject is: confirmed against a record, unidentified, or deceased (H4.5)."""
     return await door.record(service.identify_subject, body)
 

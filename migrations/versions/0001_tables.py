@@ -219,6 +219,58 @@ def upgrade() -> None:
         "ix_application_worklist", "application", ["force_id", "stage", "first_contact_at", "id"], unique=False
     )
     op.create_table(
+        "forum_meeting",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("force_id", sa.String(), nullable=False),
+        sa.Column("held_on", sa.Date(), nullable=False),
+        sa.Column(
+            "kind",
+            sa.Enum("scheduled", "extraordinary", "virtual", name="kind", native_enum=False, create_constraint=True),
+            nullable=False,
+        ),
+        sa.Column("is_marac", sa.Boolean(), nullable=False),
+        sa.Column("chair_id", sa.Uuid(), nullable=False),
+        sa.Column("arranged_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("arranged_by", sa.Uuid(), nullable=False),
+        sa.ForeignKeyConstraint(["arranged_by"], ["staff_member.id"], name=op.f("fk_forum_meeting_arranged_by")),
+        sa.ForeignKeyConstraint(["chair_id"], ["staff_member.id"], name=op.f("fk_forum_meeting_chair_id")),
+        sa.ForeignKeyConstraint(["force_id"], ["force.id"], name=op.f("fk_forum_meeting_force_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_forum_meeting")),
+    )
+    op.create_index("ix_forum_meeting_force", "forum_meeting", ["force_id", "held_on"], unique=False)
+    op.create_table(
+        "agenda_item",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("case_id", sa.Uuid(), nullable=False),
+        sa.Column("force_id", sa.String(), nullable=False),
+        sa.Column("meeting_id", sa.Uuid(), nullable=False),
+        sa.Column("opened_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("opened_by", sa.Uuid(), nullable=False),
+        sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column(
+            "ended_because",
+            sa.Enum("decided", "taken_off", name="ended_because", native_enum=False, create_constraint=True),
+            nullable=True,
+        ),
+        sa.CheckConstraint(
+            "(ended_at IS NULL) = (ended_because IS NULL)", name=op.f("ck_agenda_item_ended_has_reason")
+        ),
+        sa.ForeignKeyConstraint(
+            ["case_id", "force_id"],
+            ["application.id", "application.force_id"],
+            name="fk_agenda_item_case",
+            onupdate="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(["meeting_id"], ["forum_meeting.id"], name=op.f("fk_agenda_item_meeting_id")),
+        sa.ForeignKeyConstraint(["opened_by"], ["staff_member.id"], name=op.f("fk_agenda_item_opened_by")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_agenda_item")),
+    )
+    op.create_index("ix_agenda_item_case_id", "agenda_item", ["case_id"], unique=False)
+    op.create_index("ix_agenda_item_meeting", "agenda_item", ["meeting_id"], unique=False)
+    op.create_index(
+        "uq_agenda_item_open", "agenda_item", ["case_id"], unique=True, postgresql_where=sa.text("ended_at IS NULL")
+    )
+    op.create_table(
         "assignment",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("case_id", sa.Uuid(), nullable=False),
@@ -497,6 +549,19 @@ def upgrade() -> None:
     op.create_index("ix_final_report_case_id", "final_report", ["case_id"], unique=False)
     op.create_index("ix_final_report_newest", "final_report", ["recorded_at", "id"], unique=False)
     op.create_table(
+        "forum_member",
+        sa.Column("meeting_id", sa.Uuid(), nullable=False),
+        sa.Column("staff_id", sa.Uuid(), nullable=False),
+        sa.Column("agency", sa.String(), nullable=False),
+        sa.Column("listed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("listed_by", sa.Uuid(), nullable=False),
+        sa.ForeignKeyConstraint(["listed_by"], ["staff_member.id"], name=op.f("fk_forum_member_listed_by")),
+        sa.ForeignKeyConstraint(["meeting_id"], ["forum_meeting.id"], name=op.f("fk_forum_member_meeting_id")),
+        sa.ForeignKeyConstraint(["staff_id"], ["staff_member.id"], name=op.f("fk_forum_member_staff_id")),
+        sa.PrimaryKeyConstraint("meeting_id", "staff_id", name=op.f("pk_forum_member")),
+    )
+    op.create_index(op.f("ix_forum_member_staff_id"), "forum_member", ["staff_id"], unique=False)
+    op.create_table(
         "initial_contact",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("case_id", sa.Uuid(), nullable=False),
@@ -558,6 +623,25 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_initial_contact")),
     )
     op.create_index("ix_initial_contact_case_id", "initial_contact", ["case_id"], unique=False)
+    op.create_table(
+        "malicious_finding",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("case_id", sa.Uuid(), nullable=False),
+        sa.Column("force_id", sa.String(), nullable=False),
+        sa.Column("occurred_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("recorded_by", sa.Uuid(), nullable=False),
+        sa.Column("reasons", sa.String(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["case_id", "force_id"],
+            ["application.id", "application.force_id"],
+            name="fk_malicious_finding_case",
+            onupdate="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(["recorded_by"], ["staff_member.id"], name=op.f("fk_malicious_finding_recorded_by")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_malicious_finding")),
+    )
+    op.create_index("ix_malicious_finding_case_id", "malicious_finding", ["case_id"], unique=False)
     op.create_table(
         "offender_management",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -702,6 +786,34 @@ def upgrade() -> None:
     )
     op.create_index("ix_subject_deceased_case_id", "subject_deceased", ["case_id"], unique=False)
     op.create_table(
+        "subject_identity",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("case_id", sa.Uuid(), nullable=False),
+        sa.Column("force_id", sa.String(), nullable=False),
+        sa.Column("occurred_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("recorded_by", sa.Uuid(), nullable=False),
+        sa.Column(
+            "result",
+            sa.Enum("confirmed", "unidentified", "deceased", name="result", native_enum=False, create_constraint=True),
+            nullable=False,
+        ),
+        sa.Column("record", sa.String(), nullable=True),
+        sa.Column("how", sa.String(), nullable=False),
+        sa.CheckConstraint(
+            "(result = 'unidentified') = (record IS NULL)", name=op.f("ck_subject_identity_against_a_record")
+        ),
+        sa.ForeignKeyConstraint(
+            ["case_id", "force_id"],
+            ["application.id", "application.force_id"],
+            name="fk_subject_identity_case",
+            onupdate="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(["recorded_by"], ["staff_member.id"], name=op.f("fk_subject_identity_recorded_by")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_subject_identity")),
+    )
+    op.create_index("ix_subject_identity_case_id", "subject_identity", ["case_id"], unique=False)
+    op.create_table(
         "withdrawal",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("case_id", sa.Uuid(), nullable=False),
@@ -784,6 +896,30 @@ def upgrade() -> None:
     op.create_index("ix_alert_case_id", "alert", ["case_id"], unique=False)
     op.create_index("ix_alert_inbox", "alert", ["force_id", "level", "recorded_at"], unique=False)
     op.create_table(
+        "conflict_of_interest",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("case_id", sa.Uuid(), nullable=False),
+        sa.Column("force_id", sa.String(), nullable=False),
+        sa.Column("occurred_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("recorded_by", sa.Uuid(), nullable=False),
+        sa.Column("item_id", sa.Uuid(), nullable=False),
+        sa.Column("staff_id", sa.Uuid(), nullable=False),
+        sa.Column("reason", sa.String(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["case_id", "force_id"],
+            ["application.id", "application.force_id"],
+            name="fk_conflict_of_interest_case",
+            onupdate="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(["item_id"], ["agenda_item.id"], name=op.f("fk_conflict_of_interest_item_id")),
+        sa.ForeignKeyConstraint(["recorded_by"], ["staff_member.id"], name=op.f("fk_conflict_of_interest_recorded_by")),
+        sa.ForeignKeyConstraint(["staff_id"], ["staff_member.id"], name=op.f("fk_conflict_of_interest_staff_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_conflict_of_interest")),
+    )
+    op.create_index("ix_conflict_of_interest_case_id", "conflict_of_interest", ["case_id"], unique=False)
+    op.create_index(op.f("ix_conflict_of_interest_item_id"), "conflict_of_interest", ["item_id"], unique=False)
+    op.create_table(
         "final_report_key",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("case_id", sa.Uuid(), nullable=False),
@@ -804,6 +940,77 @@ def upgrade() -> None:
     )
     op.create_index("ix_final_report_key_case_id", "final_report_key", ["case_id"], unique=False)
     op.create_index("ix_final_report_key_match_key", "final_report_key", ["match_key"], unique=False)
+    op.create_table(
+        "forum_action",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("case_id", sa.Uuid(), nullable=False),
+        sa.Column("force_id", sa.String(), nullable=False),
+        sa.Column("occurred_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("recorded_by", sa.Uuid(), nullable=False),
+        sa.Column("item_id", sa.Uuid(), nullable=False),
+        sa.Column("owner_staff_id", sa.Uuid(), nullable=True),
+        sa.Column("owner_agency", sa.String(), nullable=True),
+        sa.Column("what", sa.String(), nullable=False),
+        sa.Column("due_on", sa.Date(), nullable=False),
+        sa.CheckConstraint("num_nonnulls(owner_staff_id, owner_agency) > 0", name=op.f("ck_forum_action_has_owner")),
+        sa.ForeignKeyConstraint(
+            ["case_id", "force_id"],
+            ["application.id", "application.force_id"],
+            name="fk_forum_action_case",
+            onupdate="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(["item_id"], ["agenda_item.id"], name=op.f("fk_forum_action_item_id")),
+        sa.ForeignKeyConstraint(["owner_staff_id"], ["staff_member.id"], name=op.f("fk_forum_action_owner_staff_id")),
+        sa.ForeignKeyConstraint(["recorded_by"], ["staff_member.id"], name=op.f("fk_forum_action_recorded_by")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_forum_action")),
+    )
+    op.create_index("ix_forum_action_case_id", "forum_action", ["case_id"], unique=False)
+    op.create_index(op.f("ix_forum_action_item_id"), "forum_action", ["item_id"], unique=False)
+    op.create_table(
+        "forum_attendance",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("position", sa.BigInteger(), sa.Identity(always=True), nullable=False),
+        sa.Column("meeting_id", sa.Uuid(), nullable=False),
+        sa.Column("staff_id", sa.Uuid(), nullable=False),
+        sa.Column(
+            "attendance",
+            sa.Enum("present", "apologies", "absent", name="attendance", native_enum=False, create_constraint=True),
+            nullable=False,
+        ),
+        sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("recorded_by", sa.Uuid(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["meeting_id", "staff_id"],
+            ["forum_member.meeting_id", "forum_member.staff_id"],
+            name="fk_forum_attendance_member",
+        ),
+        sa.ForeignKeyConstraint(["recorded_by"], ["staff_member.id"], name=op.f("fk_forum_attendance_recorded_by")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_forum_attendance")),
+    )
+    op.create_index("ix_forum_attendance_meeting", "forum_attendance", ["meeting_id"], unique=False)
+    op.create_table(
+        "forum_minutes",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("case_id", sa.Uuid(), nullable=False),
+        sa.Column("force_id", sa.String(), nullable=False),
+        sa.Column("occurred_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("recorded_by", sa.Uuid(), nullable=False),
+        sa.Column("item_id", sa.Uuid(), nullable=False),
+        sa.Column("minutes", sa.String(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["case_id", "force_id"],
+            ["application.id", "application.force_id"],
+            name="fk_forum_minutes_case",
+            onupdate="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(["item_id"], ["agenda_item.id"], name=op.f("fk_forum_minutes_item_id")),
+        sa.ForeignKeyConstraint(["recorded_by"], ["staff_member.id"], name=op.f("fk_forum_minutes_recorded_by")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_forum_minutes")),
+    )
+    op.create_index("ix_forum_minutes_case_id", "forum_minutes", ["case_id"], unique=False)
+    op.create_index(op.f("ix_forum_minutes_item_id"), "forum_minutes", ["item_id"], unique=False)
     op.create_table(
         "intelligence_submission",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -896,6 +1103,47 @@ def upgrade() -> None:
         sa.UniqueConstraint("supersedes_id", name=op.f("uq_item_supersedes_id")),
     )
     op.create_index("ix_item_case_id", "item", ["case_id"], unique=False)
+    op.create_table(
+        "malicious_finding_agreement",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("case_id", sa.Uuid(), nullable=False),
+        sa.Column("force_id", sa.String(), nullable=False),
+        sa.Column("occurred_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("recorded_by", sa.Uuid(), nullable=False),
+        sa.Column("finding_id", sa.Uuid(), nullable=False),
+        sa.Column("agrees", sa.Boolean(), nullable=False),
+        sa.Column("reason", sa.String(), nullable=False),
+        sa.Column("carry_on_as_right_to_know", sa.Boolean(), nullable=True),
+        sa.Column("carry_on_reason", sa.String(), nullable=True),
+        sa.Column("continued_as_id", sa.Uuid(), nullable=True),
+        sa.CheckConstraint(
+            "(carry_on_as_right_to_know IS TRUE) = (continued_as_id IS NOT NULL)",
+            name=op.f("ck_malicious_finding_agreement_carried_on_in_a_case"),
+        ),
+        sa.CheckConstraint(
+            "num_nonnulls(carry_on_as_right_to_know, carry_on_reason) = CASE WHEN agrees THEN 2 ELSE 0 END",
+            name=op.f("ck_malicious_finding_agreement_carrying_on_is_decided"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["case_id", "force_id"],
+            ["application.id", "application.force_id"],
+            name="fk_malicious_finding_agreement_case",
+            onupdate="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["continued_as_id"], ["application.id"], name=op.f("fk_malicious_finding_agreement_continued_as_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["finding_id"], ["malicious_finding.id"], name=op.f("fk_malicious_finding_agreement_finding_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["recorded_by"], ["staff_member.id"], name=op.f("fk_malicious_finding_agreement_recorded_by")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_malicious_finding_agreement")),
+        sa.UniqueConstraint("finding_id", name=op.f("uq_malicious_finding_agreement_finding_id")),
+    )
+    op.create_index("ix_malicious_finding_agreement_case_id", "malicious_finding_agreement", ["case_id"], unique=False)
     op.create_table(
         "party",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -1344,6 +1592,123 @@ def upgrade() -> None:
         "ix_duty_open", "duty", ["force_id", "kind"], unique=False, postgresql_where=sa.text("answered_at IS NULL")
     )
     op.create_table(
+        "emergency_authority",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("case_id", sa.Uuid(), nullable=False),
+        sa.Column("force_id", sa.String(), nullable=False),
+        sa.Column("occurred_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("recorded_by", sa.Uuid(), nullable=False),
+        sa.Column("position", sa.BigInteger(), sa.Identity(always=True), nullable=False),
+        sa.Column("potential_victim_id", sa.Uuid(), nullable=False),
+        sa.Column("rank", sa.String(), nullable=False),
+        sa.Column("concern", sa.String(), nullable=False),
+        sa.Column("police_conclude_necessary", sa.String(), nullable=False),
+        sa.Column("pressing_need", sa.String(), nullable=False),
+        sa.Column("proportionate", sa.String(), nullable=False),
+        sa.Column("representations", sa.String(), nullable=False),
+        sa.Column("open_checks_accepted", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("why_it_cannot_wait", sa.String(), nullable=False),
+        sa.Column("what", sa.String(), nullable=False),
+        sa.Column("recipient_id", sa.Uuid(), nullable=True),
+        sa.Column("recipient_described", sa.String(), nullable=True),
+        sa.Column("delivery", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("already_managed", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=True),
+        sa.CheckConstraint(
+            "num_nonnulls(recipient_id, recipient_described) > 0", name=op.f("ck_emergency_authority_has_recipient")
+        ),
+        sa.ForeignKeyConstraint(
+            ["case_id", "force_id"],
+            ["application.id", "application.force_id"],
+            name="fk_emergency_authority_case",
+            onupdate="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["potential_victim_id", "case_id"],
+            ["party.id", "party.case_id"],
+            name="fk_emergency_authority_potential_victim_id",
+        ),
+        sa.ForeignKeyConstraint(
+            ["recipient_id", "case_id"], ["party.id", "party.case_id"], name="fk_emergency_authority_recipient_id"
+        ),
+        sa.ForeignKeyConstraint(["recorded_by"], ["staff_member.id"], name=op.f("fk_emergency_authority_recorded_by")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_emergency_authority")),
+    )
+    op.create_index("ix_emergency_authority_case_id", "emergency_authority", ["case_id"], unique=False)
+    op.create_table(
+        "face_to_face_meeting",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("case_id", sa.Uuid(), nullable=False),
+        sa.Column("force_id", sa.String(), nullable=False),
+        sa.Column("occurred_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("recorded_by", sa.Uuid(), nullable=False),
+        sa.Column("party_id", sa.Uuid(), nullable=False),
+        sa.Column("place", sa.String(), nullable=False),
+        sa.Column("officer", sa.String(), nullable=False),
+        sa.Column("public_protection", sa.Boolean(), nullable=False),
+        sa.Column("public_protection_reason", sa.String(), nullable=True),
+        sa.Column("warnings_given", sa.Boolean(), nullable=False),
+        sa.Column("identity_verified_by", sa.String(), nullable=True),
+        sa.Column("undertaking_explained", sa.Boolean(), nullable=False),
+        sa.Column("details", sa.String(), nullable=False),
+        sa.Column("safeguarding_advice", sa.String(), nullable=True),
+        sa.Column(
+            "pack",
+            sa.Enum("taken", "kept_by_police", name="pack", native_enum=False, create_constraint=True),
+            nullable=True,
+        ),
+        sa.Column("pack_details_by_word", sa.Boolean(), nullable=False),
+        sa.Column("suitable_adult", sa.String(), nullable=True),
+        sa.Column("written_material_left", sa.String(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["case_id", "force_id"],
+            ["application.id", "application.force_id"],
+            name="fk_face_to_face_meeting_case",
+            onupdate="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["party_id", "case_id"], ["party.id", "party.case_id"], name="fk_face_to_face_meeting_party_id"
+        ),
+        sa.ForeignKeyConstraint(["recorded_by"], ["staff_member.id"], name=op.f("fk_face_to_face_meeting_recorded_by")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_face_to_face_meeting")),
+    )
+    op.create_index("ix_face_to_face_meeting_case_id", "face_to_face_meeting", ["case_id"], unique=False)
+    op.create_table(
+        "forum_action_answer",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("case_id", sa.Uuid(), nullable=False),
+        sa.Column("force_id", sa.String(), nullable=False),
+        sa.Column("occurred_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("recorded_by", sa.Uuid(), nullable=False),
+        sa.Column("action_id", sa.Uuid(), nullable=False),
+        sa.Column(
+            "outcome",
+            sa.Enum(
+                "done",
+                "circumstances_changed",
+                "agency_did_not_do_it",
+                name="outcome",
+                native_enum=False,
+                create_constraint=True,
+            ),
+            nullable=False,
+        ),
+        sa.Column("note", sa.String(), nullable=False),
+        sa.ForeignKeyConstraint(["action_id"], ["forum_action.id"], name=op.f("fk_forum_action_answer_action_id")),
+        sa.ForeignKeyConstraint(
+            ["case_id", "force_id"],
+            ["application.id", "application.force_id"],
+            name="fk_forum_action_answer_case",
+            onupdate="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(["recorded_by"], ["staff_member.id"], name=op.f("fk_forum_action_answer_recorded_by")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_forum_action_answer")),
+    )
+    op.create_index(op.f("ix_forum_action_answer_action_id"), "forum_action_answer", ["action_id"], unique=False)
+    op.create_index("ix_forum_action_answer_case_id", "forum_action_answer", ["case_id"], unique=False)
+    op.create_table(
         "item_agreement",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("case_id", sa.Uuid(), nullable=False),
@@ -1494,6 +1859,36 @@ def upgrade() -> None:
         sa.UniqueConstraint("case_id", name=op.f("uq_not_completed_case_id")),
     )
     op.create_index("ix_not_completed_case_id", "not_completed", ["case_id"], unique=False)
+    op.create_table(
+        "police_conclusion",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("case_id", sa.Uuid(), nullable=False),
+        sa.Column("force_id", sa.String(), nullable=False),
+        sa.Column("occurred_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("recorded_by", sa.Uuid(), nullable=False),
+        sa.Column("position", sa.BigInteger(), sa.Identity(always=True), nullable=False),
+        sa.Column("item_id", sa.Uuid(), nullable=False),
+        sa.Column("potential_victim_id", sa.Uuid(), nullable=False),
+        sa.Column("necessary", sa.Boolean(), nullable=False),
+        sa.Column("reasons", sa.String(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["case_id", "force_id"],
+            ["application.id", "application.force_id"],
+            name="fk_police_conclusion_case",
+            onupdate="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(["item_id"], ["agenda_item.id"], name=op.f("fk_police_conclusion_item_id")),
+        sa.ForeignKeyConstraint(
+            ["potential_victim_id", "case_id"],
+            ["party.id", "party.case_id"],
+            name="fk_police_conclusion_potential_victim_id",
+        ),
+        sa.ForeignKeyConstraint(["recorded_by"], ["staff_member.id"], name=op.f("fk_police_conclusion_recorded_by")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_police_conclusion")),
+    )
+    op.create_index("ix_police_conclusion_case_id", "police_conclusion", ["case_id"], unique=False)
+    op.create_index(op.f("ix_police_conclusion_item_id"), "police_conclusion", ["item_id"], unique=False)
     op.create_table(
         "representations",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -1655,6 +2050,43 @@ def upgrade() -> None:
     )
     op.create_index("ix_support_given_case_id", "support_given", ["case_id"], unique=False)
     op.create_table(
+        "system_check",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("case_id", sa.Uuid(), nullable=False),
+        sa.Column("force_id", sa.String(), nullable=False),
+        sa.Column("occurred_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("recorded_by", sa.Uuid(), nullable=False),
+        sa.Column("system", sa.String(), nullable=False),
+        sa.Column("party_id", sa.Uuid(), nullable=False),
+        sa.Column("terms", sa.String(), nullable=False),
+        sa.Column("searched_by", sa.String(), nullable=False),
+        sa.Column(
+            "result",
+            sa.Enum("hit", "nil", "unavailable", name="result", native_enum=False, create_constraint=True),
+            nullable=False,
+        ),
+        sa.Column("text", sa.String(), nullable=True),
+        sa.Column("visor_marker", sa.Boolean(), nullable=True),
+        sa.CheckConstraint(
+            "(system = 'pnc' AND result <> 'unavailable') = (visor_marker IS NOT NULL)",
+            name=op.f("ck_system_check_pnc_shows_marker"),
+        ),
+        sa.CheckConstraint("result = 'nil' OR text IS NOT NULL", name=op.f("ck_system_check_says_what_was_found")),
+        sa.ForeignKeyConstraint(
+            ["case_id", "force_id"],
+            ["application.id", "application.force_id"],
+            name="fk_system_check_case",
+            onupdate="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["party_id", "case_id"], ["party.id", "party.case_id"], name="fk_system_check_party_id"
+        ),
+        sa.ForeignKeyConstraint(["recorded_by"], ["staff_member.id"], name=op.f("fk_system_check_recorded_by")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_system_check")),
+    )
+    op.create_index("ix_system_check_case_id", "system_check", ["case_id"], unique=False)
+    op.create_table(
         "disclosure",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("case_id", sa.Uuid(), nullable=False),
@@ -1729,6 +2161,107 @@ def upgrade() -> None:
     )
     op.create_index("ix_disclosure_case_id", "disclosure", ["case_id"], unique=False)
     op.create_table(
+        "forum_decision",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("case_id", sa.Uuid(), nullable=False),
+        sa.Column("force_id", sa.String(), nullable=False),
+        sa.Column("occurred_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("recorded_by", sa.Uuid(), nullable=False),
+        sa.Column("position", sa.BigInteger(), sa.Identity(always=True), nullable=False),
+        sa.Column("item_id", sa.Uuid(), nullable=False),
+        sa.Column("potential_victim_id", sa.Uuid(), nullable=False),
+        sa.Column(
+            "category",
+            sa.Enum("concern", "no_concern", name="category", native_enum=False, create_constraint=True),
+            nullable=False,
+        ),
+        sa.Column("police_conclusion_id", sa.Uuid(), nullable=True),
+        sa.Column("police_conclude_necessary", sa.Boolean(), nullable=False),
+        sa.Column("pressing_need", sa.String(), nullable=True),
+        sa.Column("proportionate", sa.String(), nullable=True),
+        sa.Column("disclose", sa.Boolean(), nullable=False),
+        sa.Column("reasons", sa.String(), nullable=False),
+        sa.Column("what", sa.String(), nullable=True),
+        sa.Column("recipient_id", sa.Uuid(), nullable=True),
+        sa.Column("recipient_described", sa.String(), nullable=True),
+        sa.Column("delivery", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=True),
+        sa.Column("subject_to_be_told", sa.Boolean(), nullable=False),
+        sa.Column("words_for_subject", sa.String(), nullable=True),
+        sa.Column("further_safeguarding", sa.String(), nullable=False),
+        sa.Column("offender_management", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("dissent", sa.String(), nullable=True),
+        sa.CheckConstraint(
+            "NOT disclose OR (category = 'concern' AND police_conclude_necessary AND pressing_need IS NOT NULL AND proportionate IS NOT NULL AND what IS NOT NULL AND delivery IS NOT NULL AND num_nonnulls(recipient_id, recipient_described) > 0)",
+            name=op.f("ck_forum_decision_disclosure_is_whole"),
+        ),
+        sa.CheckConstraint(
+            "NOT police_conclude_necessary OR police_conclusion_id IS NOT NULL",
+            name=op.f("ck_forum_decision_conclusion_by_name"),
+        ),
+        sa.CheckConstraint(
+            "NOT subject_to_be_told OR words_for_subject IS NOT NULL", name=op.f("ck_forum_decision_words_settled")
+        ),
+        sa.ForeignKeyConstraint(
+            ["case_id", "force_id"],
+            ["application.id", "application.force_id"],
+            name="fk_forum_decision_case",
+            onupdate="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(["item_id"], ["agenda_item.id"], name=op.f("fk_forum_decision_item_id")),
+        sa.ForeignKeyConstraint(
+            ["police_conclusion_id"], ["police_conclusion.id"], name=op.f("fk_forum_decision_police_conclusion_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["potential_victim_id", "case_id"],
+            ["party.id", "party.case_id"],
+            name="fk_forum_decision_potential_victim_id",
+        ),
+        sa.ForeignKeyConstraint(
+            ["recipient_id", "case_id"], ["party.id", "party.case_id"], name="fk_forum_decision_recipient_id"
+        ),
+        sa.ForeignKeyConstraint(["recorded_by"], ["staff_member.id"], name=op.f("fk_forum_decision_recorded_by")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_forum_decision")),
+    )
+    op.create_index("ix_forum_decision_case_id", "forum_decision", ["case_id"], unique=False)
+    op.create_index(op.f("ix_forum_decision_item_id"), "forum_decision", ["item_id"], unique=False)
+    op.create_table(
+        "initial_decision",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("case_id", sa.Uuid(), nullable=False),
+        sa.Column("force_id", sa.String(), nullable=False),
+        sa.Column("occurred_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("recorded_by", sa.Uuid(), nullable=False),
+        sa.Column(
+            "decision",
+            sa.Enum("progress", "do_not_progress", name="decision", native_enum=False, create_constraint=True),
+            nullable=False,
+        ),
+        sa.Column("rationale", sa.String(), nullable=False),
+        sa.Column("applicant_contact", sa.String(), nullable=True),
+        sa.Column("prioritised", sa.Boolean(), nullable=True),
+        sa.Column("priority_reason", sa.String(), nullable=True),
+        sa.Column("risk_grade_id", sa.Uuid(), nullable=False),
+        sa.CheckConstraint(
+            "decision = 'progress' OR prioritised IS NULL", name=op.f("ck_initial_decision_priority_of_progress")
+        ),
+        sa.CheckConstraint(
+            "prioritised IS NULL OR prioritised OR priority_reason IS NOT NULL",
+            name=op.f("ck_initial_decision_not_prioritised_has_reason"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["case_id", "force_id"],
+            ["application.id", "application.force_id"],
+            name="fk_initial_decision_case",
+            onupdate="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(["recorded_by"], ["staff_member.id"], name=op.f("fk_initial_decision_recorded_by")),
+        sa.ForeignKeyConstraint(["risk_grade_id"], ["risk_grade.id"], name=op.f("fk_initial_decision_risk_grade_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_initial_decision")),
+    )
+    op.create_index("ix_initial_decision_case_id", "initial_decision", ["case_id"], unique=False)
+    op.create_table(
         "representations_answer",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("case_id", sa.Uuid(), nullable=False),
@@ -1761,15 +2294,163 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_representations_answer")),
     )
     op.create_index("ix_representations_answer_case_id", "representations_answer", ["case_id"], unique=False)
+    op.create_table(
+        "risk_assessment",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("case_id", sa.Uuid(), nullable=False),
+        sa.Column("force_id", sa.String(), nullable=False),
+        sa.Column("occurred_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("recorded_by", sa.Uuid(), nullable=False),
+        sa.Column("potential_victim_id", sa.Uuid(), nullable=False),
+        sa.Column("tool", sa.String(), nullable=False),
+        sa.Column("tool_version", sa.String(), nullable=False),
+        sa.Column("answers", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("score", sa.Integer(), nullable=True),
+        sa.Column(
+            "tool_grade",
+            sa.Enum("standard", "medium", "high", name="tool_grade", native_enum=False, create_constraint=True),
+            nullable=False,
+        ),
+        sa.Column(
+            "grade",
+            sa.Enum("standard", "medium", "high", name="grade", native_enum=False, create_constraint=True),
+            nullable=False,
+        ),
+        sa.Column("override_reason", sa.String(), nullable=True),
+        sa.Column("options_considered", sa.String(), nullable=False),
+        sa.Column("agency_checks_considered", sa.String(), nullable=False),
+        sa.Column("signed_off", sa.Boolean(), nullable=False),
+        sa.Column("risk_grade_id", sa.Uuid(), nullable=False),
+        sa.CheckConstraint(
+            "(grade <> tool_grade) = (override_reason IS NOT NULL)", name=op.f("ck_risk_assessment_override_has_reason")
+        ),
+        sa.ForeignKeyConstraint(
+            ["case_id", "force_id"],
+            ["application.id", "application.force_id"],
+            name="fk_risk_assessment_case",
+            onupdate="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["potential_victim_id", "case_id"],
+            ["party.id", "party.case_id"],
+            name="fk_risk_assessment_potential_victim_id",
+        ),
+        sa.ForeignKeyConstraint(["recorded_by"], ["staff_member.id"], name=op.f("fk_risk_assessment_recorded_by")),
+        sa.ForeignKeyConstraint(["risk_grade_id"], ["risk_grade.id"], name=op.f("fk_risk_assessment_risk_grade_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_risk_assessment")),
+    )
+    op.create_index("ix_risk_assessment_case_id", "risk_assessment", ["case_id"], unique=False)
+    op.create_table(
+        "decision_confirmation",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("case_id", sa.Uuid(), nullable=False),
+        sa.Column("force_id", sa.String(), nullable=False),
+        sa.Column("occurred_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("recorded_by", sa.Uuid(), nullable=False),
+        sa.Column("decision_id", sa.Uuid(), nullable=False),
+        sa.Column(
+            "verdict",
+            sa.Enum("confirm", "refuse", name="verdict", native_enum=False, create_constraint=True),
+            nullable=False,
+        ),
+        sa.Column("reasons", sa.String(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["case_id", "force_id"],
+            ["application.id", "application.force_id"],
+            name="fk_decision_confirmation_case",
+            onupdate="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["decision_id"], ["forum_decision.id"], name=op.f("fk_decision_confirmation_decision_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["recorded_by"], ["staff_member.id"], name=op.f("fk_decision_confirmation_recorded_by")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_decision_confirmation")),
+        sa.UniqueConstraint("decision_id", name=op.f("uq_decision_confirmation_decision_id")),
+    )
+    op.create_index("ix_decision_confirmation_case_id", "decision_confirmation", ["case_id"], unique=False)
+    op.create_table(
+        "decision_return",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("case_id", sa.Uuid(), nullable=False),
+        sa.Column("force_id", sa.String(), nullable=False),
+        sa.Column("occurred_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("recorded_by", sa.Uuid(), nullable=False),
+        sa.Column("decision_id", sa.Uuid(), nullable=False),
+        sa.Column("potential_victim_id", sa.Uuid(), nullable=False),
+        sa.Column("reason", sa.String(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["case_id", "force_id"],
+            ["application.id", "application.force_id"],
+            name="fk_decision_return_case",
+            onupdate="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(["decision_id"], ["forum_decision.id"], name=op.f("fk_decision_return_decision_id")),
+        sa.ForeignKeyConstraint(
+            ["potential_victim_id", "case_id"],
+            ["party.id", "party.case_id"],
+            name="fk_decision_return_potential_victim_id",
+        ),
+        sa.ForeignKeyConstraint(["recorded_by"], ["staff_member.id"], name=op.f("fk_decision_return_recorded_by")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_decision_return")),
+        sa.UniqueConstraint("decision_id", name=op.f("uq_decision_return_decision_id")),
+    )
+    op.create_index("ix_decision_return_case_id", "decision_return", ["case_id"], unique=False)
+    op.create_table(
+        "initial_decision_agreement",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("case_id", sa.Uuid(), nullable=False),
+        sa.Column("force_id", sa.String(), nullable=False),
+        sa.Column("occurred_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("recorded_by", sa.Uuid(), nullable=False),
+        sa.Column("decision_id", sa.Uuid(), nullable=False),
+        sa.Column("agrees", sa.Boolean(), nullable=False),
+        sa.Column("reason", sa.String(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["case_id", "force_id"],
+            ["application.id", "application.force_id"],
+            name="fk_initial_decision_agreement_case",
+            onupdate="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["decision_id"], ["initial_decision.id"], name=op.f("fk_initial_decision_agreement_decision_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["recorded_by"], ["staff_member.id"], name=op.f("fk_initial_decision_agreement_recorded_by")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_initial_decision_agreement")),
+        sa.UniqueConstraint("decision_id", name=op.f("uq_initial_decision_agreement_decision_id")),
+    )
+    op.create_index("ix_initial_decision_agreement_case_id", "initial_decision_agreement", ["case_id"], unique=False)
     # ### end Alembic commands ###
 
 
 def downgrade() -> None:
     # ### commands auto generated by Alembic - please adjust! ###
+    op.drop_index("ix_initial_decision_agreement_case_id", table_name="initial_decision_agreement")
+    op.drop_table("initial_decision_agreement")
+    op.drop_index("ix_decision_return_case_id", table_name="decision_return")
+    op.drop_table("decision_return")
+    op.drop_index("ix_decision_confirmation_case_id", table_name="decision_confirmation")
+    op.drop_table("decision_confirmation")
+    op.drop_index("ix_risk_assessment_case_id", table_name="risk_assessment")
+    op.drop_table("risk_assessment")
     op.drop_index("ix_representations_answer_case_id", table_name="representations_answer")
     op.drop_table("representations_answer")
+    op.drop_index("ix_initial_decision_case_id", table_name="initial_decision")
+    op.drop_table("initial_decision")
+    op.drop_index(op.f("ix_forum_decision_item_id"), table_name="forum_decision")
+    op.drop_index("ix_forum_decision_case_id", table_name="forum_decision")
+    op.drop_table("forum_decision")
     op.drop_index("ix_disclosure_case_id", table_name="disclosure")
     op.drop_table("disclosure")
+    op.drop_index("ix_system_check_case_id", table_name="system_check")
+    op.drop_table("system_check")
     op.drop_index("ix_support_given_case_id", table_name="support_given")
     op.drop_table("support_given")
     op.drop_index(op.f("ix_spent_authorisation_item_id"), table_name="spent_authorisation")
@@ -1783,6 +2464,9 @@ def downgrade() -> None:
     op.drop_table("risk_grade")
     op.drop_index("ix_representations_case_id", table_name="representations")
     op.drop_table("representations")
+    op.drop_index(op.f("ix_police_conclusion_item_id"), table_name="police_conclusion")
+    op.drop_index("ix_police_conclusion_case_id", table_name="police_conclusion")
+    op.drop_table("police_conclusion")
     op.drop_index("ix_not_completed_case_id", table_name="not_completed")
     op.drop_table("not_completed")
     op.drop_index("ix_non_disclosure_notice_case_id", table_name="non_disclosure_notice")
@@ -1792,6 +2476,13 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_item_agreement_item_id"), table_name="item_agreement")
     op.drop_index("ix_item_agreement_case_id", table_name="item_agreement")
     op.drop_table("item_agreement")
+    op.drop_index("ix_forum_action_answer_case_id", table_name="forum_action_answer")
+    op.drop_index(op.f("ix_forum_action_answer_action_id"), table_name="forum_action_answer")
+    op.drop_table("forum_action_answer")
+    op.drop_index("ix_face_to_face_meeting_case_id", table_name="face_to_face_meeting")
+    op.drop_table("face_to_face_meeting")
+    op.drop_index("ix_emergency_authority_case_id", table_name="emergency_authority")
+    op.drop_table("emergency_authority")
     op.drop_index("ix_duty_open", table_name="duty", postgresql_where=sa.text("answered_at IS NULL"))
     op.drop_index("ix_duty_case_id", table_name="duty")
     op.drop_table("duty")
@@ -1822,18 +2513,33 @@ def downgrade() -> None:
     op.drop_index("uq_party_one_applicant", table_name="party", postgresql_where=sa.text("is_applicant"))
     op.drop_index("ix_party_case_id", table_name="party")
     op.drop_table("party")
+    op.drop_index("ix_malicious_finding_agreement_case_id", table_name="malicious_finding_agreement")
+    op.drop_table("malicious_finding_agreement")
     op.drop_index("ix_item_case_id", table_name="item")
     op.drop_table("item")
     op.drop_index("ix_intelligence_submission_case_id", table_name="intelligence_submission")
     op.drop_table("intelligence_submission")
+    op.drop_index(op.f("ix_forum_minutes_item_id"), table_name="forum_minutes")
+    op.drop_index("ix_forum_minutes_case_id", table_name="forum_minutes")
+    op.drop_table("forum_minutes")
+    op.drop_index("ix_forum_attendance_meeting", table_name="forum_attendance")
+    op.drop_table("forum_attendance")
+    op.drop_index(op.f("ix_forum_action_item_id"), table_name="forum_action")
+    op.drop_index("ix_forum_action_case_id", table_name="forum_action")
+    op.drop_table("forum_action")
     op.drop_index("ix_final_report_key_match_key", table_name="final_report_key")
     op.drop_index("ix_final_report_key_case_id", table_name="final_report_key")
     op.drop_table("final_report_key")
+    op.drop_index(op.f("ix_conflict_of_interest_item_id"), table_name="conflict_of_interest")
+    op.drop_index("ix_conflict_of_interest_case_id", table_name="conflict_of_interest")
+    op.drop_table("conflict_of_interest")
     op.drop_index("ix_alert_inbox", table_name="alert")
     op.drop_index("ix_alert_case_id", table_name="alert")
     op.drop_table("alert")
     op.drop_index("ix_withdrawal_case_id", table_name="withdrawal")
     op.drop_table("withdrawal")
+    op.drop_index("ix_subject_identity_case_id", table_name="subject_identity")
+    op.drop_table("subject_identity")
     op.drop_index("ix_subject_deceased_case_id", table_name="subject_deceased")
     op.drop_table("subject_deceased")
     op.drop_index("ix_referral_case_id", table_name="referral")
@@ -1848,8 +2554,12 @@ def downgrade() -> None:
     op.drop_table("person")
     op.drop_index("ix_offender_management_case_id", table_name="offender_management")
     op.drop_table("offender_management")
+    op.drop_index("ix_malicious_finding_case_id", table_name="malicious_finding")
+    op.drop_table("malicious_finding")
     op.drop_index("ix_initial_contact_case_id", table_name="initial_contact")
     op.drop_table("initial_contact")
+    op.drop_index(op.f("ix_forum_member_staff_id"), table_name="forum_member")
+    op.drop_table("forum_member")
     op.drop_index("ix_final_report_newest", table_name="final_report")
     op.drop_index("ix_final_report_case_id", table_name="final_report")
     op.drop_table("final_report")
@@ -1870,6 +2580,12 @@ def downgrade() -> None:
     op.drop_table("case_grant")
     op.drop_index("ix_assignment_case_id", table_name="assignment")
     op.drop_table("assignment")
+    op.drop_index("uq_agenda_item_open", table_name="agenda_item", postgresql_where=sa.text("ended_at IS NULL"))
+    op.drop_index("ix_agenda_item_meeting", table_name="agenda_item")
+    op.drop_index("ix_agenda_item_case_id", table_name="agenda_item")
+    op.drop_table("agenda_item")
+    op.drop_index("ix_forum_meeting_force", table_name="forum_meeting")
+    op.drop_table("forum_meeting")
     op.drop_index("ix_application_worklist", table_name="application")
     op.drop_index("ix_application_assigned_to", table_name="application")
     op.drop_table("application")

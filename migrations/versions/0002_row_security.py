@@ -36,11 +36,29 @@ CHANGING = (
 )
 """Rows that the API changes. Every other row is kept as it was written."""
 
-SEALED = ("access_log", "event")
+SEALED = (
+    "access_log",
+    "closing",
+    "event",
+    "final_report",
+    "final_report_key",
+    "initial_decision",
+    "initial_decision_agreement",
+    "intelligence_submission",
+    "malicious_finding",
+    "malicious_finding_agreement",
+    "not_completed",
+    "subject_deceased",
+    "withdrawal",
+    "withdrawal_decision",
+)
 """Rows that nobody changes or deletes: only a transfer between forces moves them (H8.5)."""
 
 NATIONAL = ("case_pointer",)
 """Rows of a case that every force may read, because they carry no name."""
+
+RETRIEVED = ("closing", "final_report", "final_report_key", "intelligence_submission")
+"""Rows that an intelligence unit reads of every force, in a transaction that asks for them (H8.1)."""
 
 WORKER_READS = ("application", "bank_holiday", "holiday_calendar", "force", "staff_member")
 
@@ -71,6 +89,8 @@ def _secure(table: str) -> None:
         f"OR {case} = ANY (nullif(current_setting('app.agenda', true), '')::uuid[])"
     )
     everyone = "true" if table in NATIONAL else reach
+    if table in RETRIEVED:
+        everyone = f"{reach} OR current_setting('app.national', true) = 'on'"
     op.execute(f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY")
     op.execute(f"ALTER TABLE {table} FORCE ROW LEVEL SECURITY")
     op.execute(f"CREATE POLICY reach_read ON {table} FOR SELECT TO {APP} USING ({everyone})")

@@ -95,7 +95,9 @@ async def test_alerts_fall_by_the_ladder_and_are_acknowledged_once(world: World)
     assert await world.sweep() == 0
     officer = world.as_("officer")
     inbox = (await officer.must_get("/v1/alerts"))["items"]
-    assert [(one["clock"], one["rung"], one["level"]) for one in inbox] == [("initial_checks", "due_soon-12h", "officer")]
+    assert [(one["clock"], one["rung"], one["level"]) for one in inbox] == [
+        ("initial_checks", "due_soon-12h", "officer")
+    ]
     assert set(inbox[0]) == {
         "id", "case_id", "reference", "clock", "rung", "level", "due_on", "due_at", "recorded_at", "superseded",
         "acknowledged_at",

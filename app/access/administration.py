@@ -1,0 +1,81 @@
+"""Keeping the accounts of a force and of the agencies that sit with it. An administrator sees no case (H1.3)."""
+
+from uuid import UUID
+
+from sqlalchemy import or_, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from app.access.rules import Actor
+from app.access.schemas import AgencyIn, AgencyView, StaffChangeIn, StaffIn, StaffView
+from app.access.tables import Agency, Force, StaffMember
+from app.errors import Conflict, NotFound, Unprocessable
+
+
+class AlreadyThere(Conflict):
+    """Another account or agency has that name."""
+
+    code = "already_there"
+
+
+class StaffNotFound(NotFound):
+    """No such account in this force."""
+
+    code = "staff_not_found"
+
+    def __init__(self) -> None:
+        super().__init__("No such account is held for this force.")
+
+
+async def add_agency(session: AsyncSession, given: AgencyIn, *, actor: Actor) -> AgencyView:
+    """Add an agency that sits on the force's forum."""
+    if await session.get(Agency, given.id):
+        raise AlreadyThere("An agency with that id is held already.")
+    session.add(Agency(force_id=actor.serves_force_id, **given.model_dump()))
+    return AgencyView(force_id=actor.serves_force_id, **given.model_dump())
+
+
+async def add_staff(session: AsyncSession, given: StaffIn, *, actor: Actor) -> StaffView:
+    """Add an account of the own force, or of an agency that sits with it."""
+    if given.agency_id:
+        agency = await session.get(Agency, given.agency_id)
+        if agency is None or agency.force_id != actor.serves_force_id:
+            raise Unprocessable("agency_id must name an agency of this force.", field="agency_id")
+    if (await session.scalars(select(col(StaffMember.id)).where(col(StaffMember.subject) == given.subject))).first():
+        raise AlreadyThere("An account with that subject is held already.")
+    member = StaffMember(
+        subject=given.subject,
+        name=given.name,
+        roles=[role.value for role in given.roles],
+        force_id=None if given.agency_id else actor.serves_force_id,
+        agency_id=given.agency_id,
+        rank=given.rank,
+    )
+    session.add(member)
+    return StaffView.model_validate(member)
+
+
+async def change_staff(session: AsyncSession, staff_id: UUID, given: StaffChangeIn, *, actor: Actor) -> StaffView:
+    """Change what an account may do; it holds from the next request on."""
+    theirs = select(col(Agency.id)).where(col(Agency.force_id) == actor.serves_force_id)
+    query = select(StaffMember).where(
+        col(StaffMember.id) == staff_id,
+        or_(col(StaffMember.force_id) == actor.serves_force_id, col(StaffMember.agency_id).in_(theirs)),
+    )
+    member = (await session.scalars(query)).one_or_none()
+    if member is None:
+        raise StaffNotFound
+    member.roles, member.rank, member.active = [role.value for role in given.roles], given.rank, given.active
+    return StaffView.model_validate(member)
+
+
+async def found_force(session: AsyncSession, *, force_id: str, name: str, division: str, administrator: str) -> None:
+    """Set up a force and its first administrator; repeating it changes nothing."""
+    if await session.get(Force, force_id) is None:
+        session.add(Force(id=force_id, name=name, division=division))
+        await session.flush()
+    held = select(col(StaffMember.id)).where(col(StaffMember.subject) == administrator)
+    if (await session.scalars(held)).first() is None:
+        session.add(
+            StaffMember(subject=administrator, name="Administrator", roles=["administrator"], force_id=force_id)
+        )

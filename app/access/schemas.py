@@ -1,0 +1,72 @@
+"""Staff and agencies as an administrator keeps them."""
+
+from typing import Annotated, Self
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+from app.access.rules import Role
+
+_Text = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
+_Code = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{1,60}$")]
+
+
+class AgencyIn(BaseModel):
+    """An agency that sits on the force's forum."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    id: _Code = Field(examples=["northmoor-probation"])
+    kind: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z_]{1,60}$")] = Field(
+        description="An agency code of the edition.", examples=["probation"]
+    )
+    name: _Text
+
+
+class AgencyView(AgencyIn):
+    """An agency."""
+
+    force_id: str
+
+
+class StaffIn(BaseModel):
+    """An account: of the administrator's force, or of an agency that sits with it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    subject: _Text = Field(description="The `sub` that the issuer's tokens carry.")
+    name: _Text
+    roles: Annotated[list[Role], Field(min_length=1, max_length=10)]
+    agency_id: _Code | None = None
+    rank: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z_]{1,60}$")] | None = None
+
+    @model_validator(mode="after")
+    def _partners_sit_on_the_forum(self) -> Self:
+        if self.agency_id and not set(self.roles) <= {Role.FORUM_MEMBER, Role.FORUM_CHAIR}:
+            raise ValueError("A partner agency's staff are forum members or forum chairs.")
+        return self
+
+
+class StaffChangeIn(BaseModel):
+    """What an account may do from the next request on."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    roles: Annotated[list[Role], Field(max_length=10)]
+    rank: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z_]{1,60}$")] | None = None
+    active: bool = True
+
+
+class StaffView(BaseModel):
+    """An account."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: UUID
+    subject: str
+    name: str
+    force_id: str | None
+    agency_id: str | None
+    roles: list[str]
+    rank: str | None
+    active: bool

@@ -1,0 +1,97 @@
+"""Permission to speak: everything that H7.0 asks for, looked at on the day and at the door."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from app.access.rules import Actor
+from app.access.tables import StaffMember
+from app.cases.rules import same_person
+from app.cases.schemas import Recorded
+from app.cases.service import must_be_party, note
+from app.cases.tables import Case, PartyRole
+from app.disclosure.items import item_facts
+from app.disclosure.rules import Consultation, Readiness, Recipient, london_day, obstacles_to_clearance
+from app.disclosure.schemas import ClearanceIn, ToRecipient
+from app.disclosure.service import active_postponement, has_current_plan, must_be_deliverable
+from app.disclosure.tables import DeliveryClearance
+from app.editions import edition
+from app.errors import Unprocessable, refuse_if
+from app.forum.service import standing_decision
+from app.people.tables import SafeContact
+from app.safeguarding.service import act_keys, open_duties
+from app.safeguarding.tables import DutyKind
+
+
+async def recipient_facts(
+    session: AsyncSession, case: Case, given: ToRecipient, *, safe_contact: str | None = None
+) -> Recipient:
+    """The recipient as the rules ask for one. Unprocessable where the party named is not of this case."""
+    if given.recipient_id is None:
+        return Recipient(None, given.recipient_described, safe_contact_known=safe_contact is not None)
+    party = await must_be_party(session, case, given.recipient_id, field="recipient_id")
+    agreed = select(col(SafeContact.id)).where(col(SafeContact.person_id) == party.person_id).limit(1)
+    return Recipient(
+        party.id,
+        None,
+        is_subject=party.role is PartyRole.SUBJECT,
+        safe_contact_known=(await session.scalars(agreed)).one_or_none() is not None,
+    )
+
+
+async def readiness(session: AsyncSession, case: Case, potential_victim_id: UUID, *, at: datetime) -> Readiness:
+    """How the case stands for one potential victim."""
+    return Readiness(
+        subject_identified=case.subject_identified_at is not None,
+        plan_is_current=await has_current_plan(session, case, potential_victim_id, today=london_day(at)),
+        immediate_safeguarding_open=bool(await open_duties(session, case.id, DutyKind.IMMEDIATE_SAFEGUARDING)),
+        postponed=await active_postponement(session, case.id, today=london_day(at)) is not None,
+    )
+
+
+async def must_be_staff(session: AsyncSession, staff_id: UUID | None, *, field: str) -> None:
+    """Unprocessable where a member of staff is named who has no account."""
+    if staff_id is not None and await session.get(StaffMember, staff_id) is None:
+        raise Unprocessable(f"{field} must name a member of staff.", field=field)
+
+
+async def clear_delivery(
+    session: AsyncSession, case: Case, given: ClearanceIn, *, actor: Actor, now: datetime
+) -> Recorded:
+    """Permit the telling of these items to this recipient today, or refuse with every obstacle (H7.0)."""
+    await must_be_party(
+        session, case, given.potential_victim_id, PartyRole.POTENTIAL_VICTIM, field="potential_victim_id"
+    )
+    await must_be_staff(session, given.delivered_by, field="delivered_by")
+    decision = await standing_decision(session, case.id, given.potential_victim_id)
+    must_be_deliverable(case, decision)
+    consulted = given.offender_manager_consultation
+    refuse_if(
+        [
+            *obstacles_to_clearance(
+                decision=decision,
+                named=given.decision_id,
+                readiness=await readiness(session, case, given.potential_victim_id, at=now),
+                items=await item_facts(session, case, given.item_ids, at=now, on=london_day(now)),
+                spent_rule=edition(case.edition).spent_convictions.rule,
+                recipient=await recipient_facts(session, case, given, safe_contact=given.recipient_safe_contact),
+                first=given.told_first(),
+                consultation=Consultation(consulted.reveals_no_applicant) if consulted else None,
+            ),
+            *same_person(given.delivered_by, actor.staff_id, doing="Whoever clears a delivery", rule="H7.0"),
+        ]
+    )
+    row = DeliveryClearance(
+        **act_keys(case, actor=actor, now=now, occurred_at=None),
+        **given.model_dump(exclude={"reconsideration", "offender_manager_consultation"}),
+        reconsideration=given.reconsideration and given.reconsideration.model_dump(mode="json"),
+        offender_manager_consultation=consulted and consulted.model_dump(mode="json"),
+    )
+    session.add(row)
+    await session.flush()
+    sentence = f"Delivery cleared for today; the undertaking was {row.undertaking}."
+    await note(session, case, "delivery_cleared", sentence, by=actor, now=now, about_id=row.id)
+    return Recorded(row.id)

@@ -1,0 +1,141 @@
+"""Final reports for the intelligence units of every force: added to submission, never instead of it (H8.1).
+
+The transaction reaches the reports, their keys and their submissions of every force, and nothing else of a case.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, Select, case, select, tuple_
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
+from sqlmodel import col
+
+from app.access.rules import Actor
+from app.cases.tables import PartyRole
+from app.errors import NotFound
+from app.final_report.document import keys_of_party
+from app.final_report.rules import ReportFacts, keys_of_subject, pattern
+from app.final_report.schemas import (
+    FinalReportSearchIn,
+    FinalReportsFound,
+    FinalReportSummary,
+    FinalReportView,
+    IntelligenceSubmissionView,
+    PatternView,
+    ReportDocument,
+)
+from app.final_report.tables import Closing, FinalReport, FinalReportKey, IntelligenceSubmission
+from app.storage.base import columns_of
+from app.storage.engine import set_context
+
+SEARCH_LIMIT = 200
+"""Reports about one person in one answer."""
+
+
+class ReportNotFound(NotFound):
+    """No such report."""
+
+    code = "final_report_not_found"
+
+    def __init__(self) -> None:
+        super().__init__("No final report is held under that address.")
+
+
+async def list_reports(
+    session: AsyncSession, *, actor: Actor, limit: int, after: tuple[datetime, UUID] | None
+) -> list[FinalReportSummary]:
+    """The reports that hold, of every force, newest first: one more than `limit`, from after a moment and id."""
+    await _reach_every_force(session, actor)
+    query = _standing(actor).order_by(col(FinalReport.recorded_at).desc(), col(FinalReport.id).desc())
+    if after is not None:
+        query = query.where(tuple_(col(FinalReport.recorded_at), col(FinalReport.id)) < tuple_(*after))
+    return [FinalReportSummary.model_validate(row) for row in (await session.execute(query.limit(limit + 1))).all()]
+
+
+async def read_report(session: AsyncSession, report_id: UUID, *, actor: Actor) -> FinalReportView:
+    """One report, superseded or not, with where it was submitted."""
+    await _reach_every_force(session, actor)
+    query = _reports(actor).where(col(FinalReport.id) == report_id)
+    row = (await session.execute(query)).one_or_none()
+    if row is None:
+        raise ReportNotFound
+    sent = columns_of(IntelligenceSubmission)
+    submissions = select(*sent).where(sent.case_id == row.of_case).order_by(sent.recorded_at, sent.id)
+    closed = select(col(Closing.recorded_at)).where(col(Closing.case_id) == row.of_case)
+    return FinalReportView(
+        **FinalReportSummary.model_validate(row).model_dump(),
+        narrative=row.narrative,
+        document=ReportDocument.model_validate(row.document),
+        submissions=[
+            IntelligenceSubmissionView.model_validate(one) for one in (await session.execute(submissions)).all()
+        ],
+        closed_at=(await session.scalars(closed)).one_or_none(),
+    )
+
+
+async def search_reports(session: AsyncSession, about: FinalReportSearchIn, *, actor: Actor) -> FinalReportsFound:
+    """The reports about a subject, and what they show together."""
+    await _reach_every_force(session, actor)
+    keys = keys_asked(about)
+    found = select(col(FinalReportKey.report_id)).where(col(FinalReportKey.match_key).in_(keys))
+    query = (
+        _standing(actor)
+        .where(col(FinalReport.id).in_(found))
+        .order_by(col(FinalReport.recorded_at).desc(), col(FinalReport.id).desc())
+        .limit(SEARCH_LIMIT + 1)
+    )
+    rows = (await session.execute(query)).all()
+    shown = rows[:SEARCH_LIMIT]
+    return FinalReportsFound(
+        reports=[FinalReportSummary.model_validate(row) for row in shown],
+        pattern=PatternView.model_validate(pattern(_facts(shown))),
+        more=len(rows) > SEARCH_LIMIT,
+    )
+
+
+def keys_asked(about: FinalReportSearchIn) -> frozenset[str]:
+    """The keys of a search. A given name narrows: then surname and date of birth alone find nothing."""
+    asked: dict[str, Any] = {"pnc_id": about.pnc_id, "surnames": [about.surname] if about.surname else []}
+    wide = keys_of_subject(**asked, given_names=[], born=about.born)
+    if about.given_names is None:
+        return wide
+    all_keys = keys_of_subject(**asked, given_names=[about.given_names], born=about.born)
+    by_pnc_id = keys_of_subject(pnc_id=about.pnc_id, surnames=[], given_names=[], born=None)
+    return (all_keys - wide) | by_pnc_id
+
+
+def _facts(rows: Iterable[Row[Any]]) -> list[ReportFacts]:
+    return [
+        ReportFacts(
+            case_id=row.of_case,
+            force=row.force,
+            asked_at=row.asked_at,
+            outcome=row.outcome,
+            potential_victims=tuple(
+                keys_of_party(one)
+                for one in ReportDocument.model_validate(row.document).parties
+                if one.role is PartyRole.POTENTIAL_VICTIM
+            ),
+        )
+        for row in rows
+    ]
+
+
+def _reports(actor: Actor) -> Select[Any]:
+    """Reports, each with its case's id for the force that holds the case and for nobody else."""
+    columns = columns_of(FinalReport)
+    own = case((columns.force_id == actor.force_id, columns.case_id), else_=None).label("case_id")
+    return select(*(column for column in columns if column.name != "case_id"), columns.case_id.label("of_case"), own)
+
+
+def _standing(actor: Actor) -> Select[Any]:
+    newer = aliased(FinalReport)
+    superseded = select(col(newer.id)).where(col(newer.supersedes_id) == col(FinalReport.id)).exists()
+    return _reports(actor).where(~superseded)
+
+
+async def _reach_every_force(session: AsyncSession, actor: Actor) -> None:
+    await set_context(session, force_id=actor.force_id, agenda=actor.agenda, national=True)

@@ -1,0 +1,379 @@
+"""Meetings of the forum: who sits, what is on the agenda, who is conflicted (H6.1, H6.2, H6.7)."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import Row, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from app.access.rules import PERMISSIONS, Actor, Permission, known_roles
+from app.access.tables import Agency, CaseGrant, StaffMember
+from app.cases.schemas import Parties, Recorded
+from app.cases.service import must_be_at, note, parties
+from app.cases.tables import Case
+from app.clock import LONDON
+from app.editions import edition
+from app.errors import Conflict, NotFound, NotPermitted, Unprocessable
+from app.forum.rules import Seat, Sitting
+from app.forum.schemas import AgendaIn, AttendanceIn, ConflictIn, MeetingIn, MinutesIn, TakenOffIn
+from app.forum.tables import (
+    AgendaItem,
+    ConflictOfInterest,
+    ForumAttendance,
+    ForumMeeting,
+    ForumMember,
+    ForumMinutes,
+)
+from app.forum.terms import POLICE, Attendance, ItemEnd
+from app.forum.views import AgendaItemView, MeetingSummary, MeetingView, MemberView
+from app.intake.rules import under_age
+from app.process import Stage
+from app.safeguarding.service import act_keys, record_act
+from app.storage.base import columns_of
+
+
+class MeetingNotFound(NotFound):
+    """No such meeting, or not one of yours."""
+
+    code = "meeting_not_found"
+
+    def __init__(self) -> None:
+        super().__init__("No meeting is held under that address, or it is not yours to see.")
+
+
+class ItemNotFound(NotFound):
+    """No such item on that agenda, or not yours to see."""
+
+    code = "item_not_found"
+
+    def __init__(self) -> None:
+        super().__init__("No item is held under that address, or it is not yours to see.")
+
+
+class ItemEnded(Conflict):
+    """The case is no longer on this agenda."""
+
+    code = "item_ended"
+
+
+class AlreadyOnAgenda(Conflict):
+    """The case is on an agenda."""
+
+    code = "already_on_agenda"
+
+
+class OwnConflictOnly(NotPermitted):
+    """A member declares the own conflict; whoever arranges the forum records anybody's."""
+
+    code = "own_conflict_only"
+
+
+async def arrange_meeting(session: AsyncSession, given: MeetingIn, *, actor: Actor, now: datetime) -> UUID:
+    """Arrange a meeting of the force's forum; its chair must be able to decide at a forum."""
+    meeting = ForumMeeting(
+        force_id=actor.serves_force_id,
+        held_on=given.held_on,
+        kind=given.kind,
+        is_marac=given.is_marac,
+        chair_id=given.chair_id,
+        arranged_at=now,
+        arranged_by=actor.staff_id,
+    )
+    chair = await session.get(StaffMember, given.chair_id)
+    if chair is None or not _may_chair(chair):
+        raise Unprocessable("chair_id must name somebody who may chair the forum.", field="chair_id")
+    session.add(meeting)
+    await session.flush()
+    members = dict.fromkeys([given.chair_id, *given.members])
+    await _list_members(session, meeting, members, field="members", actor=actor, now=now)
+    return meeting.id
+
+
+def _may_chair(person: StaffMember) -> bool:
+    return any(Permission.DECIDE_AT_FORUM in PERMISSIONS[role] for role in known_roles(person.roles))
+
+
+async def _list_members(
+    session: AsyncSession, meeting: ForumMeeting, staff_ids: Iterable[UUID], *, field: str, actor: Actor, now: datetime
+) -> None:
+    """List members, each under the agency of the own account: nobody sits for an agency by being typed so."""
+    wanted = set(staff_ids)
+    query = (
+        select(
+            col(StaffMember.id), col(StaffMember.force_id), col(Agency.force_id).label("with_force"), col(Agency.kind)
+        )
+        .outerjoin(Agency, col(Agency.id) == col(StaffMember.agency_id))
+        .where(col(StaffMember.id).in_(wanted), col(StaffMember.active))
+    )
+    found = [row for row in (await session.execute(query)).all() if meeting.force_id in (row.force_id, row.with_force)]
+    if len(found) != len(wanted):
+        raise Unprocessable("Each member must be active staff of this force or of an agency of its forum.", field=field)
+    session.add_all(
+        ForumMember(
+            meeting_id=meeting.id,
+            staff_id=row.id,
+            agency=POLICE if row.force_id else row.kind,
+            listed_at=now,
+            listed_by=actor.staff_id,
+        )
+        for row in found
+    )
+    await session.flush()
+    partners = [row.id for row in found if row.force_id is None]
+    for item in await _open_items(session, meeting.id):
+        _grant(session, partners, item, now=now)
+
+
+def _grant(session: AsyncSession, partners: Iterable[UUID], item: AgendaItem, *, now: datetime) -> None:
+    session.add_all(
+        CaseGrant(staff_id=partner, item_id=item.id, case_id=item.case_id, granted_at=now) for partner in partners
+    )
+
+
+async def _open_items(session: AsyncSession, meeting_id: UUID) -> list[AgendaItem]:
+    query = select(AgendaItem).where(col(AgendaItem.meeting_id) == meeting_id, col(AgendaItem.ended_at).is_(None))
+    return list(await session.scalars(query))
+
+
+async def meeting_at(session: AsyncSession, meeting_id: UUID, *, actor: Actor) -> ForumMeeting:
+    """The meeting, for staff of its force and for its members; for anybody else it is not there."""
+    meeting = await session.get(ForumMeeting, meeting_id)
+    if meeting is None:
+        raise MeetingNotFound
+    if meeting.force_id != actor.force_id and await session.get(ForumMember, (meeting_id, actor.staff_id)) is None:
+        raise MeetingNotFound
+    return meeting
+
+
+async def meetings_of(session: AsyncSession, *, actor: Actor) -> list[MeetingSummary]:
+    """The meetings that a person may see, newest first: those of the own force, or those sat at. At most 200."""
+    query = (
+        select(*columns_of(ForumMeeting)).order_by(col(ForumMeeting.held_on).desc(), col(ForumMeeting.id)).limit(200)
+    )
+    if actor.is_partner:
+        sat_at = select(col(ForumMember.meeting_id)).where(col(ForumMember.staff_id) == actor.staff_id)
+        query = query.where(col(ForumMeeting.id).in_(sat_at))
+    else:
+        query = query.where(col(ForumMeeting.force_id) == actor.force_id)
+    return [MeetingSummary.model_validate(row) for row in (await session.execute(query)).all()]
+
+
+async def read_meeting(session: AsyncSession, meeting_id: UUID, *, actor: Actor) -> MeetingView:
+    """A meeting with its members and the items that row-level security shows to the reader."""
+    meeting = await meeting_at(session, meeting_id, actor=actor)
+    return MeetingView(
+        **MeetingSummary.model_validate(meeting).model_dump(),
+        members=await members_of(session, meeting_id),
+        agenda=await agenda_of(session, meeting_id),
+    )
+
+
+async def members_of(session: AsyncSession, meeting_id: UUID) -> list[MemberView]:
+    """Who sits at a meeting, with the newest attendance."""
+    attendance = await _attendance(session, meeting_id)
+    return [
+        MemberView(staff_id=row.staff_id, name=row.name, agency=row.agency, attendance=attendance.get(row.staff_id))
+        for row in await _members(session, meeting_id)
+    ]
+
+
+async def agenda_of(session: AsyncSession, meeting_id: UUID) -> list[AgendaItemView]:
+    """The items of a meeting, in the order in which they were put on."""
+    query = (
+        select(*columns_of(AgendaItem), col(Case.reference))
+        .join(Case, col(Case.id) == col(AgendaItem.case_id))
+        .where(col(AgendaItem.meeting_id) == meeting_id)
+        .order_by(col(AgendaItem.opened_at), col(AgendaItem.id))
+    )
+    return [AgendaItemView.model_validate(row) for row in (await session.execute(query)).all()]
+
+
+async def _members(session: AsyncSession, meeting_id: UUID) -> Sequence[Row[tuple[UUID, str, str]]]:
+    query = (
+        select(col(ForumMember.staff_id), col(StaffMember.name), col(ForumMember.agency))
+        .join(StaffMember, col(StaffMember.id) == col(ForumMember.staff_id))
+        .where(col(ForumMember.meeting_id) == meeting_id)
+        .order_by(col(ForumMember.agency), col(StaffMember.name))
+    )
+    return (await session.execute(query)).all()
+
+
+async def _attendance(session: AsyncSession, meeting_id: UUID) -> dict[UUID, Attendance]:
+    query = (
+        select(col(ForumAttendance.staff_id), col(ForumAttendance.attendance))
+        .where(col(ForumAttendance.meeting_id) == meeting_id)
+        .order_by(col(ForumAttendance.position))
+    )
+    return {row.staff_id: row.attendance for row in (await session.execute(query)).all()}
+
+
+async def record_attendance(
+    session: AsyncSession, meeting_id: UUID, given: AttendanceIn, *, actor: Actor, now: datetime
+) -> None:
+    """Keep who is there; whoever is not listed yet is listed, and sees the open items from then on."""
+    meeting = await meeting_at(session, meeting_id, actor=actor)
+    listed = {row.staff_id for row in await _members(session, meeting_id)}
+    unlisted = {one.staff_id for one in given.members} - listed
+    if unlisted:
+        await _list_members(session, meeting, unlisted, field="members", actor=actor, now=now)
+    for one in given.members:
+        session.add(
+            ForumAttendance(
+                meeting_id=meeting_id,
+                staff_id=one.staff_id,
+                attendance=one.attendance,
+                recorded_at=now,
+                recorded_by=actor.staff_id,
+            )
+        )
+        await session.flush()  # one by one: the order in which they were given is the order that counts
+
+
+async def put_on_agenda(
+    session: AsyncSession, case: Case, given: AgendaIn, *, meeting_id: UUID, actor: Actor, now: datetime
+) -> Recorded:
+    """Put a case that waits for the forum on the agenda; the meeting's partners see it until the item ends."""
+    must_be_at(case, Stage.FORUM)
+    meeting = await meeting_at(session, meeting_id, actor=actor)
+    if await open_item_of(session, case.id) is not None:
+        raise AlreadyOnAgenda("The case is on an agenda already. Take it off there first, or decide it there.")
+    item = AgendaItem(
+        case_id=case.id,
+        force_id=case.force_id,
+        meeting_id=meeting_id,
+        opened_at=now,
+        opened_by=actor.staff_id,
+    )
+    session.add(item)
+    await session.flush()
+    members = await _members(session, meeting_id)
+    accounts = select(col(StaffMember.id)).where(
+        col(StaffMember.id).in_([row.staff_id for row in members]), col(StaffMember.agency_id).is_not(None)
+    )
+    _grant(session, await session.scalars(accounts), item, now=now)
+    sentence = f"Put on the agenda of the forum of {meeting.held_on:%-d %B %Y}."
+    await note(session, case, "on_agenda", sentence, by=actor, now=now, about_id=item.id)
+    return Recorded(item.id)
+
+
+async def open_item_of(session: AsyncSession, case_id: UUID) -> AgendaItem | None:
+    """The agenda item on which a case waits, if there is one."""
+    query = select(AgendaItem).where(col(AgendaItem.case_id) == case_id, col(AgendaItem.ended_at).is_(None))
+    return (await session.scalars(query)).one_or_none()
+
+
+async def case_of_item(session: AsyncSession, meeting_id: UUID, item_id: UUID, *, actor: Actor) -> UUID:
+    """The case that an item is about, for whoever may see both the meeting and the item."""
+    await meeting_at(session, meeting_id, actor=actor)
+    query = select(col(AgendaItem.case_id)).where(
+        col(AgendaItem.id) == item_id, col(AgendaItem.meeting_id) == meeting_id
+    )
+    case_id = (await session.scalars(query)).one_or_none()
+    if case_id is None:
+        raise ItemNotFound
+    return case_id
+
+
+async def open_item(session: AsyncSession, item_id: UUID) -> AgendaItem:
+    """The item, if it is still open."""
+    item = await session.get_one(AgendaItem, item_id)
+    if item.ended_at is not None:
+        raise ItemEnded("The item has ended: the case was decided or taken off this agenda.")
+    return item
+
+
+async def take_off_agenda(
+    session: AsyncSession, case: Case, given: TakenOffIn, *, item_id: UUID, actor: Actor, now: datetime
+) -> Recorded:
+    """Take a case off an agenda undecided; partners no longer see it."""
+    item = await open_item(session, item_id)
+    await end_item(session, item, ItemEnd.TAKEN_OFF, now=now)
+    sentence = f"Taken off the agenda: {given.reason}"
+    await note(session, case, "off_agenda", sentence, by=actor, now=now, about_id=item.id)
+    return Recorded(item.id)
+
+
+async def leave_agenda(session: AsyncSession, case_id: UUID, *, now: datetime) -> None:
+    """Take a case off whatever agenda it waits on, because it ended otherwise (withdrawn, not completed ...)."""
+    item = await open_item_of(session, case_id)
+    if item is not None:
+        await end_item(session, item, ItemEnd.TAKEN_OFF, now=now)
+
+
+async def end_item(session: AsyncSession, item: AgendaItem, because: ItemEnd, *, now: datetime) -> None:
+    """End an item, and with it what partners see of the case through it."""
+    item.ended_at, item.ended_because = now, because
+    await _end_grants(session, item.id, now=now)
+
+
+async def _end_grants(session: AsyncSession, item_id: UUID, *, now: datetime, of: UUID | None = None) -> None:
+    ended = update(CaseGrant).where(col(CaseGrant.item_id) == item_id, col(CaseGrant.ended_at).is_(None))
+    if of is not None:
+        ended = ended.where(col(CaseGrant.staff_id) == of)
+    await session.execute(ended.values(ended_at=now))
+
+
+async def declare_conflict(
+    session: AsyncSession, case: Case, given: ConflictIn, *, item_id: UUID, actor: Actor, now: datetime
+) -> Recorded:
+    """Keep a conflict of interest: the member leaves the item, and a partner no longer sees its case (H6.2)."""
+    if given.staff_id != actor.staff_id and not actor.may(Permission.ARRANGE_FORUM):
+        raise OwnConflictOnly("Declare your own conflict; the chair or a supervisor records another member's.")
+    item = await session.get_one(AgendaItem, item_id)
+    if await session.get(ForumMember, (item.meeting_id, given.staff_id)) is None:
+        raise Unprocessable("staff_id must name a member of this meeting.", field="staff_id")
+    row = ConflictOfInterest(
+        **act_keys(case, actor=actor, now=now, occurred_at=given.occurred_at),
+        item_id=item_id,
+        staff_id=given.staff_id,
+        reason=given.reason,
+    )
+    sentence = "A member of the forum has a conflict of interest and left the item."
+    done = await record_act(session, case, row, "conflict_of_interest", sentence, actor=actor, now=now)
+    await _end_grants(session, item_id, now=now, of=given.staff_id)
+    return done
+
+
+async def write_minutes(
+    session: AsyncSession, case: Case, given: MinutesIn, *, item_id: UUID, actor: Actor, now: datetime
+) -> Recorded:
+    """Keep the minutes of an item (H6.2)."""
+    row = ForumMinutes(
+        **act_keys(case, actor=actor, now=now, occurred_at=given.occurred_at), item_id=item_id, minutes=given.minutes
+    )
+    return await record_act(session, case, row, "forum_minutes", "The item was minuted.", actor=actor, now=now)
+
+
+async def sitting_on(session: AsyncSession, item: AgendaItem, case: Case, *, now: datetime) -> Sitting:
+    """The meeting as it sits on one item: the quorum that this case needs, and who counts towards it (H6.1)."""
+    meeting = await session.get_one(ForumMeeting, item.meeting_id)
+    attendance = await _attendance(session, meeting.id)
+    conflicted = set(
+        await session.scalars(
+            select(col(ConflictOfInterest.staff_id)).where(col(ConflictOfInterest.item_id) == item.id)
+        )
+    )
+    affected = children_affected(await parties(session, case.id), case, now=now)
+    return Sitting(
+        required=edition(case.edition).quorum(children_affected=affected),
+        seats=tuple(
+            Seat(
+                row.staff_id,
+                row.agency,
+                present=attendance.get(row.staff_id) is Attendance.PRESENT,
+                conflicted=row.staff_id in conflicted,
+            )
+            for row in await _members(session, meeting.id)
+        ),
+        chair_id=meeting.chair_id,
+        held_on=meeting.held_on,
+    )
+
+
+def children_affected(known: Parties, case: Case, *, now: datetime) -> bool:
+    """Whether a child is a party, or a party is under the edition's age of a child (H2.9, H6.1)."""
+    births = [party.person.born for party in known.everyone]
+    today = now.astimezone(LONDON).date()
+    return bool(known.children) or under_age(births, edition=edition(case.edition), today=today)

@@ -1,0 +1,1 @@
+"""Stage 4: the full risk assessment of each potential victim (H5.2)."""

@@ -1,0 +1,40 @@
+"""Accounts and agencies of a force. An administrator sees no case."""
+
+from typing import Annotated
+
+from fastapi import APIRouter
+
+from app.access import administration
+from app.access.rules import Permission
+from app.access.schemas import AgencyIn, AgencyView, StaffChangeIn, StaffIn, StaffView
+from app.cases.service import known_id
+from app.doors import Door, requires
+from app.evidence.tables import Category
+from app.routes.errors import ERRORS_OF_ACT
+from app.routes.reading import StrictRoute
+
+router = APIRouter(prefix="/v1", tags=["administration"], route_class=StrictRoute)
+
+Administrator = Annotated[Door, requires(Permission.ADMINISTER)]
+
+
+@router.post("/agencies", status_code=201, responses=ERRORS_OF_ACT)
+async def add_agency(body: AgencyIn, door: Administrator) -> AgencyView:
+    """Add an agency that sits on the force's forum."""
+    await door.log(Category.COLLECTION)
+    return await administration.add_agency(door.session, body, actor=door.actor)
+
+
+@router.post("/staff", status_code=201, responses=ERRORS_OF_ACT)
+async def add_staff(body: StaffIn, door: Administrator) -> StaffView:
+    """Add an account of the own force, or of an agency that sits with it."""
+    await door.log(Category.COLLECTION)
+    return await administration.add_staff(door.session, body, actor=door.actor)
+
+
+@router.put("/staff/{staff_id}", responses=ERRORS_OF_ACT)
+async def change_staff(staff_id: str, body: StaffChangeIn, door: Administrator) -> StaffView:
+    """Change what an account may do; it holds from the next request on."""
+    await door.log(Category.ALTERATION)
+    known = known_id(staff_id, administration.StaffNotFound())
+    return await administration.change_staff(door.session, known, body, actor=door.actor)

@@ -1,0 +1,131 @@
+"""The schema holds what the code says: migrations agree, enums are checked, rows are out of reach, records are kept."""
+
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+from psycopg import errors
+from sqlalchemy import Enum
+from sqlmodel import SQLModel
+
+import app.tables  # noqa: F401 - fills the metadata
+from app.storage.embedded import EmbeddedServer
+from app.storage.engine import DatabaseRole
+from app.storage.migrations import bootstrap, conninfo, downgrade, drift, upgrade
+from tests.steps import intake
+from tests.world import OTHER, OWN, World
+
+TABLES = SQLModel.metadata.tables
+OF_A_CASE = sorted(
+    name for name, table in TABLES.items() if {"case_id", "force_id"} <= set(table.c.keys()) and name != "access_log"
+)
+
+
+@pytest.fixture
+def empty(postgres: EmbeddedServer) -> Iterator[str]:
+    """The URL of a database without tables."""
+    with psycopg.connect(conninfo(postgres.url("postgres", "postgres")), autocommit=True) as connection:
+        connection.execute("CREATE DATABASE empty_one")
+        yield postgres.url("postgres", "empty_one")
+        connection.execute("DROP DATABASE empty_one WITH (FORCE)")
+
+
+def test_migrations_go_up_agree_with_the_tables_go_down_and_up_again(empty: str) -> None:
+    bootstrap(empty)
+    upgrade(empty)
+    drift(empty)
+    downgrade(empty, "base")
+    with psycopg.connect(conninfo(empty)) as connection:
+        left = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
+    assert left == [("alembic_version",)]
+    upgrade(empty)
+    drift(empty)
+
+
+async def test_every_enum_is_a_check_in_the_database_with_the_same_values(world: World) -> None:
+    checks = {
+        row["conname"]: row["definition"]
+        for row in world.rows("SELECT conname, pg_get_constraintdef(oid) AS definition FROM pg_constraint")
+    }
+    seen = 0
+    for name, table in TABLES.items():
+        for column in table.c:
+            if isinstance(column.type, Enum):
+                definition = checks[f"ck_{name}_{column.type.name}"]
+                values = {part.split("'")[1] for part in definition.split("::")[:-1] if "'" in part}
+                assert values == set(column.type.enums), f"{name}.{column.name}"
+                seen += 1
+    assert seen > 15
+
+
+async def test_every_row_of_a_case_is_under_row_level_security_that_binds_its_owner_too(world: World) -> None:
+    secured = {
+        row["relname"]
+        for row in world.rows("SELECT relname FROM pg_class WHERE relrowsecurity AND relforcerowsecurity")
+    }
+    assert set(OF_A_CASE) | {"application"} <= secured
+    policies = {
+        (row["tablename"], row["policyname"]) for row in world.rows("SELECT tablename, policyname FROM pg_policies")
+    }
+    for table in OF_A_CASE:
+        assert {(table, "reach_read"), (table, "reach_insert"), (table, "reach_update")} <= policies
+
+
+async def test_every_row_of_a_case_follows_it_to_another_force(world: World) -> None:
+    keys = {
+        row["t"]
+        for row in world.rows(
+            "SELECT conrelid::regclass::text AS t FROM pg_constraint WHERE contype = 'f' "
+            "AND confrelid = 'application'::regclass AND confupdtype = 'c' AND array_length(conkey, 1) = 2"
+        )
+    }
+    assert keys == set(OF_A_CASE)
+
+
+async def test_no_role_of_the_service_is_a_superuser_or_bypasses_row_level_security(world: World) -> None:
+    names = tuple(role.value for role in DatabaseRole)
+    roles = world.rows("SELECT rolname, rolsuper, rolbypassrls FROM pg_roles WHERE rolname = ANY(%s)", list(names))
+    assert {row["rolname"] for row in roles} == set(names)
+    assert not any(row["rolsuper"] or row["rolbypassrls"] for row in roles)
+
+
+async def test_without_a_context_the_api_role_sees_no_case_and_with_one_its_own_force_only(world: World) -> None:
+    case = await intake.opened(world)
+    with psycopg.connect(conninfo(world.url), options=f"-c role={DatabaseRole.APP.value}") as connection:
+        for context, expected in (("", []), (OTHER, []), (OWN, [case])):
+            connection.execute("SELECT set_config('app.force_id', %s, true)", [context])
+            for table in ("application", "party", "person", "clock", "event"):
+                column = "id" if table == "application" else "case_id"
+                found = connection.execute(f"SELECT DISTINCT {column}::text FROM {table}".encode()).fetchall()
+                assert [row[0] for row in found] == expected, (table, context)
+
+
+async def test_the_api_role_changes_no_record_and_reads_no_log(world: World) -> None:
+    await intake.opened(world)
+    for statement in (
+        "UPDATE event SET sentence = 'x'",
+        "DELETE FROM event",
+        "UPDATE initial_contact SET why = 'x'",
+        "DELETE FROM application",
+        "DELETE FROM person",
+        "UPDATE access_log SET action = 'x'",
+        "SELECT * FROM access_log",
+    ):
+        with (
+            psycopg.connect(conninfo(world.url), options=f"-c role={DatabaseRole.APP.value}") as connection,
+            pytest.raises(errors.InsufficientPrivilege),
+        ):
+            connection.execute(statement.encode())
+
+
+async def test_not_even_a_superuser_edits_the_log_or_the_timeline_by_mistake(world: World) -> None:
+    await intake.opened(world)
+    for statement in (
+        "UPDATE event SET sentence = 'x'",
+        "DELETE FROM event",
+        "TRUNCATE event",
+        "UPDATE access_log SET action = 'x'",
+        "DELETE FROM access_log",
+    ):
+        with pytest.raises(errors.RestrictViolation, match="kept as it was written"):
+            world.execute(statement)
