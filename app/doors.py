@@ -255,6 +255,16 @@ def fingerprint(path: str, body: BaseModel) -> str:
     return hashlib.sha256(canonical).hexdigest()
 
 
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        pattern=r"^[A-Za-z0-9_-]{8,200}$",
+        description="Chosen by the client, new for each new request; the same key and body are answered once.",
+    ),
+]
+CaseId = Annotated[str, Path(description="The id of the case.", examples=["5f0c6f5e-0f6c-4c55-9f0f-3c3b7a1f7f10"])]
+
+
 @dataclass(frozen=True)
 class _Requires:
     """A dependency that carries its permission where a test can see it."""
@@ -274,7 +284,7 @@ class _Requirement(_Requires):
         response: Response,
         db: SessionDep,
         person: ActorDep,
-        idempotency_key: Annotated[str | None, Header(min_length=8, max_length=200)] = None,
+        idempotency_key: IdempotencyKey = None,
     ) -> Door:
         self.admit(person)
         request.state.action = self.permission.value
@@ -318,9 +328,6 @@ class _CaseRequirement(_Requires):
         )
 
 
-CaseId = Annotated[str, Path(description="The id of the case.", examples=["5f0c6f5e-0f6c-4c55-9f0f-3c3b7a1f7f10"])]
-
-
 class _Reads(_CaseRequirement):
     async def __call__(
         self,
@@ -341,7 +348,7 @@ class _Records(_CaseRequirement):
         db: SessionDep,
         person: ActorDep,
         case_id: CaseId,
-        idempotency_key: Annotated[str | None, Header(min_length=8, max_length=200)] = None,
+        idempotency_key: IdempotencyKey = None,
     ) -> CaseDoor:
         door = await self._enter(request, response, db, person, case_id)
         door.idempotency_key = idempotency_key
@@ -356,7 +363,7 @@ class _Decides(_CaseRequirement):
         db: SessionDep,
         person: ActorDep,
         case_id: CaseId,
-        idempotency_key: Annotated[str | None, Header(min_length=8, max_length=200)] = None,
+        idempotency_key: IdempotencyKey = None,
         if_match: Annotated[str | None, Header(description="The version of the case file read.")] = None,
     ) -> CaseDoor:
         door = await self._enter(request, response, db, person, case_id)

@@ -3,13 +3,25 @@
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from app.access.tokens import KeyStore, TokenReader
 from app.logs import configure
-from app.routes import administration, alerts, cases, health, intake, safeguarding
+from app.routes import (
+    administration,
+    alerts,
+    cases,
+    categorisation,
+    forum,
+    forum_authority,
+    health,
+    intake,
+    safeguarding,
+)
 from app.routes.errors import handle_errors
 from app.routes.tracing import Tracing
 from app.settings import Settings, settings
@@ -29,6 +41,9 @@ ROUTERS = (
     cases.router,
     cases.people,
     intake.router,
+    categorisation.router,
+    forum.router,
+    forum_authority.router,
     safeguarding.router,
     alerts.router,
     administration.router,
@@ -54,8 +69,16 @@ def token_reader(chosen: Settings) -> TokenReader:
     )
 
 
+@dataclass(frozen=True)
+class Held:
+    """What the service holds open while it runs."""
+
+    sessions: async_sessionmaker[AsyncSession]
+    tokens: TokenReader
+
+
 @asynccontextmanager
-async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+async def _from_settings() -> AsyncIterator[Held]:
     chosen = settings()
     if chosen.database_url is None:
         raise RuntimeError("Set DATABASE_URL, or start with `make run`, which brings a database.")
@@ -65,24 +88,33 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         pool_size=chosen.pool_size,
         pool_timeout=chosen.pool_timeout_seconds,
     )
-    app.state.sessions = sessions(engine)
-    app.state.tokens = token_reader(chosen)
-    yield
+    yield Held(sessions(engine), token_reader(chosen))
     await engine.dispose()
 
 
-def create_app() -> FastAPI:
-    """The service, ready to be served."""
+def create_app(held: Held | None = None) -> FastAPI:
+    """The service, ready to be served: over what it is given, or over what the settings name."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        if held is not None:
+            yield
+            return
+        async with _from_settings() as opened:
+            _hold(app, opened)
+            yield
+
     configure(settings().log_level)
-    app = FastAPI(
-        title="Clare's Law disclosure service",
-        version="0.1.0",
-        description=_ABOUT,
-        lifespan=_lifespan,
-    )
+    app = FastAPI(title="Clare's Law disclosure service", version="0.1.0", description=_ABOUT, lifespan=lifespan)
+    if held is not None:
+        _hold(app, held)
     handle_errors(app)
     for router in ROUTERS:
         app.include_router(router)
     app.state.doors = doors()
     app.add_middleware(Tracing)
     return app
+
+
+def _hold(app: FastAPI, held: Held) -> None:
+    app.state.sessions, app.state.tokens = held.sessions, held.tokens

@@ -1,9 +1,12 @@
 """Putting a case where a test needs it, past the doors: only for tests of one stage, never in a journey."""
 
-from uuid import UUID
+from typing import Any
+from uuid import UUID, uuid4
+
+from psycopg.types.json import Jsonb
 
 from app.process import Stage
-from tests.world import World
+from tests.world import STAFF, World
 
 
 def place_at(world: World, case_id: str | UUID, stage: Stage) -> None:
@@ -20,3 +23,90 @@ def version_of(world: World, case_id: str | UUID) -> dict[str, str]:
     """If-Match for a decision on the case as it stands."""
     found = world.rows("SELECT version FROM application WHERE id = %s", str(case_id))
     return {"If-Match": f'"{found[0]["version"]}"'}
+
+
+def insert(world: World, table: str, **values: Any) -> str:
+    """Put one row in and give its id; dictionaries go in as JSON."""
+    values = {"id": str(uuid4()), **values}
+    names, marks = ", ".join(values), ", ".join(["%s"] * len(values))
+    kept = [Jsonb(value) if isinstance(value, dict) else value for value in values.values()]
+    world.execute(f"INSERT INTO {table} ({names}) VALUES ({marks})", *kept)
+    return str(values["id"])
+
+
+def forum_decision(
+    world: World,
+    case_id: str,
+    victim: str,
+    *,
+    disclose: bool,
+    recipient: str | None = None,
+    confirmed: bool = True,
+    **changed: Any,
+) -> str:
+    """A decision of the forum as if it had sat, and the case at the stage after it; the decision's id.
+
+    Checks that keep an unfinished decision out of the database are lifted, so that one can be put in.
+    """
+    world.execute("ALTER TABLE forum_decision DROP CONSTRAINT IF EXISTS ck_forum_decision_disclosure_is_whole")
+    force = world.rows("SELECT force_id FROM application WHERE id = %s", case_id)[0]["force_id"]
+    keys = {"case_id": case_id, "force_id": force}
+    act = {**keys, "occurred_at": world.now, "recorded_at": world.now, "recorded_by": STAFF["chair"].id}
+    by = STAFF["chair"].id
+    meeting = insert(
+        world,
+        "forum_meeting",
+        force_id=force,
+        held_on=world.now.date(),
+        kind="scheduled",
+        is_marac=True,
+        chair_id=by,
+        arranged_at=world.now,
+        arranged_by=by,
+    )
+    item = insert(
+        world,
+        "agenda_item",
+        **keys,
+        meeting_id=meeting,
+        opened_at=world.now,
+        opened_by=by,
+        ended_at=world.now,
+        ended_because="decided",
+    )
+    about = {"item_id": item, "potential_victim_id": victim}
+    conclusion = insert(world, "police_conclusion", **act, **about, necessary=True, reasons="She is at risk.")
+    where = {
+        "agency": "police",
+        "person": "Officer",
+        "in_person": True,
+        "not_in_person_because": None,
+        "place": "Surgery",
+        "time": "Noon",
+    }
+    whole = {
+        "pressing_need": "He has begun to threaten her.",
+        "proportionate": "Weighed against his private life.",
+        "what": "The convictions for assault.",
+        "recipient_id": recipient,
+        "delivery": where,
+    }
+    row = {
+        **act,
+        **about,
+        "category": "concern" if disclose else "no_concern",
+        "police_conclusion_id": conclusion,
+        "police_conclude_necessary": disclose,
+        "disclose": disclose,
+        "reasons": "As minuted.",
+        "subject_to_be_told": False,
+        "further_safeguarding": "The plan is kept under review.",
+        "offender_management": {"already_managed": None},
+        **(whole if disclose else {}),
+        **changed,
+    }
+    decision = insert(world, "forum_decision", **row)
+    if not disclose and confirmed:
+        insert(world, "decision_confirmation", **act, decision_id=decision, verdict="confirm", reasons="Agreed.")
+    place_at(world, case_id, Stage.DISCLOSURE)
+    return decision

@@ -20,7 +20,7 @@ from app.access.tables import Agency, Force, Installation, StaffMember
 from app.access.tokens import DemonstrationIssuer, KeyStore, TokenReader
 from app.deadlines.alerts import sweep
 from app.deadlines.service import seed_calendars
-from app.main import DEMONSTRATION_AUDIENCE, DEMONSTRATION_ISSUER, create_app
+from app.main import DEMONSTRATION_AUDIENCE, DEMONSTRATION_ISSUER, Held, create_app
 from app.settings import settings
 from app.storage.engine import DatabaseRole, engine_for, sessions
 from app.storage.migrations import conninfo
@@ -220,6 +220,12 @@ class World:
         return swept
 
 
+def reader_of(issuer: DemonstrationIssuer) -> TokenReader:
+    """The guard that knows an issuer's keys as they are published."""
+    keys = KeyStore.from_jwks(json.loads(json.dumps(issuer.jwks())))
+    return TokenReader(DEMONSTRATION_ISSUER, DEMONSTRATION_AUDIENCE, keys)
+
+
 @asynccontextmanager
 async def open_world(url: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
     """The service over a database, answering in this process."""
@@ -228,12 +234,8 @@ async def open_world(url: str, folder: Path, monkeypatch: pytest.MonkeyPatch) ->
     clock_file.write_text(START.isoformat())
     monkeypatch.setenv("CLARES_LAW_CLOCK", str(clock_file))
     settings.cache_clear()
-    app = create_app()
     engine = engine_for(url, DatabaseRole.APP, pool_size=5)
-    app.state.sessions = sessions(engine)
-    app.state.tokens = TokenReader(
-        DEMONSTRATION_ISSUER, DEMONSTRATION_AUDIENCE, KeyStore.from_jwks(json.loads(json.dumps(issuer.jwks())))
-    )
+    app = create_app(Held(sessions(engine), reader_of(issuer)))
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://clares-law.test") as http:
         yield World(url, http, issuer, clock_file)

@@ -25,6 +25,8 @@ from app.people.tables import SafeContact
 from app.safeguarding.service import act_keys, open_duties
 from app.safeguarding.tables import DutyKind
 
+_AS_JSON = {"reconsideration", "offender_manager_consultation"}
+
 
 async def recipient_facts(
     session: AsyncSession, case: Case, given: ToRecipient, *, safe_contact: str | None = None
@@ -86,9 +88,8 @@ async def clear_delivery(
     )
     row = DeliveryClearance(
         **act_keys(case, actor=actor, now=now, occurred_at=None),
-        **given.model_dump(exclude={"reconsideration", "offender_manager_consultation"}),
-        reconsideration=given.reconsideration and given.reconsideration.model_dump(mode="json"),
-        offender_manager_consultation=consulted and consulted.model_dump(mode="json"),
+        **given.model_dump(exclude=_AS_JSON),
+        **given.model_dump(include=_AS_JSON, mode="json"),
     )
     session.add(row)
     await session.flush()

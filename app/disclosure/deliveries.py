@@ -2,7 +2,6 @@
 
 import hashlib
 from datetime import datetime
-from uuid import UUID
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -11,7 +10,7 @@ from sqlmodel import col
 from app.access.rules import Actor
 from app.cases.rules import happened_at
 from app.cases.schemas import Recorded
-from app.cases.service import must_be_party
+from app.cases.service import known_id, must_be_party
 from app.cases.tables import Case, PartyRole
 from app.deadlines.service import open_due_at
 from app.disclosure.clearance import must_be_staff, readiness, recipient_facts
@@ -46,6 +45,9 @@ class DisclosureNotFound(NotFound):
     """No such record in this case."""
 
     code = "disclosure_not_found"
+
+    def __init__(self) -> None:
+        super().__init__("No such record of a disclosure is held in this case.")
 
 
 async def record_disclosure(
@@ -174,13 +176,10 @@ async def _used_already(session: AsyncSession, given: DisclosureIn) -> bool:
 
 async def verbatim(session: AsyncSession, case: Case, disclosure_id: str) -> VerbatimView:
     """The whole record with its words, as they were said."""
-    try:
-        known = UUID(disclosure_id)
-    except ValueError:
-        raise DisclosureNotFound("No such record of a disclosure is held in this case.") from None
     columns = columns_of(Disclosure)
+    known = known_id(disclosure_id, DisclosureNotFound())
     query = select(*columns).where(columns.case_id == case.id, columns.id == known)
     row = (await session.execute(query)).one_or_none()
     if row is None:
-        raise DisclosureNotFound("No such record of a disclosure is held in this case.")
+        raise DisclosureNotFound
     return VerbatimView.model_validate(row)

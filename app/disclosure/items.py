@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from sqlalchemy import select
@@ -13,7 +13,7 @@ from sqlmodel import col
 from app.access.rules import Actor
 from app.cases.rules import same_person
 from app.cases.schemas import Recorded
-from app.cases.service import note
+from app.cases.service import known_id, note
 from app.cases.tables import Case
 from app.convictions.rehabilitation import Spent, SpentOn, is_spent, rehabilitation
 from app.convictions.schemas import ProceedingIn
@@ -25,14 +25,20 @@ from app.disclosure.terms import Handling, ItemKind
 from app.editions import edition
 from app.editions.terms import SpentRule
 from app.errors import NotFound, Obstacle, Unprocessable, refuse_if
+from app.people.schemas import View
 from app.safeguarding.service import act_keys, record_act
-from app.storage.base import columns_of
+from app.storage.base import CaseRow, columns_of
+
+V = TypeVar("V", bound=View)
 
 
 class ItemNotFound(NotFound):
     """No such item in this case."""
 
     code = "item_not_found"
+
+    def __init__(self) -> None:
+        super().__init__("No such item is held in this case; /items lists them.")
 
 
 class NoSuchItem(Unprocessable):
@@ -160,15 +166,23 @@ def _view(record: _Record, item: Any, *, now: datetime) -> ItemView:
     )
 
 
-async def _item(session: AsyncSession, case: Case, item_id: UUID) -> Item:
-    item = await session.get(Item, item_id)
+async def _item(session: AsyncSession, case: Case, item_id: str) -> Item:
+    item = await session.get(Item, known_id(item_id, ItemNotFound()))
     if item is None or item.case_id != case.id:
-        raise ItemNotFound("No such item is held in this case; /items lists them.")
+        raise ItemNotFound
     return item
 
 
+async def of_item(session: AsyncSession, case: Case, item_id: str, table: type[CaseRow], view: type[V]) -> list[V]:
+    """The agreements or authorities of one item, oldest first."""
+    item = await _item(session, case, item_id)
+    columns = columns_of(table)
+    query = select(*columns).where(columns.item_id == item.id).order_by(columns.recorded_at, columns.id)
+    return [view.model_validate(row) for row in (await session.execute(query)).all()]
+
+
 async def record_agreement(
-    session: AsyncSession, case: Case, item_id: UUID, given: AgreementIn, *, actor: Actor, now: datetime
+    session: AsyncSession, case: Case, given: AgreementIn, *, actor: Actor, now: datetime, item_id: str
 ) -> Recorded:
     """Keep the owner's agreement that an item is told, as it is worded (H7.8)."""
     item = await _item(session, case, item_id)
@@ -182,7 +196,7 @@ async def record_agreement(
 
 
 async def authorise_spent(
-    session: AsyncSession, case: Case, item_id: UUID, given: SpentAuthorisationIn, *, actor: Actor, now: datetime
+    session: AsyncSession, case: Case, given: SpentAuthorisationIn, *, actor: Actor, now: datetime, item_id: str
 ) -> Recorded:
     """A supervisor, who did not prepare it, authorises on legal advice that a spent item is told (H7.3)."""
     item = await _item(session, case, item_id)

@@ -145,15 +145,14 @@ class ToldFirstIn(Form):
 
     def told_first(self) -> rules.ToldFirst:
         """As the rules ask for it."""
-        again = self.reconsideration
-        return rules.ToldFirst(
-            frozenset(self.warnings_given),
-            self.undertaking,
-            again
-            and rules.Reconsideration(
-                again.plan_effective_without_disclosure, again.could_be_improved, again.disclosure_needed_for_safety
-            ),
-        )
+        again = None
+        if self.reconsideration is not None:
+            again = rules.Reconsideration(
+                self.reconsideration.plan_effective_without_disclosure,
+                self.reconsideration.could_be_improved,
+                self.reconsideration.disclosure_needed_for_safety,
+            )
+        return rules.ToldFirst(frozenset(self.warnings_given), self.undertaking, again)
 
 
 class ConsultationIn(Form):

@@ -1,8 +1,7 @@
 """How stage 7 ends for each potential victim and for the case; postponement and non-completion (H7.6, H7.7, H9.1)."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping
 from datetime import date, datetime
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Row, func, select
@@ -58,7 +57,7 @@ class NothingOwed(Conflict):
     code = "nothing_owed"
 
 
-async def applicant_of(session: AsyncSession, case_id: UUID) -> Row[Any] | None:
+async def applicant_of(session: AsyncSession, case_id: UUID) -> Row[UUID, PartyRole] | None:
     """The applicant's id and part, where somebody asked."""
     query = select(col(Party.id), col(Party.role)).where(col(Party.case_id) == case_id, col(Party.is_applicant))
     return (await session.execute(query)).one_or_none()
@@ -106,7 +105,7 @@ async def _delivered(session: AsyncSession, case_id: UUID) -> dict[UUID, Conclus
 
 
 async def _not_disclosed(
-    session: AsyncSession, case: Case, decided: dict[UUID, StandingDecision]
+    session: AsyncSession, case: Case, decided: Mapping[UUID, StandingDecision]
 ) -> dict[UUID, Conclusion]:
     applicant = await applicant_of(session, case.id)
     elsewhere = applicant is not None and await disclosed_elsewhere(session, case, but=applicant.id)
@@ -131,9 +130,13 @@ async def _not_disclosed(
 
 async def _not_completed(session: AsyncSession, case_id: UUID) -> dict[UUID, Conclusion]:
     query = select(col(NonCompletion.potential_victim_id), col(NonCompletion.occurred_at)).where(
-        col(NonCompletion.case_id) == case_id, col(NonCompletion.potential_victim_id).is_not(None)
+        col(NonCompletion.case_id) == case_id
     )
-    return {victim: Conclusion(ConcludedAs.NOT_COMPLETED, at) for victim, at in (await session.execute(query)).all()}
+    return {
+        victim: Conclusion(ConcludedAs.NOT_COMPLETED, at)
+        for victim, at in (await session.execute(query)).all()
+        if victim is not None
+    }
 
 
 async def facts(session: AsyncSession, case: Case) -> DisclosureFacts:
@@ -174,14 +177,23 @@ async def conclude_if_whole(session: AsyncSession, case: Case, *, actor: Actor, 
     The clock does not wait for the neutral words, nor for the forum to review an emergency delivery.
     """
     state = await facts(session, case)
-    if state.unconcluded:
-        return
-    await _settle_clock(session, case, list(state.conclusions.values()), now=now)
+    await _settle_clock(session, case, state, now=now)
     if case.stage is Stage.DISCLOSURE and not obstacles_to_concluding(state):
         await _conclude(session, case, state, actor=actor, now=now)
 
 
-async def _settle_clock(session: AsyncSession, case: Case, ended: Sequence[Conclusion], *, now: datetime) -> None:
+async def _settle_clock(session: AsyncSession, case: Case, state: DisclosureFacts, *, now: datetime) -> None:
+    """Meet or end the whole-case clock once it has ended for everybody.
+
+    Under the right to know a confirmed decision not to disclose meets it, recorded for finding or not yet (H9.1).
+    """
+    ended = list(state.conclusions.values())
+    decided = await standing_decisions(session, case.id) if case.route is Route.RIGHT_TO_KNOW else {}
+    for victim in state.unconcluded:
+        decision = decided.get(victim)
+        if decision is None or decision.disclose or decision.confirmed_at is None:
+            return
+        ended.append(Conclusion(ConcludedAs.RECORDED, decision.confirmed_at))
     last = max(conclusion.at for conclusion in ended)
     if whole_case_met(ended):
         await meet(session, case.id, ClockKind.WHOLE_CASE, done_at=last, now=now)
@@ -189,12 +201,9 @@ async def _settle_clock(session: AsyncSession, case: Case, ended: Sequence[Concl
         await end(session, case.id, EndedBecause.NON_COMPLETION, ClockKind.WHOLE_CASE, ended_at=last)
 
 
-async def _conclude(
-    session: AsyncSession, case: Case, state: DisclosureFacts, *, actor: Actor, now: datetime
-) -> None:
-    ended = list(state.conclusions.values())
-    await _settle_clock(session, case, ended, now=now)
-    how = outcome(ended)
+async def _conclude(session: AsyncSession, case: Case, state: DisclosureFacts, *, actor: Actor, now: datetime) -> None:
+    await _settle_clock(session, case, state, now=now)
+    how = outcome(state.conclusions.values())
     sentence = f"Concluded for every potential victim: {how.replace('_', ' ')}. The final report is next."
     await advance(session, case, Move.CONCLUDED, by=actor, now=now, sentence=sentence, outcome=how)
 

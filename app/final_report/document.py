@@ -27,6 +27,7 @@ from app.final_report.schemas import (
     ReportedRequest,
 )
 from app.intake.tables import InitialContact
+from app.people.schemas import AliasView
 from app.process import TRANSITIONS, Stage
 from app.storage.base import columns_of
 from app.timeline.tables import Event
@@ -151,7 +152,7 @@ async def _ended_at(session: AsyncSession, case_id: UUID) -> datetime | None:
 
 def keys_of_party(party: ReportedParty) -> frozenset[str]:
     """The keys by which a party of a report meets the same person in another."""
-    named = [party, *party.aliases]
+    named: list[ReportedParty | AliasView] = [party, *party.aliases]
     return keys_of_subject(
         pnc_id=party.pnc_id,
         surnames=[one.surname for one in named if one.surname],

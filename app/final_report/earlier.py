@@ -50,7 +50,6 @@ def _earlier(row: Row[Any], own: Row[Any] | None, *, force_id: str) -> EarlierCa
 
 async def _came_of(session: AsyncSession, case_ids: Iterable[UUID]) -> dict[UUID, Row[Any]]:
     disclosed = exists().where(col(Disclosure.case_id) == col(Case.id)).label("disclosed")
-    query = select(col(Case.id), col(Case.outcome), col(Case.route), col(Case.first_contact_at), disclosed).where(
-        col(Case.id).in_(list(case_ids))
-    )
+    shown: list[Any] = [col(Case.id), col(Case.outcome), col(Case.route), col(Case.first_contact_at), disclosed]
+    query = select(*shown).where(col(Case.id).in_(list(case_ids)))
     return {row.id: row for row in (await session.execute(query)).all()}

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from sqlalchemy import insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 from sqlmodel import col
 
 from app.access.rules import Actor
@@ -70,13 +71,10 @@ async def write_final_report(
 
 
 async def newest_report(session: AsyncSession, case_id: UUID) -> FinalReport | None:
-    """The report that holds."""
-    query = (
-        select(FinalReport)
-        .where(col(FinalReport.case_id) == case_id)
-        .order_by(col(FinalReport.recorded_at).desc(), col(FinalReport.supersedes_id).is_(None))
-        .limit(1)
-    )
+    """The report that holds: the one that no other supersedes."""
+    newer = aliased(FinalReport)
+    superseded = select(col(newer.id)).where(col(newer.supersedes_id) == col(FinalReport.id)).exists()
+    query = select(FinalReport).where(col(FinalReport.case_id) == case_id, ~superseded)
     return (await session.scalars(query)).one_or_none()
 
 

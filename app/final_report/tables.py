@@ -3,7 +3,7 @@
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import ForeignKeyConstraint, Index, UniqueConstraint
+from sqlalchemy import ForeignKeyConstraint, Index, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field
 
@@ -106,6 +106,7 @@ class FinalReport(Act, table=True):
         "final_report",
         UniqueConstraint("id", "case_id"),
         UniqueConstraint("supersedes_id"),
+        Index("uq_final_report_one_first", "case_id", unique=True, postgresql_where=text("supersedes_id IS NULL")),
         Index("ix_final_report_newest", "recorded_at", "id"),
         check("grading ~ '^[1-3][A-E][PC]$'", "graded"),
         ForeignKeyConstraint(

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Row, select, update
+from sqlalchemy import Row, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -102,26 +102,28 @@ async def _list_members(
     wanted = set(staff_ids)
     query = (
         select(
-            col(StaffMember.id), col(StaffMember.force_id), col(Agency.force_id).label("with_force"), col(Agency.kind)
+            col(StaffMember.id),
+            col(Agency.kind),
+            func.coalesce(col(StaffMember.force_id), col(Agency.force_id)).label("sits_with"),
         )
         .outerjoin(Agency, col(Agency.id) == col(StaffMember.agency_id))
         .where(col(StaffMember.id).in_(wanted), col(StaffMember.active))
     )
-    found = [row for row in (await session.execute(query)).all() if meeting.force_id in (row.force_id, row.with_force)]
+    found = [row for row in (await session.execute(query)).all() if row.sits_with == meeting.force_id]
     if len(found) != len(wanted):
         raise Unprocessable("Each member must be active staff of this force or of an agency of its forum.", field=field)
     session.add_all(
         ForumMember(
             meeting_id=meeting.id,
             staff_id=row.id,
-            agency=POLICE if row.force_id else row.kind,
+            agency=row.kind or POLICE,
             listed_at=now,
             listed_by=actor.staff_id,
         )
         for row in found
     )
     await session.flush()
-    partners = [row.id for row in found if row.force_id is None]
+    partners = [row.id for row in found if row.kind]
     for item in await _open_items(session, meeting.id):
         _grant(session, partners, item, now=now)
 
@@ -190,7 +192,7 @@ async def agenda_of(session: AsyncSession, meeting_id: UUID) -> list[AgendaItemV
     return [AgendaItemView.model_validate(row) for row in (await session.execute(query)).all()]
 
 
-async def _members(session: AsyncSession, meeting_id: UUID) -> Sequence[Row[tuple[UUID, str, str]]]:
+async def _members(session: AsyncSession, meeting_id: UUID) -> Sequence[Row[UUID, str, str]]:
     query = (
         select(col(ForumMember.staff_id), col(StaffMember.name), col(ForumMember.agency))
         .join(StaffMember, col(StaffMember.id) == col(ForumMember.staff_id))
@@ -253,7 +255,7 @@ async def put_on_agenda(
         col(StaffMember.id).in_([row.staff_id for row in members]), col(StaffMember.agency_id).is_not(None)
     )
     _grant(session, await session.scalars(accounts), item, now=now)
-    sentence = f"Put on the agenda of the forum of {meeting.held_on:%-d %B %Y}."
+    sentence = f"Put on the agenda of the forum of {meeting.held_on:%d %B %Y}."
     await note(session, case, "on_agenda", sentence, by=actor, now=now, about_id=item.id)
     return Recorded(item.id)
 
@@ -290,7 +292,8 @@ async def take_off_agenda(
     """Take a case off an agenda undecided; partners no longer see it."""
     item = await open_item(session, item_id)
     await end_item(session, item, ItemEnd.TAKEN_OFF, now=now)
-    sentence = f"Taken off the agenda: {given.reason}"
+    item.ended_reason = given.reason
+    sentence = "Taken off the agenda undecided."
     await note(session, case, "off_agenda", sentence, by=actor, now=now, about_id=item.id)
     return Recorded(item.id)
 

@@ -83,6 +83,8 @@ class AgendaItem(CaseRow, table=True):
     opened_by: UUID = Field(foreign_key="staff_member.id")
     ended_at: datetime | None = None
     ended_because: ItemEnd | None = Field(default=None, sa_type=text_enum(ItemEnd, "ended_because"))
+    ended_reason: str | None = None
+    """Why it was taken off."""
 
 
 class ForumMinutes(Act, table=True):

@@ -28,6 +28,7 @@ class AgendaItemView(View):
     opened_at: datetime
     ended_at: datetime | None
     ended_because: ItemEnd | None
+    ended_reason: str | None
 
 
 class MeetingSummary(View):

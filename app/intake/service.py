@@ -319,6 +319,11 @@ async def read_draft(session: AsyncSession, case: Case) -> DraftView:
     return _draft(case, await _draft_row(session, case.id))
 
 
+async def draft_before(session: AsyncSession, case_id: UUID) -> DraftView:
+    """What a repeated request is answered with: the draft as it stands now."""
+    return await read_draft(session, await access_case(session, case_id, for_change=False))
+
+
 async def _draft_row(session: AsyncSession, case_id: UUID) -> Draft:
     return (await session.scalars(select(Draft).where(col(Draft.case_id) == case_id))).one()
 

@@ -1,11 +1,12 @@
 """Stage 7: items, clearance, the verbatim record, notices, postponement, non-completion."""
 
+from functools import partial
 from typing import Annotated
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter
 
 from app.access.rules import Permission
-from app.cases.schemas import Receipt, Recorded
+from app.cases.schemas import Receipt
 from app.disclosure import clearance, deliveries, items, notices, service
 from app.disclosure.schemas import (
     AgreementIn,
@@ -38,3 +39,129 @@ from app.disclosure.tables import (
 from app.doors import CaseDoor, decides, reads, records
 from app.routes.errors import ERRORS_OF_ACT, ERRORS_OF_CASE, ERRORS_OF_DECISION
 from app.routes.reading import StrictRoute
+from app.safeguarding.service import rows_of
+
+router = APIRouter(prefix="/v1/applications/{case_id}", tags=["7 disclosure"], route_class=StrictRoute)
+
+Reader = Annotated[CaseDoor, reads(Permission.READ_CASE)]
+Preparer = Annotated[CaseDoor, records(Permission.PREPARE_ITEMS)]
+Deliverer = Annotated[CaseDoor, records(Permission.RECORD_DELIVERY)]
+Supervisor = Annotated[CaseDoor, decides(Permission.SUPERVISE)]
+Postponer = Annotated[CaseDoor, decides(Permission.POSTPONE)]
+
+
+@router.get("/items", responses=ERRORS_OF_CASE)
+async def read_items(door: Reader) -> list[ItemView]:
+    """What may be told, with what is spent today, worked out anew (H7.3)."""
+    await door.read()
+    return await items.items_of(door.session, door.case, now=door.now)
+
+
+@router.post("/items", status_code=201, responses=ERRORS_OF_ACT)
+async def record_item(body: ItemIn, door: Preparer) -> Receipt:
+    """Keep something that may be told; record every conviction known, since each may hold another (H7.3, H7.8)."""
+    return await door.record(items.record_item, body)
+
+
+@router.get("/items/{item_id}/agreements", responses=ERRORS_OF_CASE)
+async def read_agreements(item_id: str, door: Reader) -> list[AgreementView]:
+    """The agreements of an item's owner."""
+    await door.read()
+    return await items.of_item(door.session, door.case, item_id, ItemAgreement, AgreementView)
+
+
+@router.post("/items/{item_id}/agreements", status_code=201, responses=ERRORS_OF_ACT)
+async def record_agreement(item_id: str, body: AgreementIn, door: Preparer) -> Receipt:
+    """Keep the owner's agreement to an item's being told as it is worded (H7.8)."""
+    return await door.record(partial(items.record_agreement, item_id=item_id), body)
+
+
+@router.get("/items/{item_id}/spent-authorisations", responses=ERRORS_OF_CASE)
+async def read_spent_authorisations(item_id: str, door: Reader) -> list[SpentAuthorisationView]:
+    """The authorities to tell an item although it is spent."""
+    await door.read()
+    return await items.of_item(door.session, door.case, item_id, SpentAuthorisation, SpentAuthorisationView)
+
+
+@router.post("/items/{item_id}/spent-authorisations", status_code=201, responses=ERRORS_OF_DECISION)
+async def authorise_spent(item_id: str, body: SpentAuthorisationIn, door: Supervisor) -> Receipt:
+    """Authorise, on legal advice, that a spent item is told, where the edition leaves room for it (H7.3)."""
+    return await door.decide(partial(items.authorise_spent, item_id=item_id), body)
+
+
+@router.get("/delivery-clearance", responses=ERRORS_OF_CASE)
+async def read_clearances(door: Reader) -> list[ClearanceView]:
+    """Every clearance given."""
+    await door.read()
+    return await rows_of(door.session, door.case.id, DeliveryClearance, ClearanceView)
+
+
+@router.post("/delivery-clearance", status_code=201, responses=ERRORS_OF_DECISION)
+async def clear_delivery(body: ClearanceIn, door: Annotated[CaseDoor, decides(Permission.CLEAR_DELIVERY)]) -> Receipt:
+    """Permit the words, at the door: after the warnings and the answer to the undertaking (H7.0, H7.1)."""
+    return await door.decide(clearance.clear_delivery, body)
+
+
+@router.get("/disclosures", responses=ERRORS_OF_CASE)
+async def read_disclosures(door: Reader) -> list[DisclosureView]:
+    """Every record of a disclosure, without its words: the digest stands for them."""
+    await door.read()
+    return await rows_of(door.session, door.case.id, Disclosure, DisclosureView)
+
+
+@router.post("/disclosures", status_code=201, responses=ERRORS_OF_ACT)
+async def record_disclosure(body: DisclosureIn, door: Deliverer) -> Receipt:
+    """Keep the words that were said, byte for byte; never refused for a rule of the scheme (H7.2, H2.10)."""
+    return await door.record(deliveries.record_disclosure, body)
+
+
+@router.get("/disclosures/{disclosure_id}", responses=ERRORS_OF_CASE)
+async def read_verbatim(disclosure_id: str, door: Annotated[CaseDoor, reads(Permission.READ_VERBATIM)]) -> VerbatimView:
+    """The whole record with its words, as they were said."""
+    await door.read()
+    return await deliveries.verbatim(door.session, door.case, disclosure_id)
+
+
+@router.get("/non-disclosure-notices", responses=ERRORS_OF_CASE)
+async def read_notices(door: Reader) -> list[NoticeView]:
+    """Every notice of not disclosing."""
+    await door.read()
+    return await rows_of(door.session, door.case.id, NonDisclosureNotice, NoticeView)
+
+
+@router.post("/non-disclosure-notices", status_code=201, responses=ERRORS_OF_ACT)
+async def record_notice(body: NoticeIn, door: Deliverer) -> Receipt:
+    """Keep that not disclosing was told in person, or in neutral words, or recorded (H7.4 to H7.5)."""
+    return await door.record(notices.record_notice, body)
+
+
+@router.get("/postponement", responses=ERRORS_OF_CASE)
+async def read_postponements(door: Reader) -> list[PostponementView]:
+    """Every postponement, and how it ended."""
+    await door.read()
+    return await service.postponements_of(door.session, door.case)
+
+
+@router.post("/postponement", status_code=201, responses=ERRORS_OF_DECISION)
+async def postpone(body: PostponementIn, door: Postponer) -> Receipt:
+    """Let delivery wait until a review date, the investigator having been asked; clocks run on (H7.7)."""
+    return await door.decide(service.postpone, body)
+
+
+@router.post("/postponement/end", status_code=201, responses=ERRORS_OF_DECISION)
+async def end_postponement(body: PostponementEndIn, door: Postponer) -> Receipt:
+    """End the postponement in force before its review date."""
+    return await door.decide(service.end_postponement, body)
+
+
+@router.get("/non-completion", responses=ERRORS_OF_CASE)
+async def read_non_completions(door: Reader) -> list[NonCompletionView]:
+    """The attempts to tell that were ended."""
+    await door.read()
+    return await rows_of(door.session, door.case.id, NonCompletion, NonCompletionView)
+
+
+@router.post("/non-completion", status_code=201, responses=ERRORS_OF_DECISION)
+async def record_non_completion(body: NonCompletionIn, door: Supervisor) -> Receipt:
+    """End the attempts to tell: not reached, withdrew, declined to hear, unsafe to reach (H7.6)."""
+    return await door.decide(service.record_non_completion, body)

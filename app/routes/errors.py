@@ -171,10 +171,9 @@ async def _on_http(request: Request, error: Exception) -> JSONResponse:
 
 def _allowed(request: Request) -> list[str]:
     """Every method of the path: the framework names only those of the first route that it finds."""
-    path = request.url.path
-    return sorted(
-        {method for door in request.app.state.doors if door.path_regex.match(path) for method in door.methods}
-    )
+    doors = request.app.state.doors
+    found = next(door.path for door in doors if door.path_regex.match(request.url.path))
+    return sorted({method for door in doors if door.path == found for method in door.methods})
 
 
 async def _on_database(request: Request, error: Exception) -> JSONResponse:

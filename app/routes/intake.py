@@ -9,7 +9,7 @@ from app.cases.schemas import Receipt
 from app.doors import CaseDoor, Door, decides, reads, records, requires
 from app.intake import service
 from app.intake.schemas import ApplicationIn, ApplicationOpened, ContactIn, DraftIn, DraftView
-from app.routes.errors import ERRORS_OF_ACT, ERRORS_OF_CASE, ERRORS_OF_DECISION
+from app.routes.errors import ERRORS_OF_ACT, ERRORS_OF_DECISION
 from app.routes.reading import StrictRoute
 
 router = APIRouter(prefix="/v1", tags=["1 intake"], route_class=StrictRoute)
@@ -37,12 +37,15 @@ async def join_contact(body: ContactIn, door: Annotated[CaseDoor, records(Permis
 @router.post("/drafts", status_code=201, responses=ERRORS_OF_ACT)
 async def keep_draft(body: DraftIn, door: Annotated[Door, requires(Permission.OPEN_APPLICATION)]) -> DraftView:
     """Keep an application begun. No clock runs for a draft: once a request has reached the police, open it."""
+    before = await door.answered(body)
+    if before is not None and before.case_id is not None:
+        return await service.draft_before(door.session, before.case_id)
     draft = await service.keep_draft(door.session, body, actor=door.actor, now=door.now)
     await door.opened(draft.id, draft.version)
     return draft
 
 
-@router.get("/drafts/{case_id}", responses=ERRORS_OF_CASE)
+@router.get("/drafts/{case_id}", responses=ERRORS_OF_ACT)
 async def read_draft(door: Annotated[CaseDoor, reads(Permission.OPEN_APPLICATION)]) -> DraftView:
     """A draft as it was left."""
     await door.read()

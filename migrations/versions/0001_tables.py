@@ -252,6 +252,7 @@ def upgrade() -> None:
             sa.Enum("decided", "taken_off", name="ended_because", native_enum=False, create_constraint=True),
             nullable=True,
         ),
+        sa.Column("ended_reason", sa.String(), nullable=True),
         sa.CheckConstraint(
             "(ended_at IS NULL) = (ended_because IS NULL)", name=op.f("ck_agenda_item_ended_has_reason")
         ),
@@ -548,6 +549,13 @@ def upgrade() -> None:
     )
     op.create_index("ix_final_report_case_id", "final_report", ["case_id"], unique=False)
     op.create_index("ix_final_report_newest", "final_report", ["recorded_at", "id"], unique=False)
+    op.create_index(
+        "uq_final_report_one_first",
+        "final_report",
+        ["case_id"],
+        unique=True,
+        postgresql_where=sa.text("supersedes_id IS NULL"),
+    )
     op.create_table(
         "forum_member",
         sa.Column("meeting_id", sa.Uuid(), nullable=False),
@@ -2560,6 +2568,9 @@ def downgrade() -> None:
     op.drop_table("initial_contact")
     op.drop_index(op.f("ix_forum_member_staff_id"), table_name="forum_member")
     op.drop_table("forum_member")
+    op.drop_index(
+        "uq_final_report_one_first", table_name="final_report", postgresql_where=sa.text("supersedes_id IS NULL")
+    )
     op.drop_index("ix_final_report_newest", table_name="final_report")
     op.drop_index("ix_final_report_case_id", table_name="final_report")
     op.drop_table("final_report")

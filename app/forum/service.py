@@ -1,0 +1,409 @@
+"""Deciding at the forum, confirming, returning, and what stands (H6.3 to H6.5)."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, Select, select
+from sqlalchemy import case as case_when
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from app.access.rules import Actor
+from app.cases.schemas import Recorded
+from app.cases.service import advance, must_be_at, must_be_party, note, party_ids
+from app.cases.tables import Case, PartyRole
+from app.categorisation.rules import obstacles_to_words
+from app.categorisation.service import names_to_keep_apart, representations_considered
+from app.categorisation.terms import Category
+from app.clock import LONDON
+from app.deadlines.service import meet
+from app.editions.terms import ClockKind, Route
+from app.errors import AlreadyDecided, Conflict, NotFound, Obstacle, Unprocessable, refuse_if
+from app.forum.meetings import end_item, open_item, open_item_of, sitting_on
+from app.forum.rules import (
+    Proposal,
+    Sitting,
+    obstacles_to_confirming,
+    obstacles_to_deciding,
+    obstacles_to_police_conclusion,
+    obstacles_to_sitting,
+)
+from app.forum.schemas import (
+    ConfirmationIn,
+    DecisionIn,
+    ForumFacts,
+    PoliceConclusionIn,
+    ReturnIn,
+    StandingDecision,
+)
+from app.forum.tables import (
+    DecisionConfirmation,
+    DecisionReturn,
+    EmergencyAuthority,
+    ForumDecision,
+    ForumMeeting,
+    PoliceConclusion,
+)
+from app.forum.terms import ItemEnd, Verdict
+from app.initial_checks.rules import obstacles_to_no_disclosure
+from app.initial_checks.service import checks_facts
+from app.process import Move, Stage
+from app.safeguarding.service import act_keys, answer_duties, open_duties
+from app.safeguarding.tables import DutyKind
+from app.storage.base import columns_of
+
+
+class DecisionNotFound(NotFound):
+    """No such decision on this item."""
+
+    code = "decision_not_found"
+
+    def __init__(self) -> None:
+        super().__init__("No decision of this item is held under that address.")
+
+
+class NothingToConfirm(Conflict):
+    """A decision to disclose needs no second person."""
+
+    code = "nothing_to_confirm"
+
+
+async def record_police_conclusion(
+    session: AsyncSession, case: Case, given: PoliceConclusionIn, *, item_id: UUID, actor: Actor, now: datetime
+) -> Recorded:
+    """Record by name whether the police conclude disclosure to be necessary to protect from crime (H6.3)."""
+    must_be_at(case, Stage.FORUM)
+    item = await open_item(session, item_id)
+    await must_be_party(
+        session, case, given.potential_victim_id, PartyRole.POTENTIAL_VICTIM, field="potential_victim_id"
+    )
+    sitting = await sitting_on(session, item, case, now=now)
+    of_the_force = actor.force_id == case.force_id
+    refuse_if(obstacles_to_police_conclusion(sitting, by=actor.staff_id, of_the_force=of_the_force))
+    row = PoliceConclusion(
+        **act_keys(case, actor=actor, now=now, occurred_at=None), item_id=item_id, **given.model_dump()
+    )
+    session.add(row)
+    await session.flush()
+    sentence = (
+        f"The police member recorded that the police {'' if given.necessary else 'do not '}conclude disclosure to be "
+        "necessary for a potential victim."
+    )
+    await note(session, case, "police_conclusion", sentence, by=actor, now=now, about_id=row.id)
+    return Recorded(row.id)
+
+
+async def police_conclusion(
+    session: AsyncSession, item_id: UUID, potential_victim_id: UUID, sitting: Sitting
+) -> Row[Any] | None:
+    """The newest conclusion of one potential victim on an item, unless whoever recorded it no longer counts."""
+    query: Select[Any] = (
+        select(*columns_of(PoliceConclusion))
+        .where(
+            col(PoliceConclusion.item_id) == item_id,
+            col(PoliceConclusion.potential_victim_id) == potential_victim_id,
+        )
+        .order_by(col(PoliceConclusion.position).desc())
+    )
+    counting = {seat.staff_id for seat in sitting.seats if seat.counts}
+    return next((row for row in (await session.execute(query)).all() if row.recorded_by in counting), None)
+
+
+async def decide_at_forum(
+    session: AsyncSession, case: Case, given: DecisionIn, *, item_id: UUID, actor: Actor, now: datetime
+) -> Recorded:
+    """Record what the forum decides for one potential victim (H6.3); refused with every obstacle at once.
+
+    A decision to disclose stands at once; one not to disclose waits for a second person (H6.4). When a decision of
+    the forum stands for every potential victim, the case goes on and the item ends.
+    """
+    must_be_at(case, Stage.FORUM)
+    item = await open_item(session, item_id)
+    await _must_name_parties(session, case, given)
+    if any(row.potential_victim_id == given.potential_victim_id for row in await _live(session, case.id)):
+        raise AlreadyDecided("A decision for this potential victim stands, or awaits its confirmation.")
+    sitting = await sitting_on(session, item, case, now=now)
+    concluded = await police_conclusion(session, item_id, given.potential_victim_id, sitting)
+    considered = await representations_considered(session, case.id, given.potential_victim_id)
+    refuse_if(
+        [
+            *obstacles_to_sitting(sitting, deciding=actor.staff_id, today=now.astimezone(LONDON).date()),
+            *obstacles_to_deciding(
+                _proposal(given),
+                representations_considered=considered,
+                police_conclude_necessary=concluded.necessary if concluded else None,
+            ),
+            *([] if given.disclose else obstacles_to_no_disclosure(await checks_facts(session, case))),
+            *await _obstacles_to_what_is_said(session, case, given),
+        ]
+    )
+    row = ForumDecision(
+        **act_keys(case, actor=actor, now=now, occurred_at=None),
+        item_id=item_id,
+        police_conclusion_id=concluded.id if concluded else None,
+        police_conclude_necessary=bool(concluded and concluded.necessary),
+        **given.model_dump(exclude={"delivery", "offender_management"}),
+        delivery=given.delivery.model_dump() if given.delivery else None,
+        offender_management=given.offender_management.model_dump(mode="json"),
+    )
+    session.add(row)
+    await session.flush()
+    considered_too = "The forum considered offender management with its decision."
+    await answer_duties(session, case, DutyKind.OFFENDER_MANAGEMENT, answer=considered_too, actor=actor, now=now)
+    what = "to disclose" if given.disclose else "not to disclose, awaiting confirmation by a second person"
+    sentence = f"The forum decided for a potential victim: {what}."
+    await note(session, case, "forum_decided", sentence, by=actor, now=now, about_id=row.id)
+    if given.disclose:
+        await _now_stands(session, case, row, actor=actor, now=now)
+    return Recorded(row.id)
+
+
+async def _must_name_parties(session: AsyncSession, case: Case, given: DecisionIn) -> None:
+    await must_be_party(
+        session, case, given.potential_victim_id, PartyRole.POTENTIAL_VICTIM, field="potential_victim_id"
+    )
+    if given.recipient_id is not None:
+        recipient = await must_be_party(session, case, given.recipient_id, field="recipient_id")
+        must_not_be_subject(recipient.role)
+
+
+def must_not_be_subject(role: PartyRole) -> None:
+    """Nothing is disclosed to the subject."""
+    if role is PartyRole.SUBJECT:
+        raise Unprocessable("recipient_id must not name the subject.", field="recipient_id")
+
+
+def _proposal(given: DecisionIn) -> Proposal:
+    return Proposal(
+        category=given.category,
+        disclose=given.disclose,
+        pressing_need=given.pressing_need,
+        proportionate=given.proportionate,
+        what=given.what,
+        has_recipient=given.recipient_id is not None or given.recipient_described is not None,
+        has_delivery=given.delivery is not None,
+    )
+
+
+async def _obstacles_to_what_is_said(session: AsyncSession, case: Case, given: DecisionIn) -> list[Obstacle]:
+    """Words for the subject and for an offender manager are settled, and name no applicant (H2.7)."""
+    applicants, subjects = await names_to_keep_apart(session, case)
+    obstacles = []
+    if given.subject_to_be_told:
+        obstacles += obstacles_to_words(
+            given.words_for_subject, to="the subject", applicants_names=applicants, subjects_names=subjects
+        )
+    if given.offender_management.already_managed is not None:
+        obstacles += obstacles_to_words(
+            given.offender_management.words_for_manager,
+            to="the offender manager",
+            applicants_names=applicants,
+            subjects_names=subjects,
+        )
+    return obstacles
+
+
+async def confirm_decision(
+    session: AsyncSession,
+    case: Case,
+    given: ConfirmationIn,
+    *,
+    item_id: UUID,
+    decision_id: UUID,
+    actor: Actor,
+    now: datetime,
+) -> Recorded:
+    """Confirm a decision not to disclose, or refuse it and so return it to the forum: the clock runs on (H6.4)."""
+    must_be_at(case, Stage.FORUM)
+    decision = await session.get(ForumDecision, decision_id)
+    if decision is None or decision.case_id != case.id or decision.item_id != item_id:
+        raise DecisionNotFound
+    if decision.disclose:
+        raise NothingToConfirm("A decision to disclose stands without a second person.")
+    if all(row.id != decision_id or row.confirmed_at for row in await _live(session, case.id)):
+        raise AlreadyDecided("This decision has been confirmed or refused already.")
+    item = await open_item(session, item_id)
+    sitting = await sitting_on(session, item, case, now=now)
+    refuse_if(
+        obstacles_to_confirming(
+            actor.staff_id, held_by=case.assigned_to, chair_id=sitting.chair_id, present=sitting.present
+        )
+    )
+    row = DecisionConfirmation(
+        **act_keys(case, actor=actor, now=now, occurred_at=None), decision_id=decision_id, **given.model_dump()
+    )
+    session.add(row)
+    await session.flush()
+    confirmed = given.verdict is Verdict.CONFIRM
+    sentence = f"A decision not to disclose was {'confirmed' if confirmed else 'refused and returned to the forum'}."
+    await note(session, case, f"no_disclosure_{given.verdict.value}", sentence, by=actor, now=now, about_id=row.id)
+    if confirmed:
+        await _now_stands(session, case, decision, actor=actor, now=now)
+    return Recorded(row.id)
+
+
+async def _now_stands(
+    session: AsyncSession, case: Case, decision: ForumDecision, *, actor: Actor, now: datetime
+) -> None:
+    """A decision stands: the emergency is reviewed, and with the last potential victim's the case goes on."""
+    for duty in await open_duties(session, case.id, DutyKind.EMERGENCY_REVIEW):
+        if duty.potential_victim_id == decision.potential_victim_id:
+            duty.answered_at, duty.answered_by = now, actor.staff_id
+            duty.answer = "Reviewed: the forum decided for this potential victim."
+    standing = {row.potential_victim_id: row for row in await _live(session, case.id) if row.confirmed_at}
+    if set(await party_ids(session, case.id, PartyRole.POTENTIAL_VICTIM)) - set(standing):
+        return
+    sentence = "The forum has decided for every potential victim."
+    await advance(session, case, Move.DECIDED, by=actor, now=now, sentence=sentence, about_id=decision.id)
+    if case.route is Route.RIGHT_TO_KNOW and not any(row.disclose for row in standing.values()):
+        await meet(session, case.id, ClockKind.WHOLE_CASE, done_at=now, now=now)  # H9.1
+    if (item := await open_item_of(session, case.id)) is not None:
+        await end_item(session, item, ItemEnd.DECIDED, now=now)
+
+
+async def return_to_forum(
+    session: AsyncSession, case: Case, given: ReturnIn, *, actor: Actor, now: datetime
+) -> Recorded:
+    """Take the case back to the forum: the decisions named no longer stand, the others do."""
+    must_be_at(case, Stage.DISCLOSURE)
+    standing = {row.potential_victim_id: row for row in await _live(session, case.id)}
+    rows = []
+    for number, potential_victim_id in enumerate(dict.fromkeys(given.potential_victim_ids)):
+        field = f"potential_victim_ids.{number}"
+        await must_be_party(session, case, potential_victim_id, PartyRole.POTENTIAL_VICTIM, field=field)
+        rows.append(
+            DecisionReturn(
+                **act_keys(case, actor=actor, now=now, occurred_at=None),
+                decision_id=standing[potential_victim_id].id,
+                potential_victim_id=potential_victim_id,
+                reason=given.reason,
+            )
+        )
+    session.add_all(rows)
+    await session.flush()
+    sentence = f"Returned to the forum for {len(rows)} of the potential victims."
+    await advance(session, case, Move.RETURNED_TO_FORUM, by=actor, now=now, sentence=sentence, about_id=rows[0].id)
+    return Recorded(rows[0].id)
+
+
+async def _live(session: AsyncSession, case_id: UUID) -> list[Row[Any]]:
+    """The forum's decisions that were neither refused nor returned; `confirmed_at` is empty while one waits."""
+    return [row for row in await _decisions(session, case_id) if row.verdict != Verdict.REFUSE and not row.returned]
+
+
+async def _decisions(session: AsyncSession, case_id: UUID) -> list[Row[Any]]:
+    columns = columns_of(ForumDecision)
+    query: Select[Any] = (
+        select(
+            *columns,
+            col(DecisionConfirmation.verdict),
+            col(DecisionConfirmation.recorded_at).label("answered_at"),
+            col(DecisionReturn.id).is_not(None).label("returned"),
+            _confirmed_at().label("confirmed_at"),
+        )
+        .outerjoin(DecisionConfirmation, col(DecisionConfirmation.decision_id) == columns.id)
+        .outerjoin(DecisionReturn, col(DecisionReturn.decision_id) == columns.id)
+        .where(columns.case_id == case_id)
+        .order_by(columns.position)
+    )
+    return list((await session.execute(query)).all())
+
+
+def _confirmed_at() -> Any:
+    """When a decision began to stand: at once to disclose, else when confirmed."""
+    return case_when(
+        (col(ForumDecision.disclose), col(ForumDecision.recorded_at)),
+        (col(DecisionConfirmation.verdict) == Verdict.CONFIRM, col(DecisionConfirmation.recorded_at)),
+    )
+
+
+async def standing_decision(session: AsyncSession, case_id: UUID, potential_victim_id: UUID) -> StandingDecision | None:
+    """What holds for one potential victim now, if anything does."""
+    return (await standing_decisions(session, case_id)).get(potential_victim_id)
+
+
+async def standing_decisions(session: AsyncSession, case_id: UUID) -> Mapping[UUID, StandingDecision]:
+    """What holds for each potential victim that has something.
+
+    The newest decision of the forum that stands. Where the forum never decided, the newest emergency authority:
+    once a decision of the forum has stood, the authority is spent, also when that decision is returned.
+    """
+    emergency = select(*columns_of(EmergencyAuthority)).where(col(EmergencyAuthority.case_id) == case_id)
+    authorities = (await session.execute(emergency.order_by(col(EmergencyAuthority.position)))).all()
+    found = {row.potential_victim_id: _from_emergency(row) for row in authorities}
+    for row in await _decisions(session, case_id):
+        if row.confirmed_at is None:
+            continue
+        found.pop(row.potential_victim_id, None)
+        if not row.returned:
+            found[row.potential_victim_id] = _from_forum(row)
+    return found
+
+
+def _from_forum(row: Row[Any]) -> StandingDecision:
+    return StandingDecision(
+        id=row.id,
+        potential_victim_id=row.potential_victim_id,
+        source="forum",
+        disclose=row.disclose,
+        category=row.category,
+        police_conclude_necessary=row.police_conclude_necessary,
+        pressing_need=row.pressing_need,
+        proportionate=row.proportionate,
+        what=row.what,
+        recipient_id=row.recipient_id,
+        recipient_described=row.recipient_described,
+        how=_how(row.delivery),
+        delivering_agency=row.delivery["agency"] if row.delivery else None,
+        subject_to_be_told=row.subject_to_be_told,
+        consult_offender_manager=row.offender_management["already_managed"] is not None,
+        decided_at=row.recorded_at,
+        confirmed_at=row.confirmed_at,
+    )
+
+
+def _from_emergency(row: Row[Any]) -> StandingDecision:
+    return StandingDecision(
+        id=row.id,
+        potential_victim_id=row.potential_victim_id,
+        source="emergency",
+        disclose=True,
+        category=Category.CONCERN,
+        police_conclude_necessary=True,
+        pressing_need=row.pressing_need,
+        proportionate=row.proportionate,
+        what=row.what,
+        recipient_id=row.recipient_id,
+        recipient_described=row.recipient_described,
+        how=_how(row.delivery),
+        delivering_agency=row.delivery["agency"],
+        subject_to_be_told=False,
+        consult_offender_manager=row.already_managed is not None,
+        decided_at=row.recorded_at,
+        confirmed_at=row.recorded_at,
+    )
+
+
+def _how(delivery: dict[str, Any] | None) -> str | None:
+    if delivery is None:
+        return None
+    means = "in person" if delivery["in_person"] else f"not in person: {delivery['not_in_person_because']}"
+    return f"{delivery['person']} ({delivery['agency']}), {means}; {delivery['place']}, {delivery['time']}"
+
+
+async def facts(session: AsyncSession, case: Case) -> ForumFacts:
+    """What the forum still owes the case."""
+    everyone = await party_ids(session, case.id, PartyRole.POTENTIAL_VICTIM)
+    live = await _live(session, case.id)
+    standing = {row.potential_victim_id for row in live if row.confirmed_at}
+    item = await open_item_of(session, case.id)
+    meeting = await session.get_one(ForumMeeting, item.meeting_id) if item else None
+    considered = [await representations_considered(session, case.id, one) for one in everyone]
+    return ForumFacts(
+        on_agenda_of=meeting.held_on if meeting else None,
+        undecided=len(set(everyone) - standing),
+        awaiting_confirmation=len({row.potential_victim_id for row in live} - standing),
+        representations_not_considered=considered.count(False),
+    )

@@ -1,0 +1,48 @@
+"""Stage 6, on the case itself: the emergency authority, and the return to the forum."""
+
+from typing import Annotated
+
+from fastapi import APIRouter
+
+from app.access.rules import Permission
+from app.cases.schemas import Receipt
+from app.doors import CaseDoor, decides, reads
+from app.forum import authority, service
+from app.forum.schemas import EmergencyAuthorityIn, ReturnIn
+from app.forum.tables import DecisionReturn, EmergencyAuthority
+from app.forum.views import EmergencyAuthorityView, ReturnView
+from app.routes.errors import ERRORS_OF_CASE, ERRORS_OF_DECISION
+from app.routes.reading import StrictRoute
+from app.safeguarding.service import rows_of
+
+router = APIRouter(prefix="/v1/applications/{case_id}", tags=["6 forum"], route_class=StrictRoute)
+
+
+@router.post("/emergency-authority", status_code=201, responses=ERRORS_OF_DECISION)
+async def authorise_emergency(
+    body: EmergencyAuthorityIn, door: Annotated[CaseDoor, decides(Permission.AUTHORISE_EMERGENCY)]
+) -> Receipt:
+    """Authorise a disclosure that cannot wait for the forum; the forum reviews it next time (H6.8)."""
+    return await door.decide(authority.authorise_emergency, body)
+
+
+@router.get("/emergency-authority", responses=ERRORS_OF_CASE)
+async def emergency_authorities(
+    door: Annotated[CaseDoor, reads(Permission.READ_CASE)],
+) -> list[EmergencyAuthorityView]:
+    """The emergency authorities, oldest first."""
+    await door.read()
+    return await rows_of(door.session, door.case.id, EmergencyAuthority, EmergencyAuthorityView)
+
+
+@router.post("/return-to-forum", status_code=201, responses=ERRORS_OF_DECISION)
+async def return_to_forum(body: ReturnIn, door: Annotated[CaseDoor, decides(Permission.SUPERVISE)]) -> Receipt:
+    """Take the case back to the forum: the decisions for the potential victims named no longer stand."""
+    return await door.decide(service.return_to_forum, body)
+
+
+@router.get("/return-to-forum", responses=ERRORS_OF_CASE)
+async def returns(door: Annotated[CaseDoor, reads(Permission.READ_CASE)]) -> list[ReturnView]:
+    """The decisions that went back to the forum, oldest first."""
+    await door.read()
+    return await rows_of(door.session, door.case.id, DecisionReturn, ReturnView)

@@ -1,0 +1,209 @@
+"""What the service sends for each of the three requests, by hand and in its order.
+
+`python -m bench --statements` prints what the service itself sends. Each run compares the two and says where this
+page has fallen behind.
+"""
+
+import re
+from collections.abc import Iterable
+
+ACTOR = """
+    SELECT staff_member.id, staff_member.name, staff_member.roles, staff_member.force_id, staff_member.agency_id,
+        coalesce(staff_member.force_id, agency.force_id) AS serves_force_id, staff_member.rank
+    FROM staff_member LEFT JOIN agency ON agency.id = staff_member.agency_id
+    WHERE staff_member.subject = %(subject)s AND staff_member.active
+"""
+CONTEXT = """
+    SELECT set_config('app.force_id', %(force_id)s, true), set_config('app.agenda', '{}', true),
+        set_config('app.national', '', true)
+"""
+LOG = """
+    INSERT INTO access_log (id, category, action, refused, staff_id, organisation, force_id, case_id, event_id,
+        recipient, request_id)
+    VALUES (%(id)s, %(category)s, %(action)s, false, %(staff_id)s, %(force_id)s, %(force_id)s, %(case_id)s, NULL,
+        NULL, %(request_id)s)
+"""
+
+_CASE_COLUMNS = """
+    application.id, application.force_id, application.reference, application.route, application.stage,
+    application.edition, application.version, application.first_contact_at, application.first_contact_recorded_at,
+    application.whole_case_from, application.prioritised, application.urgent_since, application.police_involved,
+    application.subject_identified_at, application.assigned_to, application.created_at, application.created_by,
+    application.outcome, application.closed_at, application.follows_id, application.follows_because
+"""
+CASE = f"SELECT {_CASE_COLUMNS} FROM application WHERE application.id = %(case_id)s"
+CLOCKS = """
+    SELECT id, case_id, force_id, kind, reference, edition, starts_from, hours, working_days, calendar_days, mark,
+        division, calendar_version, started_at, projected, due_on, due_at, met_at, met_recorded_at, ended_at,
+        ended_because, next_alert_at, swept_to
+    FROM clock WHERE case_id = %(case_id)s
+"""
+CASE_PARTS = {
+    "persons": """
+        SELECT id, case_id, force_id, given_names, surname, given_key, surname_key, born, born_estimated, gender,
+            ethnicity, pnc_id, telephone, email, language, interpreter_needed, access_needs
+        FROM person WHERE case_id = %(case_id)s
+    """,
+    "aliases": """
+        SELECT id, case_id, force_id, person_id, given_names, surname, surname_key, recorded_at
+        FROM person_alias WHERE case_id = %(case_id)s
+    """,
+    "addresses": """
+        SELECT id, case_id, force_id, person_id, address, lived_from, lived_to, recorded_at
+        FROM person_address WHERE case_id = %(case_id)s
+    """,
+    "safe_contacts": """
+        SELECT id, case_id, force_id, person_id, place, means, times, approach_plan, recorded_at, recorded_by
+        FROM safe_contact WHERE case_id = %(case_id)s ORDER BY recorded_at
+    """,
+    "parties": """
+        SELECT id, case_id, force_id, person_id, role, is_applicant, relationship, relationship_ended, connection,
+            police_employment
+        FROM party WHERE case_id = %(case_id)s
+    """,
+    "clocks": CLOCKS,
+    "duties": """
+        SELECT id, case_id, force_id, kind, code, says, rule, potential_victim_id, about_id, opened_at, opened_by,
+            answered_at, answered_by, answer
+        FROM duty WHERE case_id = %(case_id)s AND answered_at IS NULL ORDER BY opened_at, id
+    """,
+    "assigned": "SELECT name FROM staff_member WHERE id = %(assigned_to)s",
+    "risk": """
+        SELECT id, case_id, force_id, occurred_at, recorded_at, recorded_by, potential_victim_id, grade, immediate,
+            reason
+        FROM risk_grade WHERE case_id = %(case_id)s ORDER BY recorded_at, id
+    """,
+    "followed_by": """
+        SELECT id, reference, follows_because AS because FROM application WHERE follows_id = %(case_id)s
+    """,
+}
+"""What a case file is made of, by the name under which the floor answers it."""
+
+WORKLIST = f"""
+    SELECT {_CASE_COLUMNS}, staff_member.name AS assigned_name, next.next_clock, next.next_due_at
+    FROM application
+    LEFT JOIN LATERAL (
+        SELECT clock.kind AS next_clock, clock.due_at AS next_due_at FROM clock
+        WHERE clock.case_id = application.id AND clock.met_at IS NULL AND clock.ended_at IS NULL
+        ORDER BY clock.due_at LIMIT 1
+    ) AS next ON true
+    LEFT JOIN staff_member ON staff_member.id = application.assigned_to
+    WHERE application.stage NOT IN ('intake', 'closed') AND application.first_contact_at IS NOT NULL
+    ORDER BY application.first_contact_at, application.id LIMIT 51
+"""
+
+CLAIM_KEY = """
+    INSERT INTO answered_request (staff_id, key, fingerprint, answered_at)
+    VALUES (%(staff_id)s, %(key)s, %(fingerprint)s, %(now)s) ON CONFLICT DO NOTHING RETURNING key
+"""
+LOCK = "SELECT pg_advisory_xact_lock(hashtextextended(%(key)s, 0))"
+POINTED_AT = """
+    SELECT DISTINCT case_pointer.case_id, case_pointer.role, case_pointer.force_id, case_pointer.reference,
+        force.name AS force, application.id AS own_case_id, application.stage, application.route
+    FROM case_pointer JOIN force ON force.id = case_pointer.force_id
+    LEFT JOIN application ON application.id = case_pointer.case_id
+    WHERE case_pointer.match_key IN (%(subject_key)s, %(victim_key)s)
+    ORDER BY case_pointer.reference LIMIT 100
+"""
+OPEN_CASE = """
+    INSERT INTO application (id, force_id, reference, route, stage, edition, version, first_contact_at,
+        first_contact_recorded_at, whole_case_from, prioritised, urgent_since, police_involved,
+        subject_identified_at, assigned_to, created_at, created_by, outcome, closed_at, follows_id, follows_because)
+    VALUES (%(case_id)s, %(force_id)s, %(reference)s, %(route)s, 'intake', 'statutory-2023', 1, %(occurred_at)s,
+        %(now)s, NULL, NULL, NULL, false, NULL, NULL, %(now)s, %(staff_id)s, NULL, NULL, NULL, NULL)
+"""
+PERSON = """
+    INSERT INTO person (id, case_id, force_id, given_names, surname, given_key, surname_key, born, born_estimated,
+        gender, ethnicity, pnc_id, telephone, email, language, interpreter_needed, access_needs)
+    VALUES (%(id)s, %(case_id)s, %(force_id)s, %(given_names)s, %(surname)s, %(given_key)s, %(surname_key)s, %(born)s,
+        false, %(gender)s, NULL, NULL, NULL, NULL, NULL, false, NULL)
+"""
+ADDRESS = """
+    INSERT INTO person_address (id, case_id, force_id, person_id, address, lived_from, lived_to, recorded_at)
+    VALUES (%(id)s, %(case_id)s, %(force_id)s, %(person_id)s, %(address)s, NULL, NULL, %(now)s)
+"""
+PARTY = """
+    INSERT INTO party (id, case_id, force_id, person_id, role, is_applicant, relationship, relationship_ended,
+        connection, police_employment)
+    VALUES (%(id)s, %(case_id)s, %(force_id)s, %(person_id)s, %(role)s, %(is_applicant)s, %(relationship)s,
+        %(relationship_ended)s, NULL, NULL)
+"""
+SAFE_CONTACT = """
+    INSERT INTO safe_contact (id, case_id, force_id, person_id, place, means, times, approach_plan, recorded_at,
+        recorded_by)
+    VALUES (%(id)s, %(case_id)s, %(force_id)s, %(person_id)s, %(place)s, %(means)s, %(times)s, NULL, %(now)s,
+        %(staff_id)s)
+"""
+POINTER = """
+    INSERT INTO case_pointer (case_id, role, match_key, force_id, reference)
+    VALUES (%(case_id)s, %(role)s, %(match_key)s, %(force_id)s, %(reference)s) ON CONFLICT DO NOTHING
+"""
+ADVANCE = "UPDATE application SET stage = 'initial_checks' WHERE id = %(case_id)s"
+EVENT = """
+    INSERT INTO event (id, case_id, force_id, occurred_at, recorded_at, recorded_by, kind, sentence)
+    VALUES (%(id)s, %(case_id)s, %(force_id)s, %(now)s, %(now)s, %(staff_id)s, 'opened', %(sentence)s)
+"""
+RISK_GRADE = """
+    INSERT INTO risk_grade (id, case_id, force_id, occurred_at, recorded_at, recorded_by, potential_victim_id, grade,
+        immediate, reason)
+    VALUES (%(id)s, %(case_id)s, %(force_id)s, %(occurred_at)s, %(now)s, %(staff_id)s, NULL, %(grade)s, false,
+        %(reason)s)
+"""
+INITIAL_CONTACT = """
+    INSERT INTO initial_contact (id, case_id, force_id, occurred_at, recorded_at, recorded_by, channel, taken_by, why,
+        risk_indicators, consent_to_share, consent_reason, received_from, received_from_detail, source_grading,
+        veracity)
+    VALUES (%(id)s, %(case_id)s, %(force_id)s, %(occurred_at)s, %(now)s, %(staff_id)s, %(channel)s, %(taken_by)s,
+        %(why)s, %(risk_indicators)s, %(consent_to_share)s, NULL, NULL, NULL, NULL, NULL)
+"""
+FORCE = "SELECT id, name, division FROM force WHERE id = %(force_id)s"
+CALENDAR = """
+    SELECT division, version, source, first_published_year, last_published_year
+    FROM holiday_calendar WHERE division = %(division)s
+"""
+CLOCK = """
+    INSERT INTO clock (id, case_id, force_id, kind, reference, edition, starts_from, hours, working_days,
+        calendar_days, mark, division, calendar_version, started_at, projected, due_on, due_at, met_at,
+        met_recorded_at, ended_at, ended_because, next_alert_at, swept_to)
+    VALUES (%(id)s, %(case_id)s, %(force_id)s, %(kind)s, %(reference)s, 'statutory-2023', %(starts_from)s, %(hours)s,
+        %(working_days)s, %(calendar_days)s, 'assumed', %(division)s, %(calendar_version)s, %(occurred_at)s,
+        %(projected)s, %(due_on)s, %(due_at)s, NULL, NULL, NULL, NULL, %(next_alert_at)s, NULL)
+"""
+KEY_CLAIMED = """
+    SELECT staff_id, key, fingerprint, case_id, resource_id, answered_at
+    FROM answered_request WHERE staff_id = %(staff_id)s AND key = %(key)s
+"""
+REMEMBER = """
+    UPDATE answered_request SET case_id = %(case_id)s, resource_id = %(case_id)s
+    WHERE staff_id = %(staff_id)s AND key = %(key)s
+"""
+
+ENTERING = (ACTOR, CONTEXT)
+BY_REQUEST = {
+    "case file": (*ENTERING, CASE, LOG, *CASE_PARTS.values()),
+    "worklist": (*ENTERING, LOG, WORKLIST),
+    "opening": (
+        *ENTERING,
+        *(CLAIM_KEY, LOCK, POINTED_AT, POINTED_AT, OPEN_CASE),
+        *(PERSON, PARTY, PERSON, ADDRESS, PARTY, SAFE_CONTACT, POINTER, ADVANCE, EVENT),
+        *(RISK_GRADE, INITIAL_CONTACT, FORCE, CALENDAR, CLOCKS, CLOCK, CLOCKS, LOG, KEY_CLAIMED, REMEMBER),
+    ),
+}
+"""The statements of each request, in order; an insert of several rows counts once."""
+
+
+def gist(statement: str) -> str:
+    """What a statement does to which table, or which function it calls."""
+    called = re.match(r"\s*SELECT\s+(set_config|pg_\w+)", statement)
+    if called:
+        return f"SELECT {called[1]}"
+    changed = re.match(r"\s*(INSERT INTO|UPDATE|DELETE FROM)\s+(\w+)", statement)
+    if changed:
+        return f"{changed[1].split()[0]} {changed[2]}"
+    read = re.search(r"\bFROM\s+(\w+)", statement)
+    return f"SELECT {read[1]}" if read else statement.split()[0]
+
+
+def gists(statements: Iterable[str]) -> list[str]:
+    """The gist of each."""
+    return [gist(one) for one in statements]

@@ -1,0 +1,78 @@
+"""The worker's order of work: batch after batch, then the heartbeat; it survives its database and ends in between."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any, cast
+
+import pytest
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
+
+from app import scheduler
+from app.deadlines.alerts import BATCH
+from app.scheduler import Worker
+
+NOW = datetime(2026, 5, 4, 9, tzinfo=UTC)
+
+
+class Bench:
+    """Stands in for the database and the services; `done` is the order of what happened."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, batches: list[int | Exception]) -> None:
+        self.batches = batches
+        self.done: list[str] = []
+        self.worker = Worker(cast(async_sessionmaker[AsyncSession], self))
+        monkeypatch.setattr(scheduler, "sweep", self.sweep)
+        monkeypatch.setattr(scheduler, "beat", self.beat)
+        monkeypatch.setattr("app.clock.now", lambda: NOW)
+
+    @asynccontextmanager
+    async def __call__(self) -> AsyncIterator["Bench"]:
+        yield self
+
+    @asynccontextmanager
+    async def begin(self) -> AsyncIterator[None]:
+        yield
+        self.done.append("commit")
+
+    async def sweep(self, session: Any, *, now: datetime) -> int:
+        assert now == NOW
+        self.done.append("sweep")
+        await asyncio.sleep(0)
+        batch = self.batches.pop(0)
+        if isinstance(batch, Exception):
+            raise batch
+        return batch
+
+    async def beat(self, session: Any, worker_id: Any, *, beat_at: datetime, swept_through: datetime) -> None:
+        assert swept_through == NOW
+        self.done.append("beat")
+
+
+async def test_full_batches_are_followed_by_another_each_in_its_own_transaction(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    bench = Bench(monkeypatch, [BATCH, BATCH, BATCH - 1])
+    await bench.worker.sweep()
+    assert bench.done == ["sweep", "commit"] * 3 + ["beat", "commit"]
+
+
+async def test_a_failing_database_is_no_end_and_no_heartbeat(monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = Bench(monkeypatch, [BATCH, OperationalError("SELECT", {}, Exception("gone")), 0])
+    await bench.worker.sweep()
+    assert bench.done == ["sweep", "commit", "sweep"]
+    await bench.worker.sweep()
+    assert bench.done[3:] == ["sweep", "commit", "beat", "commit"]
+
+
+async def test_stopping_finishes_the_batch_in_hand_and_begins_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = Bench(monkeypatch, [BATCH, BATCH])
+    sweeping = asyncio.create_task(bench.worker.sweep())
+    await asyncio.sleep(0)
+    assert bench.done == ["sweep"]
+    bench.worker.stop()
+    await bench.worker.stopped()
+    assert bench.done == ["sweep", "commit"]
+    assert sweeping.done()
