@@ -1,6 +1,7 @@
 """`python -m bench`: the whole run, and its report."""
 
 import collections
+import os
 import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ from app import clock
 from bench import cases, load, pgbench, requests
 from bench.load import Round
 from bench.requests import Asked
-from bench.running import Running, running, staff_id
+from bench.running import Running, Server, running, staff_id
 from bench.statements import BY_REQUEST, gists
 
 OPEN_SHARE = 0.1
@@ -22,6 +23,7 @@ _READ_CASES = 500  # different cases asked for in turn
 _STEADY_RATE = 200.0
 
 console = Console()
+command = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
 @dataclass
@@ -37,6 +39,7 @@ class Measured:
     drift: str = ""
 
 
+@command.command()
 def main(
     seconds: Annotated[float, typer.Option(help="Of each round.")] = 4.0,
     rounds: Annotated[int, typer.Option(help="Of each request on each side.")] = 3,
@@ -118,8 +121,13 @@ def _measure(
 ) -> Measured:
     found = Measured(asked)
 
-    def one(port: int, limit: float) -> Round:
-        return load.closed_loop(port, asked.make, status=asked.status, seconds=limit, connections=connections)
+    def one(server: Server, limit: float) -> Round:
+        used = server.processor_seconds()
+        answered = load.closed_loop(
+            server.port, asked.make, status=asked.status, seconds=limit, connections=connections
+        )
+        answered.server_seconds = server.processor_seconds() - used
+        return answered
 
     def service() -> None:
         before = cases.count(place.superuser, "access_log")
@@ -136,8 +144,8 @@ def _measure(
             found.pgbench.append(run(seconds / 2))
 
     _say(f"Measuring: {asked.name}")
-    for port in (place.service, place.floor):
-        one(port, min(1.0, seconds / 4))  # caches, plans and pools are warm before anything counts
+    for server in (place.service, place.floor):
+        one(server, min(1.0, seconds / 4))  # caches, plans and pools are warm before anything counts
     order: list[Callable[[], None]] = [service, by_hand]
     for _ in range(rounds):
         for run in order:
@@ -149,7 +157,7 @@ def _measure(
 
 def _steady(place: Running, asked: Asked, seconds: float) -> Round:
     return load.steady(
-        place.service, asked.make, status=asked.status, seconds=seconds, rate=_STEADY_RATE, connections=64
+        place.service.port, asked.make, status=asked.status, seconds=seconds, rate=_STEADY_RATE, connections=64
     )
 
 
@@ -164,19 +172,21 @@ def _report(
 ) -> None:
     table = Table(title="Medians over the rounds; ratios are medians of each round's own ratio")
     table.add_column("request")
-    for name in ("statements", "service req/s", "p50 ms", "p99 ms", "by hand req/s", "p50 ms", "p99 ms"):
-        table.add_column(name, justify="right")
-    for name in ("service / by hand", "pgbench tps", "by hand / pgbench"):
+    for side in ("service", "by hand"):
+        for name in (f"{side}\nreq/s", "p50\nms", "p99\nms", "CPU\nms"):
+            table.add_column(name, justify="right")
+    for name in ("service /\nby hand", "the same\nby CPU", "pgbench\ntps", "by hand /\npgbench"):
         table.add_column(name, justify="right")
     for one in found:
         to_hand = [mine.rate / floor.rate for mine, floor in zip(one.service, one.floor, strict=True)]
+        by_processor = [floor.processor / mine.processor for mine, floor in zip(one.service, one.floor, strict=True)]
         to_pgbench = [floor.rate / plain for floor, plain in zip(one.floor, one.pgbench, strict=False)]
         table.add_row(
             one.asked.name,
-            str(len(BY_REQUEST[one.asked.name])),
             *_figures(one.service),
             *_figures(one.floor),
             f"[bold]{statistics.median(to_hand):.2f}[/]",
+            f"{statistics.median(by_processor):.2f}",
             f"{statistics.median(one.pgbench):,.0f}" if one.pgbench else "-",
             f"{statistics.median(to_pgbench):.3f}" if to_pgbench else "-",
         )
@@ -186,7 +196,12 @@ def _report(
         f"{len(found[0].service)} rounds of {seconds:g} s on each side, alternating; one process each."
     )
     console.print(
-        f"Case files at {_STEADY_RATE:.0f} a second: p50 {calm.percentile(50):.1f} ms, p99 {calm.percentile(99):.1f} ms."
+        f"Case files at {_STEADY_RATE:.0f} a second: "
+        f"p50 {calm.percentile(50):.1f} ms, p99 {calm.percentile(99):.1f} ms, {calm.refused} refused."
+    )
+    console.print(
+        "CPU is the server process's own, kernel included: it stays true when other work holds the processors back. "
+        f"Load average while measuring: {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors."
     )
     shares = [one.client_share for each in found for one in (*each.service, *each.floor)]
     console.print(f"The client took at most {max(shares):.0%} of one processor.")
@@ -205,8 +220,9 @@ def _figures(rounds: Sequence[Round]) -> list[str]:
     return [
         f"{statistics.median(one.rate for one in rounds):,.0f}",
         *(f"{statistics.median(one.percentile(percent) for one in rounds):,.1f}" for percent in (50, 99)),
+        f"{statistics.median(one.processor for one in rounds):.2f}",
     ]
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    command()

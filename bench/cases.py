@@ -81,7 +81,8 @@ def _copy(table: str, columns: list[tuple[str, str, bool]]) -> sql.Composed:
     names = [sql.Identifier(name) for name, _, _ in columns]
     values: list[Any] = [_value(*column) for column in columns]
     return sql.SQL(
-        "INSERT INTO {table} ({names}) SELECT {values} FROM {table}, generate_series(1, %(number)s) AS n WHERE {case} = %(case_id)s"
+        "INSERT INTO {table} ({names}) SELECT {values} FROM {table}, generate_series(1, %(number)s) AS n "
+        "WHERE {case} = %(case_id)s"
     ).format(
         table=sql.Identifier(table),
         names=sql.SQL(", ").join(names),

@@ -35,11 +35,24 @@ _STAFF = {
 
 
 @dataclass(frozen=True)
-class Running:
-    """The ports of the service and of the floor, the database as its superuser sees it, and tokens of staff."""
+class Server:
+    """One process that answers HTTP on 127.0.0.1."""
 
-    service: int
-    floor: int
+    port: int
+    pid: int
+
+    def processor_seconds(self) -> float:
+        """What the process has used of the processors until now, its kernel's share included."""
+        ticks = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()[11:13]
+        return sum(map(int, ticks)) / os.sysconf("SC_CLK_TCK")
+
+
+@dataclass(frozen=True)
+class Running:
+    """The service and the floor, the database as its superuser sees it, and tokens of staff."""
+
+    service: Server
+    floor: Server
     superuser_url: str
     superuser: str
     environment: dict[str, str]
@@ -53,7 +66,7 @@ class Running:
     def send(self, request: Sequence[Any]) -> dict[str, Any]:
         """One request to the service, and its answer."""
         method, path, headers, body = request
-        connection = http.client.HTTPConnection("127.0.0.1", self.service, timeout=30)
+        connection = http.client.HTTPConnection("127.0.0.1", self.service.port, timeout=30)
         with contextlib.closing(connection):
             connection.request(method, path, body, headers)
             answer = connection.getresponse()
@@ -92,11 +105,10 @@ def running(say: starting.Say) -> Iterator[Running]:
                 "CLARES_LAW_TOKEN_JWKS_FILE": str(publish(issuer, folder)),
                 "CLARES_LAW_HOST": "127.0.0.1",
             }
-            service, floor = _free_port(), _free_port()
             starter = str(os.getpid())
             with (
-                _process(["app.cli", "serve", "--starter", starter], environment, service, folder),
-                _process(["bench.floor_app", starter], environment, floor, folder),
+                _process(["app.cli", "serve", "--starter", starter], environment, folder) as service,
+                _process(["bench.floor_app", starter], environment, folder) as floor,
             ):
                 yield Running(service, floor, superuser_url, conninfo(superuser_url), environment, issuer, folder)
 
@@ -106,7 +118,8 @@ def _put_in_staff(superuser: str) -> None:
         connection.execute("INSERT INTO force VALUES (%s, 'Northmoor Police', 'england-and-wales')", [FORCE])
         for subject, role in _STAFF.items():
             connection.execute(
-                "INSERT INTO staff_member (id, subject, name, force_id, roles, active) VALUES (%s, %s, %s, %s, %s, true)",
+                "INSERT INTO staff_member (id, subject, name, force_id, roles, active) "
+                "VALUES (%s, %s, %s, %s, %s, true)",
                 [uuid4(), subject, f"Staff {subject}", FORCE, [role]],
             )
 
@@ -128,7 +141,8 @@ def _free_port() -> int:
 
 
 @contextlib.contextmanager
-def _process(module: list[str], environment: dict[str, str], port: int, folder: Path) -> Iterator[None]:
+def _process(module: list[str], environment: dict[str, str], folder: Path) -> Iterator[Server]:
+    port = _free_port()
     log = folder / f"{module[0]}.log"
     with log.open("wb") as output:
         child = subprocess.Popen(
@@ -141,7 +155,7 @@ def _process(module: list[str], environment: dict[str, str], port: int, folder: 
         )
     try:
         _await_answer(child, port, log)
-        yield
+        yield Server(port, child.pid)
     finally:
         child.terminate()
         try:

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Literal
 
 from app.access.rules import Permission, Role, roles_that_may
-from app.editions.terms import ClockKind, Route
+from app.editions.terms import ClockKind
 from app.errors import Obstacle
 from app.process import Stage
 
@@ -33,6 +33,14 @@ DECIDE_INITIALLY = Step(
     "Decide whether the application is progressed.",
     "decision",
     "initial-decision",
+    P.DECIDE_INITIALLY,
+    ClockKind.INITIAL_CHECKS,
+)
+AGREE_NOT_TO_PROGRESS = Step(
+    "agree_not_to_progress",
+    "A second person agrees, or not, that the application is not progressed.",
+    "decision",
+    "initial-decision/agreement",
     P.DECIDE_INITIALLY,
     ClockKind.INITIAL_CHECKS,
 )
@@ -83,6 +91,14 @@ DECIDE_AT_FORUM = Step(
     P.ARRANGE_FORUM,
     ClockKind.WHOLE_CASE,
 )
+CONFIRM = Step(
+    "confirm_no_disclosure",
+    "A supervisor who neither holds the case nor sat confirms, or refuses, each decision not to disclose.",
+    "decision",
+    "/v1/forum/meetings",
+    P.SUPERVISE,
+    ClockKind.WHOLE_CASE,
+)
 PREPARE_ITEMS = Step("prepare_items", "Prepare the items that may be told.", "act", "items", P.PREPARE_ITEMS)
 IDENTIFY = Step(
     "confirm_identity", "Confirm the subject's identity against a record.", "act", "identity", P.RECORD_CHECK
@@ -124,6 +140,9 @@ SUBMIT = Step(
 )
 CLOSE = Step("close_case", "Close the case.", "decision", "closing", P.CLOSE_CASE)
 
+TO_TELL = (IDENTIFY, PLAN, PREPARE_ITEMS, CLEAR, DELIVER)
+"""What leads to words being told."""
+
 STEPS: dict[Stage, tuple[Step, ...]] = {
     S.INTAKE: (),
     S.INITIAL_CHECKS: (RECORD_CHECKS, DECIDE_INITIALLY),
@@ -131,7 +150,7 @@ STEPS: dict[Stage, tuple[Step, ...]] = {
     S.RISK_ASSESSMENT: (ASSESS,),
     S.CATEGORISATION: (CATEGORISE, REFER),
     S.FORUM: (REPRESENT, DECIDE_AT_FORUM),
-    S.DISCLOSURE: (IDENTIFY, PLAN, PREPARE_ITEMS, CLEAR, DELIVER, NOTIFY),
+    S.DISCLOSURE: (*TO_TELL, NOTIFY),
     S.FINAL_REPORT: (REPORT, SUBMIT, CLOSE),
     S.CLOSED: (),
 }
@@ -149,13 +168,13 @@ class Planned:
 
 def what_next(
     stage: Stage,
-    route: Route,
     *,
     due: Mapping[ClockKind, datetime],
     obstacles: Mapping[str, Iterable[Obstacle]],
     done: Iterable[str] = (),
+    further: Iterable[Step] = (),
 ) -> list[Planned]:
-    """The steps that the stage waits for, those done left out; `obstacles` are keyed by action."""
+    """The steps that the stage waits for and any further ones, those done left out; `obstacles` are keyed by action."""
     finished = set(done)
     return [
         Planned(
@@ -164,6 +183,6 @@ def what_next(
             due.get(step.clock) if step.clock else None,
             tuple(obstacles.get(step.action, ())),
         )
-        for step in STEPS[stage]
+        for step in (*STEPS[stage], *further)
         if step.action not in finished
     ]

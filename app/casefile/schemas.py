@@ -8,7 +8,9 @@ from pydantic import Field
 
 from app.access.rules import Permission, Role
 from app.cases.schemas import CaseHeader, FlagView, GradeView, PartyView
+from app.categorisation.terms import Category
 from app.deadlines.schemas import ClockView
+from app.disclosure.terms import ConcludedAs
 from app.people.schemas import View
 from app.safeguarding.schemas import DutyView
 
@@ -38,6 +40,27 @@ class PartiesView(View):
     withheld: list[str] = []
 
 
+class DecisionView(View):
+    """The decision that stands for a potential victim: the forum's, or an emergency authority until it decides."""
+
+    id: UUID
+    source: Literal["forum", "emergency"]
+    disclose: bool
+    category: Category
+    decided_at: datetime
+    confirmed_at: datetime | None
+
+
+class VictimStanding(View):
+    """Where the case stands for one potential victim: category, decision and delivery are kept for each (H1.1)."""
+
+    potential_victim_id: UUID
+    police_category: Category | None
+    decision: DecisionView | None
+    concluded_as: ConcludedAs | None
+    concluded_at: datetime | None
+
+
 class FollowedBy(View):
     """A later case that follows this one."""
 
@@ -53,6 +76,7 @@ class CaseFile(CaseHeader):
     urgent: bool
     assigned_name: str | None
     parties: PartiesView
+    victims: list[VictimStanding]
     clocks: list[ClockView]
     late: bool = Field(description="Some clock is or was breached.")
     risk: list[GradeView] = Field(description="The newest grade for the case and for each potential victim.")

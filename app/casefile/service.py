@@ -11,8 +11,17 @@ from sqlmodel import col
 from app.access.rules import Actor
 from app.access.tables import StaffMember
 from app.casefile.rules import Planned, what_next
-from app.casefile.schemas import CaseFile, Colleague, EventView, FollowedBy, NextStep, PartiesView
-from app.casefile.steps import standing
+from app.casefile.schemas import (
+    CaseFile,
+    Colleague,
+    DecisionView,
+    EventView,
+    FollowedBy,
+    NextStep,
+    PartiesView,
+    VictimStanding,
+)
+from app.casefile.steps import Standing, standing
 from app.cases.schemas import CaseHeader, FlagView, GradeView, Parties
 from app.cases.service import parties
 from app.cases.tables import Case, RiskGrade
@@ -27,14 +36,15 @@ async def case_file(session: AsyncSession, case: Case, *, actor: Actor, now: dat
     people = await parties(session, case.id)
     clocks = await clocks_of(session, case.id, now=now)
     duties = await open_duties(session, case.id)
-    stands = await standing(session, case, people, duties, now=now)
+    stands = await standing(session, case, people, actor=actor, now=now)
     due = {clock.kind: clock.due_at for clock in clocks if clock.seconds_left is not None}
-    planned = what_next(case.stage, case.route, due=due, obstacles=stands.obstacles, done=stands.done)
+    planned = what_next(case.stage, due=due, obstacles=stands.obstacles, done=stands.done, further=stands.further)
     return CaseFile(
         **CaseHeader.model_validate(case).model_dump(),
         urgent=case.urgent_since is not None,
         assigned_name=await _name_of(session, case.assigned_to),
         parties=_shown(people, actor),
+        victims=[_victim(one.id, stands) for one in people.potential_victims],
         clocks=clocks,
         late=any(is_late(clock) for clock in clocks),
         risk=_newest(await grades(session, case)),
@@ -56,6 +66,17 @@ def _shown(people: Parties, actor: Actor) -> PartiesView:
         applicant=None if withheld else people.applicant,
         children=list(people.children),
         withheld=withheld,
+    )
+
+
+def _victim(victim: UUID, stands: Standing) -> VictimStanding:
+    decision, conclusion = stands.decisions.get(victim), stands.conclusions.get(victim)
+    return VictimStanding(
+        potential_victim_id=victim,
+        police_category=stands.categories.get(victim),
+        decision=None if decision is None else DecisionView.model_validate(decision),
+        concluded_as=None if conclusion is None else conclusion.how,
+        concluded_at=None if conclusion is None else conclusion.at,
     )
 
 

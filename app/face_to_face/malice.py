@@ -25,7 +25,8 @@ from app.process import Move, Stage
 from app.safeguarding.service import act_keys, open_duties, owe
 from app.safeguarding.tables import DutyKind
 
-_FOUND_AT = (Stage.FACE_TO_FACE, Stage.RISK_ASSESSMENT, Stage.CATEGORISATION)
+FOUND_AT = (Stage.FACE_TO_FACE, Stage.RISK_ASSESSMENT, Stage.CATEGORISATION)
+"""Where malice can be found: once the case goes on, and before the forum has it."""
 
 
 class FindingAwaitsAgreement(AlreadyDecided):
@@ -44,7 +45,7 @@ async def find_malicious(
     session: AsyncSession, case: Case, given: MaliciousFindingIn, *, actor: Actor, now: datetime
 ) -> Recorded:
     """Find, with reasons, that the request is malicious. Nothing changes until a second person agrees (H5.1a)."""
-    must_be_at(case, *_FOUND_AT)
+    must_be_at(case, *FOUND_AT)
     if await finding_awaiting_agreement(session, case.id) is not None:
         raise FindingAwaitsAgreement("A finding of malice awaits a second person, who agrees to it or refuses it.")
     refuse_if(obstacles_to_malicious_finding(case.route))
@@ -62,7 +63,7 @@ async def agree_malicious_finding(
 
     Raises WrongStage, NoFindingToAgree, and Refused where it is the same person or immediate safeguarding is owed.
     """
-    must_be_at(case, *_FOUND_AT)
+    must_be_at(case, *FOUND_AT)
     found = await finding_awaiting_agreement(session, case.id)
     if found is None:
         raise NoFindingToAgree("No finding of malice awaits a second person.")

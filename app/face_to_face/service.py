@@ -17,7 +17,7 @@ from app.deadlines.policy import clocks_at_meeting
 from app.deadlines.service import calendar_of, meet, open_due_at, start_clocks
 from app.editions import edition
 from app.editions.terms import ClockKind, Route
-from app.face_to_face.malice import finding_awaiting_agreement
+from app.face_to_face.malice import FOUND_AT, finding_awaiting_agreement
 from app.face_to_face.rules import Meeting, MeetingFacts, irregularities
 from app.face_to_face.schemas import MeetingIn
 from app.face_to_face.tables import FaceToFaceMeeting
@@ -162,5 +162,5 @@ async def completed_meeting_at(session: AsyncSession, case_id: UUID) -> datetime
 async def meeting_facts(session: AsyncSession, case: Case) -> MeetingFacts:
     """Where the meeting of a case stands."""
     met_at = await completed_meeting_at(session, case.id) if case.route is Route.RIGHT_TO_ASK else None
-    awaited = await finding_awaiting_agreement(session, case.id)
-    return MeetingFacts(case.route, completed_at=met_at, finding_awaits_agreement=awaited is not None)
+    awaited = case.stage in FOUND_AT and await finding_awaiting_agreement(session, case.id) is not None
+    return MeetingFacts(case.route, completed_at=met_at, finding_awaits_agreement=awaited)

@@ -23,6 +23,7 @@ from app.errors import AlreadyDecided, Obstacle, Unprocessable, refuse_if
 from app.final_report.looking_back import settled
 from app.final_report.rules import (
     nobody_withdraws,
+    not_by_safe_means,
     obstacles_to_not_completed,
     wrong_with_withdrawal,
 )
@@ -92,7 +93,11 @@ def _obstacles_to_withdrawal(case: Case, withdrawal: Withdrawal | None, actor: A
         says = "No withdrawal is recorded: record how the applicant confirmed it, and what was considered of duress."
         return [*found, Obstacle("no_withdrawal", says, "H8.4")]
     doing = "Who decides on a withdrawal and who recorded it"
-    return [*found, *same_person(withdrawal.recorded_by, actor.staff_id, doing=doing, rule="H8.4")]
+    return [
+        *found,
+        *not_by_safe_means(by_safe_means=withdrawal.by_safe_means),
+        *same_person(withdrawal.recorded_by, actor.staff_id, doing=doing, rule="H8.4"),
+    ]
 
 
 async def _newest_withdrawal(session: AsyncSession, case_id: UUID) -> Withdrawal | None:

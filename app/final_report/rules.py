@@ -31,11 +31,19 @@ def after_the_end(*, ended: bool, what: str) -> list[Obstacle]:
 
 def wrong_with_withdrawal(*, route: Route, by_safe_means: bool, ended: bool) -> list[Obstacle]:
     """What a supervisor should know of a withdrawal as it was taken (H8.4)."""
-    wrong = [*nobody_withdraws(route=route), *after_the_end(ended=ended, what="A withdrawal")]
-    if not by_safe_means:
-        says = "The withdrawal was not confirmed by the agreed safe means: confirm it so, and consider duress again."
-        wrong.append(Obstacle("not_by_safe_means", says, "H8.4"))
-    return wrong
+    return [
+        *nobody_withdraws(route=route),
+        *after_the_end(ended=ended, what="A withdrawal"),
+        *not_by_safe_means(by_safe_means=by_safe_means),
+    ]
+
+
+def not_by_safe_means(*, by_safe_means: bool) -> list[Obstacle]:
+    """A withdrawal that was not confirmed by safe means may be somebody else's wish: nothing is decided on it."""
+    if by_safe_means:
+        return []
+    says = "The withdrawal was not confirmed by the agreed safe means: confirm it so, and consider duress again."
+    return [Obstacle("not_by_safe_means", says, "H8.4")]
 
 
 def nobody_withdraws(*, route: Route) -> list[Obstacle]:
@@ -85,6 +93,25 @@ def wrong_with_support(*, helpline_given: bool, left_in_writing: bool) -> list[O
         says = "Something written was left behind: consider what it puts at risk, and retrieve it if that is safe."
         wrong.append(Obstacle("written_left", says, "H2.2"))
     return wrong
+
+
+def obstacles_to_transfer(
+    *, checks_decided: bool, ended: bool, immediate_safeguarding_owed: bool, on_agenda: bool
+) -> list[Obstacle]:
+    """The first force does the checks and makes everybody safe before another takes over (H8.5)."""
+    found = []
+    if not checks_decided:
+        says = "The initial checks are not decided: the first force does them before another takes over."
+        found.append(Obstacle("checks_first", says, "H8.5"))
+    if ended:
+        found.append(Obstacle("has_ended", "The application has ended: this force reports and closes it.", "H8.5"))
+    if immediate_safeguarding_owed:
+        says = "Immediate safeguarding is owed: take the action and record the safety plan first."
+        found.append(Obstacle("immediate_safety_first", says, "H2.4"))
+    if on_agenda:
+        says = "The case stands on a forum's agenda: take it off before another force takes over."
+        found.append(Obstacle("on_an_agenda", says, "H8.5"))
+    return found
 
 
 @dataclass(frozen=True)

@@ -348,3 +348,38 @@ class EarlierCase(EarlierApplication):
     asked_at: AwareDatetime | None
     disclosure_asked_for: bool | None
     disclosure_made: bool | None
+
+
+class TransferIn(Form):
+    """Another force is to take the case over: which, and why (H8.5)."""
+
+    to_force_id: Line = Field(examples=["southvale"])
+    reason: Narrative = Field(description="Why; the other force reads this before it accepts, and nothing of the case.")
+
+
+class TransferAcceptanceIn(Form):
+    """The own force takes the case over."""
+
+    note: Narrative | None = None
+
+
+class TransferOfferView(ActView):
+    """An offer of the case to another force."""
+
+    from_force_id: str
+    to_force_id: str
+    reason: str
+    replaces_id: UUID | None
+
+
+class TransferView(View):
+    """An offer as both forces see it; one that a newer offer replaced cannot be accepted any more."""
+
+    id: UUID
+    reference: str
+    from_force: str
+    to_force: str
+    reason: str
+    offered_at: datetime
+    accepted_at: datetime | None
+    replaced: bool

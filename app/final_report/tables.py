@@ -173,3 +173,47 @@ class Closing(Act, table=True):
     __table_args__ = case_constraints("closing", UniqueConstraint("case_id"))
 
     note: str | None = None
+
+
+class TransferOffer(Act, table=True):
+    """A case offered to another force; both see the offer, and the first owns the case until it is accepted (H8.5)."""
+
+    __tablename__ = "transfer_offer"
+    __table_args__ = case_constraints(
+        "transfer_offer",
+        UniqueConstraint("id", "case_id"),
+        UniqueConstraint("replaces_id"),
+        Index("ix_transfer_offer_to_force_id", "to_force_id"),
+        check("from_force_id <> to_force_id", "to_another"),
+        ForeignKeyConstraint(
+            ["replaces_id", "case_id"],
+            ["transfer_offer.id", "transfer_offer.case_id"],
+            name="fk_transfer_offer_replaces",
+        ),
+    )
+
+    reference: str
+    from_force_id: str = Field(foreign_key="force.id")
+    to_force_id: str = Field(foreign_key="force.id")
+    reason: str
+    replaces_id: UUID | None = None
+
+
+class TransferAcceptance(Act, table=True):
+    """A supervisor of the other force took the case over."""
+
+    __tablename__ = "transfer_acceptance"
+    __table_args__ = case_constraints(
+        "transfer_acceptance",
+        UniqueConstraint("offer_id"),
+        ForeignKeyConstraint(
+            ["offer_id", "case_id"],
+            ["transfer_offer.id", "transfer_offer.case_id"],
+            name="fk_transfer_acceptance_offer",
+        ),
+    )
+
+    offer_id: UUID
+    from_force_id: str = Field(foreign_key="force.id")
+    to_force_id: str = Field(foreign_key="force.id")
+    note: str | None = None

@@ -98,7 +98,7 @@ async def checks_facts(session: AsyncSession, case: Case) -> ChecksFacts:
         ),
         identity=await subject_identity(session, case),
         immediate_safeguarding_owed=bool(owed),
-        agreement_awaited=await awaiting_agreement(session, case.id) is not None,
+        agreement_awaited=case.stage is Stage.INITIAL_CHECKS and await awaiting_agreement(session, case.id) is not None,
     )
 
 

@@ -10,6 +10,7 @@ import psycopg
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
+from alembic.util import CommandError
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 from sqlalchemy import make_url
@@ -139,8 +140,11 @@ def refuse_other_kind(url: str, kind: str, role: DatabaseRole, *, unmarked: bool
 
 
 def upgrade(url: str, revision: str = "head") -> None:
-    """Bring the schema up to a revision."""
-    command.upgrade(config(url), revision)
+    """Bring the schema up to a revision; raises DatabaseUnusable where a newer version has been there."""
+    try:
+        command.upgrade(config(url), revision)
+    except CommandError as error:
+        raise DatabaseUnusable(f"The database cannot be migrated by this version: {error}") from error
 
 
 def downgrade(url: str, revision: str) -> None:

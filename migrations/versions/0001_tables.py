@@ -822,6 +822,40 @@ def upgrade() -> None:
     )
     op.create_index("ix_subject_identity_case_id", "subject_identity", ["case_id"], unique=False)
     op.create_table(
+        "transfer_offer",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("case_id", sa.Uuid(), nullable=False),
+        sa.Column("force_id", sa.String(), nullable=False),
+        sa.Column("occurred_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("recorded_by", sa.Uuid(), nullable=False),
+        sa.Column("reference", sa.String(), nullable=False),
+        sa.Column("from_force_id", sa.String(), nullable=False),
+        sa.Column("to_force_id", sa.String(), nullable=False),
+        sa.Column("reason", sa.String(), nullable=False),
+        sa.Column("replaces_id", sa.Uuid(), nullable=True),
+        sa.CheckConstraint("from_force_id <> to_force_id", name=op.f("ck_transfer_offer_to_another")),
+        sa.ForeignKeyConstraint(
+            ["case_id", "force_id"],
+            ["application.id", "application.force_id"],
+            name="fk_transfer_offer_case",
+            onupdate="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(["from_force_id"], ["force.id"], name=op.f("fk_transfer_offer_from_force_id")),
+        sa.ForeignKeyConstraint(["recorded_by"], ["staff_member.id"], name=op.f("fk_transfer_offer_recorded_by")),
+        sa.ForeignKeyConstraint(
+            ["replaces_id", "case_id"],
+            ["transfer_offer.id", "transfer_offer.case_id"],
+            name="fk_transfer_offer_replaces",
+        ),
+        sa.ForeignKeyConstraint(["to_force_id"], ["force.id"], name=op.f("fk_transfer_offer_to_force_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_transfer_offer")),
+        sa.UniqueConstraint("id", "case_id", name=op.f("uq_transfer_offer_id_case_id")),
+        sa.UniqueConstraint("replaces_id", name=op.f("uq_transfer_offer_replaces_id")),
+    )
+    op.create_index("ix_transfer_offer_case_id", "transfer_offer", ["case_id"], unique=False)
+    op.create_index("ix_transfer_offer_to_force_id", "transfer_offer", ["to_force_id"], unique=False)
+    op.create_table(
         "withdrawal",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("case_id", sa.Uuid(), nullable=False),
@@ -1378,6 +1412,36 @@ def upgrade() -> None:
     )
     op.create_index("ix_sentence_case_id", "sentence", ["case_id"], unique=False)
     op.create_index(op.f("ix_sentence_proceeding_id"), "sentence", ["proceeding_id"], unique=False)
+    op.create_table(
+        "transfer_acceptance",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("case_id", sa.Uuid(), nullable=False),
+        sa.Column("force_id", sa.String(), nullable=False),
+        sa.Column("occurred_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("recorded_by", sa.Uuid(), nullable=False),
+        sa.Column("offer_id", sa.Uuid(), nullable=False),
+        sa.Column("from_force_id", sa.String(), nullable=False),
+        sa.Column("to_force_id", sa.String(), nullable=False),
+        sa.Column("note", sa.String(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["case_id", "force_id"],
+            ["application.id", "application.force_id"],
+            name="fk_transfer_acceptance_case",
+            onupdate="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(["from_force_id"], ["force.id"], name=op.f("fk_transfer_acceptance_from_force_id")),
+        sa.ForeignKeyConstraint(
+            ["offer_id", "case_id"],
+            ["transfer_offer.id", "transfer_offer.case_id"],
+            name="fk_transfer_acceptance_offer",
+        ),
+        sa.ForeignKeyConstraint(["recorded_by"], ["staff_member.id"], name=op.f("fk_transfer_acceptance_recorded_by")),
+        sa.ForeignKeyConstraint(["to_force_id"], ["force.id"], name=op.f("fk_transfer_acceptance_to_force_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_transfer_acceptance")),
+        sa.UniqueConstraint("offer_id", name=op.f("uq_transfer_acceptance_offer_id")),
+    )
+    op.create_index("ix_transfer_acceptance_case_id", "transfer_acceptance", ["case_id"], unique=False)
     op.create_table(
         "withdrawal_decision",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -2502,6 +2566,8 @@ def downgrade() -> None:
     op.drop_table("categorisation")
     op.drop_index("ix_withdrawal_decision_case_id", table_name="withdrawal_decision")
     op.drop_table("withdrawal_decision")
+    op.drop_index("ix_transfer_acceptance_case_id", table_name="transfer_acceptance")
+    op.drop_table("transfer_acceptance")
     op.drop_index(op.f("ix_sentence_proceeding_id"), table_name="sentence")
     op.drop_index("ix_sentence_case_id", table_name="sentence")
     op.drop_table("sentence")
@@ -2546,6 +2612,9 @@ def downgrade() -> None:
     op.drop_table("alert")
     op.drop_index("ix_withdrawal_case_id", table_name="withdrawal")
     op.drop_table("withdrawal")
+    op.drop_index("ix_transfer_offer_to_force_id", table_name="transfer_offer")
+    op.drop_index("ix_transfer_offer_case_id", table_name="transfer_offer")
+    op.drop_table("transfer_offer")
     op.drop_index("ix_subject_identity_case_id", table_name="subject_identity")
     op.drop_table("subject_identity")
     op.drop_index("ix_subject_deceased_case_id", table_name="subject_deceased")

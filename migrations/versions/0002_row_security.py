@@ -62,6 +62,8 @@ SEALED = (
     "referral",
     "spent_authorisation",
     "subject_deceased",
+    "transfer_acceptance",
+    "transfer_offer",
     "withdrawal",
     "withdrawal_decision",
 )
@@ -72,6 +74,9 @@ NATIONAL = ("case_pointer",)
 
 RETRIEVED = ("closing", "final_report", "final_report_key", "intelligence_submission")
 """Rows that an intelligence unit reads of every force, in a transaction that asks for them (H8.1)."""
+
+OFFERED = ("transfer_acceptance", "transfer_offer")
+"""Rows that both forces read while a case goes from one to the other (H8.5)."""
 
 WORKER_READS = ("application", "bank_holiday", "holiday_calendar", "force", "staff_member")
 
@@ -104,6 +109,8 @@ def _secure(table: str) -> None:
     everyone = "true" if table in NATIONAL else reach
     if table in RETRIEVED:
         everyone = f"{reach} OR current_setting('app.national', true) = 'on'"
+    if table in OFFERED:
+        everyone = f"{reach} OR nullif(current_setting('app.force_id', true), '') IN (from_force_id, to_force_id)"
     op.execute(f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY")
     op.execute(f"ALTER TABLE {table} FORCE ROW LEVEL SECURITY")
     op.execute(f"CREATE POLICY reach_read ON {table} FOR SELECT TO {APP} USING ({everyone})")

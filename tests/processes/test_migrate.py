@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import psycopg
 import pytest
@@ -12,19 +13,19 @@ from app.storage import embedded, migrations
 from app.storage.engine import DatabaseRole
 from app.storage.migrations import DatabaseUnusable, OtherKind, conninfo
 
+QUICK = {"fsync": "off", "shared_buffers": "16MB"}
+
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[embedded.EmbeddedServer]:
-    with embedded.start(
-        tmp_path_factory.mktemp("migrate") / "postgres", settings={"fsync": "off", "shared_buffers": "16MB"}
-    ) as started:
+    with embedded.start(tmp_path_factory.mktemp("migrate") / "postgres", settings=QUICK) as started:
         yield started
 
 
 @pytest.fixture
-def url(server: embedded.EmbeddedServer, request: pytest.FixtureRequest) -> str:
+def url(server: embedded.EmbeddedServer) -> str:
     """A new database, in the superuser's hands."""
-    name = f"d{abs(hash(request.node.name))}"
+    name = f"test_{uuid4().hex}"
     migrations.make_database(server.url(embedded.SUPERUSER, "postgres"), name)
     return server.url(embedded.SUPERUSER, name)
 
@@ -60,18 +61,25 @@ def test_a_role_with_a_password_logs_in_and_the_server_never_saw_the_password(ur
     assert not roles(url)["clares_law_owner"][2]
 
 
-def test_a_login_that_only_may_create_roles_can_prepare_everything(server: embedded.EmbeddedServer) -> None:
-    superuser = server.url(embedded.SUPERUSER, "postgres")
-    with psycopg.connect(conninfo(superuser), autocommit=True) as connection:
-        for role in DatabaseRole:
-            connection.execute(f'DROP ROLE IF EXISTS "{role.value}"'.encode())
-        connection.execute("CREATE ROLE site LOGIN CREATEROLE")
-        connection.execute("CREATE DATABASE site OWNER site")
-    url = server.url("site", "site")
-    migrations.bootstrap(url)
+def test_a_login_that_only_may_create_roles_can_prepare_everything(tmp_path: Path) -> None:
+    with embedded.start(tmp_path / "postgres", settings=QUICK) as fresh:
+        with psycopg.connect(conninfo(fresh.url(embedded.SUPERUSER, "postgres")), autocommit=True) as connection:
+            connection.execute("CREATE ROLE site LOGIN CREATEROLE")
+            connection.execute("CREATE DATABASE site OWNER site")
+        url = fresh.url("site", "site")
+        migrations.bootstrap(url)
+        migrations.bootstrap(url)
+        prepare(url, "production", lambda _: None)
+        assert migrations.is_current(url)
+
+
+def test_a_database_of_a_newer_version_is_told(url: str) -> None:
     migrations.bootstrap(url)
     prepare(url, "production", lambda _: None)
-    assert migrations.is_current(url)
+    with psycopg.connect(conninfo(url)) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = 'later'")
+    with pytest.raises(DatabaseUnusable, match="later"):
+        prepare(url, "production", lambda _: None)
 
 
 def test_a_login_that_may_do_nothing_is_told_so(server: embedded.EmbeddedServer, url: str) -> None:

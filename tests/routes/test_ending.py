@@ -80,6 +80,21 @@ async def test_a_withdrawal_taken_wrongly_is_kept_and_flagged(world: World) -> N
     assert [one["code"] for one in refused.json()["obstacles"]] == ["no_applicant"]
 
 
+async def test_nothing_is_decided_on_a_withdrawal_by_unsafe_means(world: World) -> None:
+    case = await intake.opened(world)
+    await steps.withdraw(world, case, by_safe_means=False)
+    with world.unchanged():
+        refused = await world.as_("supervisor").post(
+            steps.path(case, "withdrawal/decision"),
+            {"carry_on": False, "reason": "As she wishes."},
+            headers=version_of(world, case),
+        )
+    assert [one["code"] for one in refused.json()["obstacles"]] == ["not_by_safe_means"]
+    world.forward(minutes=30)
+    await steps.withdraw(world, case)
+    await steps.decide_withdrawal(world, case)
+
+
 async def test_carried_on_as_right_to_know_under_the_first_contact(world: World) -> None:
     asked_at = world.now
     body = intake.third_party_asks(world, children=[intake.CHILD], crime_alleged=True)

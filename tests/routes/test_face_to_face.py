@@ -56,7 +56,7 @@ async def test_the_meeting_meets_its_clock_and_starts_the_next_two_from_itself(w
     assert running["face_to_face"]["met_at"] == met
     for kind in ("risk_assessment", "categorise_and_refer"):
         assert (running[kind]["started_at"], running[kind]["projected"]) == (met, False)
-        assert str(running[kind]["due_on"]) == "2026-06-02"  # Monday 25 May is met, a bank holiday; day 1 is Tuesday
+        assert str(running[kind]["due_on"]) == "2026-06-01"  # met on Monday 25 May, a bank holiday; day 1 is Tuesday
     (kept,) = await world.as_("officer").must_get(f"/v1/applications/{case_id}/face-to-face")
     body = face_to_face.meeting(face_to_face.applicant(world, case_id))
     assert {name: kept[name] for name in body} == body
@@ -204,7 +204,7 @@ async def test_the_subject_is_nobody_to_meet(world: World) -> None:
     with world.unchanged():
         answer = await world.as_("officer").post(f"/v1/applications/{case_id}/face-to-face", body)
     assert answer.status_code == 422
-    assert "must name a applicant or potential_victim" in answer.json()["detail"]
+    assert "applicant or potential_victim of this case" in answer.json()["detail"]
 
 
 async def test_malice_ends_the_request_when_a_second_person_agrees(world: World) -> None:

@@ -9,7 +9,7 @@ import pytest
 from app.process import Stage
 from tests.arrange import place_at, version_of
 from tests.steps import face_to_face, initial_checks, intake, risk_assessment
-from tests.world import World
+from tests.world import STAFF, World
 
 
 def clocks(world: World, case_id: str) -> dict[str, dict[str, Any]]:
@@ -245,11 +245,7 @@ async def test_do_not_progress_waits_for_a_second_person(world: World) -> None:
     (says,) = world.rows("SELECT says FROM duty WHERE case_id = %s AND kind = 'support_by_word'", case_id)
     assert "0808 2000 247" in says["says"]
     (kept,) = await world.as_("officer").must_get(f"/v1/applications/{case_id}/initial-decision/agreement")
-    assert (kept["agrees"], kept["recorded_by"]) == (True, str(case_staff(world, "supervisor")))
-
-
-def case_staff(world: World, key: str) -> Any:
-    return world.rows("SELECT id FROM staff_member WHERE subject = %s", key)[0]["id"]
+    assert (kept["agrees"], kept["recorded_by"]) == (True, str(STAFF["supervisor"].id))
 
 
 async def test_a_right_to_know_that_does_not_progress_has_nobody_to_give_support_to(world: World) -> None:

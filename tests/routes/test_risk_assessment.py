@@ -70,7 +70,7 @@ async def test_judgement_overrides_the_tool_with_its_reason(world: World) -> Non
     case_id = await met(world)
     (victim,) = victims(world, case_id)
     risk = {"grade": "high", "immediate": True, "reason": "Strangulation reported."}
-    changed = {"risk": risk, "override_reason": "The score misses the strangulation."}
+    changed: dict[str, Any] = {"risk": risk, "override_reason": "The score misses the strangulation."}
     await risk_assessment.assess(world, case_id, victim, **changed)
     (kept,) = await world.as_("officer").must_get(f"/v1/applications/{case_id}/risk-assessments")
     assert (kept["tool_grade"], kept["grade"]) == ("medium", "high")

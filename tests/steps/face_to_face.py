@@ -14,7 +14,7 @@ def applicant(world: World, case_id: str) -> str:
     return str(found[0]["id"])
 
 
-def meeting(party_id: str, **changed: Any) -> dict[str, Any]:
+def meeting(party_id: str, /, **changed: Any) -> dict[str, Any]:
     """A meeting at which everything was done; a value of None leaves the field out."""
     body = {
         "party_id": party_id,

@@ -77,9 +77,7 @@ async def concluded(
         "necessary": necessary,
         "reasons": "His assaults on earlier partners escalated at this point of each relationship.",
     }
-    return await world.as_(by).post(
-        f"{item.path}/police-conclusions", body, headers=version_of(world, item.case_id)
-    )
+    return await world.as_(by).post(f"{item.path}/police-conclusions", body, headers=version_of(world, item.case_id))
 
 
 def to_disclose(potential_victim_id: str, **changed: Any) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from tests.steps import intake
 from tests.world import World
 
 
-def assessment(potential_victim_id: str, **changed: Any) -> dict[str, Any]:
+def assessment(potential_victim_id: str, /, **changed: Any) -> dict[str, Any]:
     """An assessment signed off by the assessor."""
     return {
         "potential_victim_id": potential_victim_id,
