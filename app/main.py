@@ -114,13 +114,13 @@ def create_app(held: Held | None = None) -> FastAPI:
             yield
             return
         async with _from_settings() as opened:
-            _hold(app, opened)
+            hold(app, opened)
             yield
 
     configure(settings().log_level)
     app = FastAPI(title="Clare's Law disclosure service", version="0.1.0", description=_ABOUT, lifespan=lifespan)
     if held is not None:
-        _hold(app, held)
+        hold(app, held)
     handle_errors(app)
     for router in ROUTERS:
         app.include_router(router)
@@ -129,5 +129,6 @@ def create_app(held: Held | None = None) -> FastAPI:
     return app
 
 
-def _hold(app: FastAPI, held: Held) -> None:
+def hold(app: FastAPI, held: Held) -> None:
+    """Let the service answer from `held` from the next request on."""
     app.state.sessions, app.state.tokens = held.sessions, held.tokens

@@ -248,7 +248,7 @@ def _processes(chosen: Settings, where: Database, say: Say) -> Iterator[list[Pro
         yield running
     finally:
         _ignore_signals()
-        _last_words(say, "Stopping the API, the worker and the database")
+        _last_words(say, "Stopping the API and the worker")
         _stop(running)
 
 

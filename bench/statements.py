@@ -67,6 +67,29 @@ CASE_PARTS = {
             answered_at, answered_by, answer
         FROM duty WHERE case_id = %(case_id)s AND answered_at IS NULL ORDER BY opened_at, id
     """,
+    "urgent_duties": """
+        SELECT id, case_id, force_id, kind, code, says, rule, potential_victim_id, about_id, opened_at, opened_by,
+            answered_at, answered_by, answer
+        FROM duty WHERE case_id = %(case_id)s AND answered_at IS NULL AND kind IN ('immediate_safeguarding')
+        ORDER BY opened_at, id
+    """,
+    "searched": "SELECT id, role FROM party WHERE case_id = %(case_id)s ORDER BY id",
+    "checks": """
+        SELECT system, party_id, result, visor_marker, occurred_at, recorded_at
+        FROM system_check WHERE case_id = %(case_id)s
+    """,
+    "identity": """
+        SELECT result FROM subject_identity WHERE case_id = %(case_id)s AND result <> 'unidentified'
+        ORDER BY recorded_at DESC LIMIT 1
+    """,
+    "initial_decision": """
+        SELECT made.id, made.case_id, made.force_id, made.occurred_at, made.recorded_at, made.recorded_by,
+            made.decision, made.rationale, made.applicant_contact, made.prioritised, made.priority_reason,
+            made.risk_grade_id
+        FROM initial_decision AS made
+        LEFT JOIN initial_decision_agreement AS agreed ON agreed.decision_id = made.id
+        WHERE made.case_id = %(case_id)s AND made.decision = 'do_not_progress' AND agreed.id IS NULL
+    """,
     "assigned": "SELECT name FROM staff_member WHERE id = %(assigned_to)s",
     "risk": """
         SELECT id, case_id, force_id, occurred_at, recorded_at, recorded_by, potential_victim_id, grade, immediate,

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid5
@@ -13,18 +14,21 @@ from uuid import UUID, uuid5
 import httpx
 import psycopg
 import pytest
+from fastapi import FastAPI
 from psycopg.rows import dict_row
+from sqlalchemy.ext.asyncio import create_async_engine
 
 from app import clock
 from app.access.tables import Agency, Force, Installation, StaffMember
 from app.access.tokens import DemonstrationIssuer, KeyStore, TokenReader
 from app.deadlines.alerts import sweep
 from app.deadlines.service import seed_calendars
-from app.main import DEMONSTRATION_AUDIENCE, DEMONSTRATION_ISSUER, Held, create_app
+from app.main import DEMONSTRATION_AUDIENCE, DEMONSTRATION_ISSUER, Held, create_app, hold
 from app.settings import settings
 from app.storage.engine import DatabaseRole, engine_for, sessions
 from app.storage.migrations import conninfo
 
+_ISSUER = DemonstrationIssuer(DEMONSTRATION_ISSUER, DEMONSTRATION_AUDIENCE)
 _SPACE = UUID("6f1f6a1e-2f37-4e0b-9f5e-7a4f7b1c0d11")
 START = datetime(2026, 5, 4, 9, 0, tzinfo=UTC) + timedelta(days=1)  # Tuesday 5 May 2026, after a bank holiday Monday
 
@@ -226,16 +230,23 @@ def reader_of(issuer: DemonstrationIssuer) -> TokenReader:
     return TokenReader(DEMONSTRATION_ISSUER, DEMONSTRATION_AUDIENCE, keys)
 
 
+@cache
+def _service() -> FastAPI:
+    """The service, built once: what it holds open is changed for each test."""
+    return create_app(Held(sessions(create_async_engine("postgresql+psycopg:///nowhere")), reader_of(_ISSUER)))
+
+
 @asynccontextmanager
 async def open_world(url: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
     """The service over a database, answering in this process."""
-    issuer = DemonstrationIssuer(DEMONSTRATION_ISSUER, DEMONSTRATION_AUDIENCE)
+    issuer = _ISSUER
     clock_file = folder / "clock"
     clock_file.write_text(START.isoformat())
     monkeypatch.setenv("CLARES_LAW_CLOCK", str(clock_file))
     settings.cache_clear()
     engine = engine_for(url, DatabaseRole.APP, pool_size=5)
-    app = create_app(Held(sessions(engine), reader_of(issuer)))
+    app = _service()
+    hold(app, Held(sessions(engine), reader_of(issuer)))
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://clares-law.test") as http:
         yield World(url, http, issuer, clock_file)

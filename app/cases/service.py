@@ -140,8 +140,9 @@ async def must_be_party(session: AsyncSession, case: Case, party_id: UUID, *role
     """The party named, if it plays one of the parts in this case."""
     party = await session.get(Party, party_id)
     if party is None or party.case_id != case.id or (roles and party.role not in roles):
-        wanted = " or ".join(role.value for role in roles) or "party"
-        raise NoSuchParty(f"{field} must name a {wanted} of this case; its case file lists them.", field=field)
+        part = f" ({' or '.join(role.value for role in roles)})" if roles else ""
+        says = f"{field} must name a party of this case{part}; its case file lists them."
+        raise NoSuchParty(says, field=field)
     return party
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from app.categorisation.terms import Category, Factor, RepresentationsChoice
 from app.errors import Obstacle
+from app.initial_checks.rules import immediate_safeguarding_first
 
 
 @dataclass(frozen=True)
@@ -147,15 +148,7 @@ def _words(text: str) -> set[str]:
 
 def obstacles_to_referral(facts: CategorisationFacts) -> list[Obstacle]:
     """What stands against referring a case to the forum (H5.3, H2.4). Either category goes there (H5.6)."""
-    obstacles = []
-    if facts.immediate_safeguarding_owed:
-        obstacles.append(
-            Obstacle(
-                "immediate_safeguarding_owed",
-                "Immediate risk was found: record the safeguarding action and the safety plan first.",
-                "H2.4",
-            )
-        )
+    obstacles = immediate_safeguarding_first(owed=facts.immediate_safeguarding_owed)
     if facts.uncategorised:
         obstacles.append(
             Obstacle(

@@ -18,6 +18,7 @@ from app.forum.rules import obstacles_to_emergency
 from app.forum.schemas import EmergencyAuthorityIn
 from app.forum.service import must_not_be_subject, standing_decision
 from app.forum.tables import EmergencyAuthority
+from app.initial_checks.rules import immediate_safeguarding_first
 from app.initial_checks.service import checks_facts
 from app.process import Move, Stage
 from app.safeguarding.rules import no_current_plan
@@ -96,5 +97,6 @@ async def _obstacles(
             open_checks=[check.system for check in checks.open_checks],
             accepted=given.open_checks_accepted,
         ),
+        *immediate_safeguarding_first(owed=checks.immediate_safeguarding_owed),
         *no_current_plan(plan, newest_immediate_risk_at=risk_at, today=now.astimezone(LONDON).date()),
     ]

@@ -21,20 +21,18 @@ from app.clock import LONDON
 from app.deadlines.service import meet
 from app.editions.terms import ClockKind, Route
 from app.errors import AlreadyDecided, Conflict, NotFound, Obstacle, Unprocessable, refuse_if
+from app.forum.conclusions import police_conclusion
 from app.forum.meetings import end_item, open_item, open_item_of, sitting_on
 from app.forum.rules import (
     Proposal,
-    Sitting,
     obstacles_to_confirming,
     obstacles_to_deciding,
-    obstacles_to_police_conclusion,
     obstacles_to_sitting,
 )
 from app.forum.schemas import (
     ConfirmationIn,
     DecisionIn,
     ForumFacts,
-    PoliceConclusionIn,
     ReturnIn,
     StandingDecision,
 )
@@ -44,7 +42,6 @@ from app.forum.tables import (
     EmergencyAuthority,
     ForumDecision,
     ForumMeeting,
-    PoliceConclusion,
 )
 from app.forum.terms import ItemEnd, Verdict
 from app.initial_checks.rules import obstacles_to_no_disclosure
@@ -68,47 +65,6 @@ class NothingToConfirm(Conflict):
     """A decision to disclose needs no second person."""
 
     code = "nothing_to_confirm"
-
-
-async def record_police_conclusion(
-    session: AsyncSession, case: Case, given: PoliceConclusionIn, *, item_id: UUID, actor: Actor, now: datetime
-) -> Recorded:
-    """Record by name whether the police conclude disclosure to be necessary to protect from crime (H6.3)."""
-    must_be_at(case, Stage.FORUM)
-    item = await open_item(session, item_id)
-    await must_be_party(
-        session, case, given.potential_victim_id, PartyRole.POTENTIAL_VICTIM, field="potential_victim_id"
-    )
-    sitting = await sitting_on(session, item, case, now=now)
-    of_the_force = actor.force_id == case.force_id
-    refuse_if(obstacles_to_police_conclusion(sitting, by=actor.staff_id, of_the_force=of_the_force))
-    row = PoliceConclusion(
-        **act_keys(case, actor=actor, now=now, occurred_at=None), item_id=item_id, **given.model_dump()
-    )
-    session.add(row)
-    await session.flush()
-    sentence = (
-        f"The police member recorded that the police {'' if given.necessary else 'do not '}conclude disclosure to be "
-        "necessary for a potential victim."
-    )
-    await note(session, case, "police_conclusion", sentence, by=actor, now=now, about_id=row.id)
-    return Recorded(row.id)
-
-
-async def police_conclusion(
-    session: AsyncSession, item_id: UUID, potential_victim_id: UUID, sitting: Sitting
-) -> Row[Any] | None:
-    """The newest conclusion of one potential victim on an item, unless whoever recorded it no longer counts."""
-    query: Select[Any] = (
-        select(*columns_of(PoliceConclusion))
-        .where(
-            col(PoliceConclusion.item_id) == item_id,
-            col(PoliceConclusion.potential_victim_id) == potential_victim_id,
-        )
-        .order_by(col(PoliceConclusion.position).desc())
-    )
-    counting = {seat.staff_id for seat in sitting.seats if seat.counts}
-    return next((row for row in (await session.execute(query)).all() if row.recorded_by in counting), None)
 
 
 async def decide_at_forum(

@@ -10,7 +10,7 @@ from app.access.rules import Permission
 from app.cases.schemas import Receipt
 from app.doors import CaseDoor, Door, requires
 from app.evidence.tables import Category
-from app.forum import actions, items, meetings, service
+from app.forum import actions, conclusions, items, meetings, service
 from app.forum.schemas import (
     ActionAnswerIn,
     ActionIn,
@@ -183,7 +183,7 @@ async def record_police_conclusion(
 ) -> Receipt:
     """The police member records by name whether the police conclude disclosure to be necessary (H6.3)."""
     inside = await _at_item(door, meeting_id, item_id, if_match=if_match)
-    return await inside.decide(partial(service.record_police_conclusion, item_id=item_id), body)
+    return await inside.decide(partial(conclusions.record_police_conclusion, item_id=item_id), body)
 
 
 @router.get(f"{ITEM}/police-conclusions", responses=ERRORS_OF_CASE)

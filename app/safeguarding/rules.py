@@ -34,7 +34,13 @@ def police_notices(edition: Edition) -> list[str]:
     return list(edition.police_involvement_notices)
 
 
+_FOR_SUPERVISORS = {"supervisor_review", "police_involvement", "crime", "offender_management"}
+
+
 def who_may_answer(kind: str) -> tuple[Role, ...]:
-    """A review of an irregular act, and a crime duty closed by a reason, are a supervisor's."""
-    supervisors = (Role.PUBLIC_PROTECTION_SUPERVISOR, Role.HEAD_OF_PUBLIC_PROTECTION)
-    return supervisors if kind in {"supervisor_review", "police_involvement", "crime"} else ()
+    """The roles that may answer a duty in words; none named means whoever safeguards.
+
+    A supervisor's alone: the review of an irregular act (H2.10), the notices where a party is police (H2.8), a crime
+    without a reference (H2.3), offender management (H8.2).
+    """
+    return (Role.PUBLIC_PROTECTION_SUPERVISOR, Role.HEAD_OF_PUBLIC_PROTECTION) if kind in _FOR_SUPERVISORS else ()

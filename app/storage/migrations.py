@@ -133,10 +133,9 @@ def refuse_other_kind(url: str, kind: str, role: DatabaseRole, *, unmarked: bool
     found = row[0] if row else None
     if found == kind or (found is None and unmarked):
         return
-    raise OtherKind(
-        f"This start is for {kind}, and the database is {f'for {found}' if found else 'for nothing yet'}. "
-        "Name another database, or prepare this one: clares-law migrate."
-    )
+    if found is None:
+        raise OtherKind("Nobody has prepared the database yet: clares-law migrate")
+    raise OtherKind(f"This start is for {kind}, and the database is for {found}. Name another database.")
 
 
 def upgrade(url: str, revision: str = "head") -> None:

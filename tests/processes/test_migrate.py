@@ -114,7 +114,7 @@ def test_demonstration_and_production_refuse_each_others_database(url: str) -> N
 
 def test_a_database_nobody_prepared_serves_nobody(url: str) -> None:
     migrations.bootstrap(url)
-    with pytest.raises(OtherKind, match="for nothing yet"):
+    with pytest.raises(OtherKind, match="prepared"):
         migrations.refuse_other_kind(url, "demonstration", DatabaseRole.APP)
 
 

@@ -115,7 +115,7 @@ async def test_the_referral_waits_for_categories_and_for_immediate_safeguarding(
     place_at(world, opened, Stage.CATEGORISATION)
     with world.unchanged():
         answer = await decide(world, opened, "referral", {"note": "Now."})
-    assert codes(answer) == ["immediate_safeguarding_owed", "not_categorised"]
+    assert codes(answer) == ["immediate_safeguarding_first", "not_categorised"]
 
 
 async def test_each_potential_victim_is_categorised(world: World) -> None:

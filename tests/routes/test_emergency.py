@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from app.cases.tables import Case
+from app.forum.meetings import leave_agenda
 from app.forum.schemas import ForumFacts, StandingDecision
 from app.forum.service import facts, standing_decision, standing_decisions
 from app.forum.tables import AgendaItem, EmergencyAuthority
@@ -60,7 +61,7 @@ async def test_an_emergency_waives_what_is_missing_and_the_forum_reviews_it(worl
     assert (answer.status_code, answer.json()["stage"]) == (201, "forum"), answer.text
     query = "SELECT kind, ended_because FROM clock WHERE case_id = %s AND ended_at IS NOT NULL ORDER BY kind"
     assert {row["kind"]: row["ended_because"] for row in world.rows(query, case)} == dict.fromkeys(
-        ("categorise_and_refer", "face_to_face", "risk_assessment"), "emergency_waiver"
+        ("categorise_and_refer", "face_to_face", "initial_checks", "risk_assessment"), "emergency_waiver"
     )
     authority = (await standing(world, case))[UUID(she)]
     assert (authority.source, authority.disclose, authority.confirmed_at) == ("emergency", True, world.now)
@@ -112,6 +113,19 @@ async def test_an_emergency_is_refused_with_every_obstacle(world: World) -> None
     assert [row["ended_because"] for row in ended] == ["emergency_waiver"]
 
 
+async def test_immediate_risk_is_answered_first(world: World) -> None:
+    risk = {"grade": "high", "immediate": True, "reason": "He has threatened her today."}
+    case = await intake.opened(world, intake.right_to_ask(world, risk=risk))
+    await initial_checks.all_checks(world, case)
+    await planned(world, case)
+    with world.unchanged():
+        answer = await forum.authorise(world, case, forum.emergency(victim(world, case)))
+    assert codes(answer) == ["immediate_safeguarding_first"]
+    action = {"action": "Response officers are with her.", "done_by": "Response"}
+    await world.as_("officer").must_post(f"/v1/applications/{case}/safeguarding-actions", action)
+    assert (await forum.authorise(world, case, forum.emergency(victim(world, case)))).status_code == 201
+
+
 async def test_a_plan_past_its_review_is_not_current(world: World) -> None:
     case = await intake.opened(world)
     await initial_checks.all_checks(world, case)
@@ -160,3 +174,15 @@ async def test_decisions_are_kept_as_written(world: World) -> None:
     await forum.authorise(world, case, forum.emergency(victim(world, case)))
     with world.unchanged(refusals=0), pytest.raises(Exception, match="kept as it was written"):
         world.execute("UPDATE emergency_authority SET what = 'Something else.'")
+
+
+async def test_a_case_that_ends_otherwise_leaves_the_agenda_and_partners_see(world: World) -> None:
+    case = await intake.opened(world)
+    place_at(world, case, Stage.FORUM)
+    item = await forum.on_agenda(world, case, await forum.meeting(world))
+    async with session(world) as opened:
+        await leave_agenda(opened, UUID(case), now=world.now)
+        await leave_agenda(opened, UUID(case), now=world.now)  # on none any more
+        await opened.commit()
+    with world.unchanged():
+        assert (await world.as_("idva").get(item.path)).status_code == 404

@@ -102,7 +102,7 @@ def test_not_seeking_needs_its_reason_only() -> None:
 
 def test_a_referral_names_everything_that_stands_against_it() -> None:
     assert codes(obstacles_to_referral(CategorisationFacts(2, immediate_safeguarding_owed=True))) == [
-        "immediate_safeguarding_owed",
+        "immediate_safeguarding_first",
         "not_categorised",
     ]
     assert obstacles_to_referral(CategorisationFacts(0, immediate_safeguarding_owed=False)) == []
