@@ -207,8 +207,10 @@ class CaseDoor(Door):
             recipient=made.recipient,
             event_id=made.id,
         )
+        if made.opened:
+            await self.log(Category.COLLECTION, case_id=made.opened, force_id=self.case.force_id)
         await self.remember(case_id=self.case.id, resource_id=made.id)
-        return await self._receipt(made.id)
+        return await self._receipt(made.id, opened=made.opened)
 
     async def decide(self, service: CaseService, given: BaseModel) -> Receipt:
         """Take a decision on the version of the case that the person has read."""
@@ -231,7 +233,7 @@ class CaseDoor(Door):
         before = await self.session.get(AnsweredRequest, (self.actor.staff_id, self.idempotency_key))
         return before is not None and before.fingerprint == fingerprint(self.path, given)
 
-    async def _receipt(self, made: UUID) -> Receipt:
+    async def _receipt(self, made: UUID, *, opened: UUID | None = None) -> Receipt:
         await self.session.flush()
         flagged = select(col(Duty.code), col(Duty.says), col(Duty.rule)).where(
             col(Duty.case_id) == self.case.id,
@@ -245,6 +247,7 @@ class CaseDoor(Door):
             reference=self.case.reference,
             stage=self.case.stage,
             version=self.case.version,
+            opened_case_id=opened,
             put_before_supervisor=[FlagView.model_validate(row) for row in (await self.session.execute(flagged)).all()],
         )
 

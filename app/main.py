@@ -27,6 +27,7 @@ from app.routes import (
     intake,
     risk_assessment,
     safeguarding,
+    transfer,
 )
 from app.routes.errors import handle_errors
 from app.routes.tracing import Tracing
@@ -57,6 +58,8 @@ ROUTERS = (
     final_report.router,
     final_report.retrieved,
     ending.router,
+    transfer.router,
+    transfer.receiving,
     safeguarding.router,
     alerts.router,
     administration.router,

@@ -40,11 +40,15 @@ class AssignmentIn(Form):
 
 @dataclass(frozen=True)
 class Recorded:
-    """What a service made: the row's id, what was flagged about it, and for a disclosure its recipient."""
+    """What a service made: the row's id, what was flagged about it, the case that it opened.
+
+    For a disclosure, `recipient` is the party told, or the record itself where that describes one who is no party.
+    """
 
     id: UUID
     flags: tuple[Obstacle, ...] = ()
     recipient: UUID | None = None
+    opened: UUID | None = None
 
 
 @dataclass(frozen=True)
@@ -98,6 +102,7 @@ class Receipt(View):
     reference: str
     stage: Stage
     version: int = Field(description="Send it as If-Match with the next decision.")
+    opened_case_id: UUID | None = Field(None, description="The linked case that this opened.")
     put_before_supervisor: list[FlagView] = []
 
 

@@ -21,6 +21,7 @@ from app.face_to_face.schemas import MaliciousAgreementIn, MaliciousFindingIn
 from app.face_to_face.tables import MaliciousFinding, MaliciousFindingAgreement
 from app.initial_checks.rules import immediate_safeguarding_first, offender_management_unconsidered
 from app.intake.continuing import continue_as_right_to_know
+from app.intake.tables import ReceivedFrom
 from app.process import Move, Stage
 from app.safeguarding.service import act_keys, open_duties, owe
 from app.safeguarding.tables import DutyKind
@@ -77,7 +78,14 @@ async def agree_malicious_finding(
 
     linked = None
     if given.carry_on_as_right_to_know and given.carry_on_reason:
-        linked = await continue_as_right_to_know(session, case, given.carry_on_reason, actor=actor, now=now)
+        linked = await continue_as_right_to_know(
+            session,
+            case,
+            given.carry_on_reason,
+            actor=actor,
+            now=now,
+            received_from=ReceivedFrom.CONTACT_WITH_POLICE,
+        )
     row = MaliciousFindingAgreement(
         **act_keys(case, actor=actor, now=now, occurred_at=None),
         finding_id=found.id,
@@ -90,7 +98,7 @@ async def agree_malicious_finding(
     else:
         sentence = "A second person refused the finding of malice: the request goes on."
         await note(session, case, "agreement_refused", sentence, by=actor, now=now, about_id=row.id)
-    return Recorded(row.id)
+    return Recorded(row.id, opened=linked.id if linked else None)
 
 
 async def _end_request(

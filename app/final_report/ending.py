@@ -1,5 +1,6 @@
 """Applications that end early: withdrawn (H8.4), the subject has died (H4.5), not completed (H7.6)."""
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -84,7 +85,8 @@ async def decide_withdrawal(
     )
     because = EndedBecause.CONVERSION if given.carry_on else EndedBecause.WITHDRAWAL
     sentence = "Withdrawn and " + ("carried on as right to know." if linked else "not carried on.")
-    return await _end(session, case, row, Move.WITHDRAWN, Outcome.WITHDRAWN, because, sentence, actor=actor, now=now)
+    ended = await _end(session, case, row, Move.WITHDRAWN, Outcome.WITHDRAWN, because, sentence, actor=actor, now=now)
+    return replace(ended, opened=linked.id if linked else None)
 
 
 def _obstacles_to_withdrawal(case: Case, withdrawal: Withdrawal | None, actor: Actor) -> list[Obstacle]:
