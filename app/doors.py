@@ -281,14 +281,7 @@ class _Requires:
 
 
 class _Requirement(_Requires):
-    async def __call__(
-        self,
-        request: Request,
-        response: Response,
-        db: SessionDep,
-        person: ActorDep,
-        idempotency_key: IdempotencyKey = None,
-    ) -> Door:
+    async def __call__(self, request: Request, response: Response, db: SessionDep, person: ActorDep) -> Door:
         self.admit(person)
         request.state.action = self.permission.value
         return Door(
@@ -299,9 +292,22 @@ class _Requirement(_Requires):
             response=response,
             action=self.permission.value,
             path=f"{request.method} {request.url.path}",
-            idempotency_key=idempotency_key,
             request=request,
         )
+
+
+class _Creation(_Requirement):
+    async def __call__(
+        self,
+        request: Request,
+        response: Response,
+        db: SessionDep,
+        person: ActorDep,
+        idempotency_key: IdempotencyKey = None,
+    ) -> Door:
+        door = await super().__call__(request, response, db, person)
+        door.idempotency_key = idempotency_key
+        return door
 
 
 @dataclass(frozen=True)
@@ -377,6 +383,11 @@ class _Decides(_CaseRequirement):
 def requires(permission: Permission) -> Any:
     """Let in whoever has the permission; for what has no case yet."""
     return Depends(_Requirement(permission))
+
+
+def creates(permission: Permission) -> Any:
+    """Let in to make something that has no case yet, once for each idempotency key."""
+    return Depends(_Creation(permission))
 
 
 def reads(permission: Permission) -> Any:

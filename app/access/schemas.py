@@ -3,7 +3,7 @@
 from typing import Annotated, Self
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StringConstraints, model_validator
 
 from app.access.rules import Role
 
@@ -54,7 +54,7 @@ class StaffChangeIn(BaseModel):
 
     roles: Annotated[list[Role], Field(max_length=10)]
     rank: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z_]{1,60}$")] | None = None
-    active: bool = True
+    active: StrictBool = True
 
 
 class StaffView(BaseModel):

@@ -16,7 +16,7 @@ from app.deadlines.tables import Clock
 from app.editions.terms import ClockKind, Outcome, Route
 from app.errors import Unprocessable
 from app.people.rules import normalise_name
-from app.people.schemas import Form, Line, PncId, View
+from app.people.schemas import Day, Form, Line, PncId, View
 from app.people.tables import Person, PersonAlias
 from app.process import Stage
 from app.storage.base import columns_of
@@ -46,7 +46,7 @@ class SearchIn(Form):
     pnc_id: PncId | None = None
     surname: Line | None = None
     given_names: Line | None = None
-    born: date | None = None
+    born: Day | None = None
     role: PartyRole | None = Field(None, description="Only persons who play this part.")
 
 

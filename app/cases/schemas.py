@@ -4,19 +4,19 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
-from pydantic import AwareDatetime, Field
+from pydantic import Field, StrictBool
 
 from app.cases.tables import Grade, LinkKind, PartyRole
 from app.editions.terms import Outcome, Route
 from app.errors import Obstacle
-from app.people.schemas import Form, Narrative, PersonView, View
+from app.people.schemas import Form, Moment, Narrative, PersonView, View
 from app.process import Stage
 
 
 class ActIn(Form):
     """A fact that happened. Left out, `occurred_at` is now; it is never in the future (H10.7)."""
 
-    occurred_at: AwareDatetime | None = Field(
+    occurred_at: Moment | None = Field(
         None,
         description="When it happened, with a UTC offset.",
         examples=["2026-05-04T16:40:00+01:00"],
@@ -27,7 +27,7 @@ class GradeIn(Form):
     """A grade of risk, whether harm is immediate or imminent, and why (H2.6)."""
 
     grade: Grade
-    immediate: bool = False
+    immediate: StrictBool = False
     reason: Narrative
 
 

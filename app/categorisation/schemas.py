@@ -3,7 +3,7 @@
 from typing import Self
 from uuid import UUID
 
-from pydantic import Field, model_validator
+from pydantic import Field, StrictBool, model_validator
 
 from app.cases.schemas import ActIn
 from app.categorisation.terms import Category, Factor, RepresentationsChoice, RepresentationsOutcome
@@ -40,7 +40,7 @@ class FactorIn(Form):
     """One factor of H5.4: present or not, and how the reasons answer it."""
 
     factor: Factor
-    present: bool
+    present: StrictBool
     answer: Narrative | None = None
 
 

@@ -1,36 +1,35 @@
 """Convictions and cautions as they come in and go out."""
 
-from datetime import date
 from typing import Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, StrictBool, StrictInt, model_validator
 
 from app.convictions.rehabilitation import rehabilitation
 from app.convictions.sentences import AgeAtConviction, Length, Proceeding, Sentence, SentenceType
-from app.people.schemas import Form
+from app.people.schemas import Day, Form
 
 
 class LengthIn(Form):
     """A term as the court put it; the parts are added together."""
 
-    years: int = Field(0, ge=0, le=200)
-    months: int = Field(0, ge=0, le=2400)
-    weeks: int = Field(0, ge=0, le=10_000)
-    days: int = Field(0, ge=0, le=73_000)
+    years: StrictInt = Field(0, ge=0, le=200)
+    months: StrictInt = Field(0, ge=0, le=2400)
+    weeks: StrictInt = Field(0, ge=0, le=10_000)
+    days: StrictInt = Field(0, ge=0, le=73_000)
 
 
 class SentenceIn(Form):
     """One sentence or disposal."""
 
     type: SentenceType
-    start: date
+    start: Day
     length: LengthIn | Literal["indefinite"] | None = Field(
         None, description="The term imposed, licence included; 'indefinite' is until an event; left out, no end named."
     )
-    schedule_18: bool = Field(False, description="For an offence of Schedule 18 to the Sentencing Code.")
-    endorsed: bool = Field(False, description="With an endorsement of the driving record.")
-    conditions_end: date | None = Field(None, description="Of a conditional caution.")
-    paid_on: date | None = Field(None, description="When compensation was paid in full.")
+    schedule_18: StrictBool = Field(False, description="For an offence of Schedule 18 to the Sentencing Code.")
+    endorsed: StrictBool = Field(False, description="With an endorsement of the driving record.")
+    conditions_end: Day | None = Field(None, description="Of a conditional caution.")
+    paid_on: Day | None = Field(None, description="When compensation was paid in full.")
 
     def as_sentence(self) -> Sentence:
         """As the Act is worked out on it."""
@@ -49,7 +48,7 @@ class SentenceIn(Form):
 class ProceedingIn(Form):
     """A conviction with all the sentences for it, or one caution (then `conviction_date` is the day it was given)."""
 
-    conviction_date: date
+    conviction_date: Day
     age_at_conviction: AgeAtConviction
     sentences: list[SentenceIn] = Field(min_length=1, max_length=40)
 

@@ -4,7 +4,7 @@ from datetime import date, datetime
 from typing import Annotated, Self
 from uuid import UUID
 
-from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, Field, StrictBool, StringConstraints, model_validator
 
 from app.cases.schemas import ActIn
 from app.convictions.schemas import ProceedingIn
@@ -19,7 +19,7 @@ from app.disclosure.terms import (
     Signature,
     Undertaking,
 )
-from app.people.schemas import Form, Line, Narrative
+from app.people.schemas import Day, Form, Line, Moment, Narrative
 from app.safeguarding.schemas import ActView
 
 
@@ -39,9 +39,9 @@ class ItemIn(ActIn):
     kind: ItemKind
     text: Narrative = Field(description="What is proposed to be said.")
     owner: Line = Field(examples=["Own force", "Probation Service"])
-    owned_elsewhere: bool = Field(description="Another force or agency owns it: its agreement is needed (H7.8).")
+    owned_elsewhere: StrictBool = Field(description="Another force or agency owns it: its agreement is needed (H7.8).")
     handling: Handling
-    identifies_earlier_victim_or_source: bool = Field(description="If so it cannot be told (H7.8).")
+    identifies_earlier_victim_or_source: StrictBool = Field(description="If so it cannot be told (H7.8).")
     proceeding: ProceedingIn | None = Field(None, description="Of a conviction or disposal: from it, when it is spent.")
     concerns_item: UUID | None = Field(
         None,
@@ -115,11 +115,11 @@ class SpentAuthorisationView(ActView):
 class ReconsiderationIn(Form):
     """The three questions where the undertaking is refused, each with reasons (H7.1)."""
 
-    plan_effective_without_disclosure: bool
+    plan_effective_without_disclosure: StrictBool
     plan_effective_reasons: Narrative
-    could_be_improved: bool
+    could_be_improved: StrictBool
     could_be_improved_reasons: Narrative
-    disclosure_needed_for_safety: bool
+    disclosure_needed_for_safety: StrictBool
     disclosure_needed_reasons: Narrative
 
 
@@ -159,9 +159,9 @@ class ConsultationIn(Form):
     """The offender manager was consulted before delivery (H6.5)."""
 
     consulted: Line = Field(examples=["MAPPA co-ordinator"])
-    consulted_at: AwareDatetime
+    consulted_at: Moment
     words: Narrative
-    reveals_no_applicant: bool
+    reveals_no_applicant: StrictBool
 
 
 class ClearanceIn(ToRecipient, ToldFirstIn):
@@ -177,7 +177,7 @@ class ClearanceIn(ToRecipient, ToldFirstIn):
     delivered_by: UUID | None = Field(None, description="The member of staff who will speak.")
     partner_deliverer: Line | None = Field(None, description="Or the partner who will.")
     place: Line
-    planned_for: AwareDatetime
+    planned_for: Moment
     offender_manager_consultation: ConsultationIn | None = None
 
     @model_validator(mode="after")
@@ -210,8 +210,8 @@ class InterpreterIn(Form):
     """Who interpreted; the record is what the officer said for interpreting (H7.2a)."""
 
     name: Line
-    approved: bool
-    is_family: bool
+    approved: StrictBool
+    is_family: StrictBool
 
 
 class PartnerIn(Form):
@@ -220,7 +220,7 @@ class PartnerIn(Form):
     agency: Line
     name: Line
     account: Verbatim
-    account_signed: bool
+    account_signed: StrictBool
 
 
 class DisclosureIn(ActIn, ToRecipient, ToldFirstIn):
@@ -237,13 +237,13 @@ class DisclosureIn(ActIn, ToRecipient, ToldFirstIn):
     present: list[Line] = Field([], max_length=40, description="Who else was there, by part or name.")
     place: Line
     beyond_script: Verbatim | None = Field(None, description="What was said beyond the script.")
-    signed_by_deliverer: bool
+    signed_by_deliverer: StrictBool
     recipient_signature: Signature
-    nothing_handed_over: bool
+    nothing_handed_over: StrictBool
     pack: Pack
     interpreter: InterpreterIn | None = None
     supersedes_id: UUID | None = Field(None, description="The record that this corrects; it is kept.")
-    crime_alleged: bool = Field(False, description="A crime was alleged in it: opens the crime duty (H2.3).")
+    crime_alleged: StrictBool = Field(False, description="A crime was alleged in it: opens the crime duty (H2.3).")
 
     @model_validator(mode="after")
     def _one_deliverer(self) -> Self:
@@ -293,13 +293,13 @@ class NoticeIn(ActIn):
     potential_victim_ids: list[UUID] = Field(min_length=1, max_length=20, description="Whom it concludes.")
     told_id: UUID | None = Field(None, description="The party told: the applicant.")
     told_by: UUID | None = Field(None, description="Left out: whoever records it.")
-    in_person: bool = False
+    in_person: StrictBool = False
     place: Line | None = None
     words: Verbatim | None = Field(None, description="What was said. Left out: the edition's words.")
     pack: Pack | None = None
-    written_left: bool = Field(False, description="Something written was left: wrong under H2.2.")
+    written_left: StrictBool = Field(False, description="Something written was left: wrong under H2.2.")
     rationale: Narrative | None = Field(None, description="Of a recorded one: why, to be found again (H7.5).")
-    crime_alleged: bool = False
+    crime_alleged: StrictBool = False
 
     @model_validator(mode="after")
     def _told_or_recorded(self) -> Self:
@@ -332,7 +332,7 @@ class PostponementIn(Form):
     investigator: Line
     investigator_answer: Narrative
     reason: Narrative
-    review_on: date
+    review_on: Day
 
 
 class PostponementEndIn(Form):

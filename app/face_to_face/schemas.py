@@ -3,7 +3,7 @@
 from typing import Self
 from uuid import UUID
 
-from pydantic import Field, model_validator
+from pydantic import Field, StrictBool, model_validator
 
 from app.cases.schemas import ActIn, GradeIn
 from app.face_to_face.terms import Pack
@@ -18,24 +18,26 @@ class MeetingIn(ActIn):
     party_id: UUID = Field(description="Who was met: the applicant.")
     place: Line
     officer: Line = Field(description="Who held it.", examples=["PC 4411, public protection"])
-    public_protection: bool = Field(description="A public protection officer with domestic abuse expertise held it.")
+    public_protection: StrictBool = Field(
+        description="A public protection officer with domestic abuse expertise held it."
+    )
     public_protection_reason: Narrative | None = Field(None, description="Else the reason.")
-    warnings_given: bool = Field(description="The preliminary warnings were given.")
+    warnings_given: StrictBool = Field(description="The preliminary warnings were given.")
     identity_verified_by: Line | None = Field(
         None, description="By what the applicant's identity was verified.", examples=["Passport"]
     )
-    undertaking_explained: bool = Field(description="The confidentiality undertaking was explained.")
+    undertaking_explained: StrictBool = Field(description="The confidentiality undertaking was explained.")
     details: Narrative = Field(description="What the applicant added.")
     safeguarding_advice: Narrative | None = Field(None, description="The interim safeguarding advice given.")
     pack: Pack | None = Field(None, description="What became of the information pack; left out: it was not offered.")
-    pack_details_by_word: bool = Field(False, description="Its details were given by word.")
+    pack_details_by_word: StrictBool = Field(False, description="Its details were given by word.")
     suitable_adult: Line | None = Field(
         None, description="Who sat with a young person: suitable and not involved (H2.9)."
     )
     written_material_left: Line | None = Field(
         None, description="Anything written that was left with the person beside the pack: nothing should be (H2.2)."
     )
-    crime_alleged: bool = Field(False, description="Opens the crime duty (H2.3).")
+    crime_alleged: StrictBool = Field(False, description="Opens the crime duty (H2.3).")
     risk: GradeIn | None = Field(None, description="The grade of risk after the meeting (H2.6).")
     subject_identity: IdentityFinding | None = Field(
         None, description="The subject was identified at the meeting (H4.5)."
@@ -76,7 +78,7 @@ class MaliciousFindingView(ActView):
 class MaliciousAgreementIn(AgreementIn):
     """A second person's answer. Who agrees first decides whether the police carry on as right to know (H5.1a)."""
 
-    carry_on_as_right_to_know: bool | None = Field(
+    carry_on_as_right_to_know: StrictBool | None = Field(
         None, description="The finding ends the request, not the question of risk: given wherever it is agreed."
     )
     carry_on_reason: Narrative | None = None

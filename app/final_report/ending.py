@@ -36,6 +36,7 @@ from app.final_report.tables import (
     Withdrawal,
     WithdrawalDecision,
 )
+from app.forum.meetings import leave_agenda
 from app.intake.continuing import UNTESTED, continue_as_right_to_know
 from app.process import Move, Stage
 from app.safeguarding.service import act_keys, owe_once, record_act
@@ -178,6 +179,7 @@ async def _end(
     await session.flush()
     await advance(session, case, move, by=actor, now=now, sentence=sentence, about_id=row.id, outcome=outcome)
     await end(session, case.id, because, ended_at=now)
+    await leave_agenda(session, case.id, now=now)
     await _owe_offender_management(session, case, outcome, actor=actor, now=now)
     return Recorded(row.id)
 

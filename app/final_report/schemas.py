@@ -4,14 +4,14 @@ from datetime import date, datetime
 from typing import Self
 from uuid import UUID
 
-from pydantic import AwareDatetime, Field, model_validator
+from pydantic import AwareDatetime, Field, StrictBool, model_validator
 
 from app.cases.schemas import ActIn
 from app.cases.tables import PartyRole
 from app.editions.terms import ClockKind, Outcome, Route
 from app.final_report.terms import IntelligenceSystem, NotCompletedBecause, SubmissionKind
 from app.intake.schemas import EarlierApplication, Grading
-from app.people.schemas import AddressView, AliasView, Form, Line, Name, Narrative, PncId, View
+from app.people.schemas import AddressView, AliasView, Day, Form, Line, Name, Narrative, PncId, View
 from app.safeguarding.schemas import ActView
 
 
@@ -20,8 +20,8 @@ class WithdrawalIn(ActIn):
 
     taken_by: Line = Field(examples=["PC 1182, public protection unit"])
     means: Line = Field(examples=["Mobile, voice only, at the agreed hour"])
-    by_safe_means: bool = Field(description="Whether that was the safe contact that the case file gives (H2.1).")
-    duress_suspected: bool
+    by_safe_means: StrictBool = Field(description="Whether that was the safe contact that the case file gives (H2.1).")
+    duress_suspected: StrictBool
     duress_considered: Narrative = Field(description="What speaks for and against pressure to withdraw.")
     reason: Narrative | None = Field(None, description="As the applicant gave it; it may be left unsaid.")
 
@@ -29,7 +29,7 @@ class WithdrawalIn(ActIn):
 class WithdrawalDecisionIn(Form):
     """Whether the question of risk goes on as a right to know, whoever asks or not."""
 
-    carry_on: bool
+    carry_on: StrictBool
     reason: Narrative
     grading: Grading | None = Field(None, description="3x5x2 of what is known, where it goes on and can be graded.")
 
@@ -37,7 +37,7 @@ class WithdrawalDecisionIn(Form):
 class SubjectDeceasedIn(Form):
     """The subject has died: who verified it, and against what (H4.5)."""
 
-    died_on: date | None = None
+    died_on: Day | None = None
     verified_by: Line = Field(examples=["Coroner's officer, Northmoor"])
     verified_how: Narrative = Field(examples=["Entry of death seen in the register."])
 
@@ -55,8 +55,8 @@ class SupportGivenIn(ActIn):
 
     party_id: UUID
     services: Narrative
-    helpline_given: bool
-    left_in_writing: bool = False
+    helpline_given: StrictBool
+    left_in_writing: StrictBool = False
 
 
 class OffenderManagementIn(ActIn):
@@ -310,7 +310,7 @@ class FinalReportSearchIn(Form):
     pnc_id: PncId | None = None
     surname: Name | None = None
     given_names: Name | None = None
-    born: date | None = None
+    born: Day | None = None
 
     @model_validator(mode="after")
     def _enough_to_search_by(self) -> Self:

@@ -5,7 +5,7 @@ from datetime import date, datetime
 from typing import Literal, Self
 from uuid import UUID
 
-from pydantic import Field, model_validator
+from pydantic import Field, StrictBool, model_validator
 
 from app.cases.schemas import ActIn
 from app.categorisation.terms import Category
@@ -17,7 +17,7 @@ from app.forum.terms import (
     OffenderScheme,
     Verdict,
 )
-from app.people.schemas import Form, Line, Narrative
+from app.people.schemas import Day, Form, Line, Narrative
 
 
 @dataclass(frozen=True)
@@ -60,9 +60,9 @@ class ForumFacts:
 class MeetingIn(Form):
     """A meeting, its chair and its members. Between meetings: extraordinary or virtual, with the same quorum (H6.7)."""
 
-    held_on: date
+    held_on: Day
     kind: MeetingKind = MeetingKind.SCHEDULED
-    is_marac: bool = False
+    is_marac: StrictBool = False
     chair_id: UUID
     members: list[UUID] = Field([], max_length=60, description="Staff ids; the chair is a member without being named.")
 
@@ -109,7 +109,7 @@ class PoliceConclusionIn(Form):
     """Whether the police conclude disclosure to be necessary to protect this potential victim from crime (H6.3)."""
 
     potential_victim_id: UUID
-    necessary: bool
+    necessary: StrictBool
     reasons: Narrative
 
 
@@ -118,7 +118,7 @@ class DeliveryIn(Form):
 
     agency: Line = Field(examples=["police", "idva"])
     person: Line = Field(examples=["Public protection officer with the IDVA"])
-    in_person: bool = True
+    in_person: StrictBool = True
     not_in_person_because: Narrative | None = None
     place: Line
     time: Line
@@ -161,13 +161,13 @@ class DecisionIn(Form):
     proportionate: Narrative | None = Field(
         None, description="Why the interference is necessary and proportionate, weighing the consequences of either."
     )
-    disclose: bool
+    disclose: StrictBool
     reasons: Narrative
     what: Narrative | None = None
     recipient_id: UUID | None = Field(None, description="A party of the case.")
     recipient_described: Line | None = Field(None, description="Whoever is best placed and is no party of the case.")
     delivery: DeliveryIn | None = None
-    subject_to_be_told: bool = False
+    subject_to_be_told: StrictBool = False
     words_for_subject: Narrative | None = None
     further_safeguarding: Narrative
     offender_management: OffenderManagementIn
@@ -218,7 +218,7 @@ class ActionIn(ActIn):
     owner_staff_id: UUID | None = None
     owner_agency: Line | None = Field(None, examples=["probation"])
     what: Narrative
-    due_on: date
+    due_on: Day
 
     @model_validator(mode="after")
     def _owned(self) -> Self:

@@ -3,7 +3,7 @@
 from typing import Annotated, Self
 from uuid import UUID
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field, StrictBool, StringConstraints, model_validator
 
 from app.cases.schemas import ActIn, GradeIn
 from app.initial_checks.terms import PNC, CheckResult, Course, IdentityResult
@@ -25,7 +25,7 @@ class CheckIn(ActIn):
     searched_by: Line = Field(examples=["Control room operator 12"])
     result: CheckResult = Field(description="Nil is an answer; a search that could not be run is unavailable.")
     text: Narrative | None = Field(None, description="What was found, or why it was unavailable; nil may do without.")
-    visor_marker: bool | None = Field(None, description="PNC alone: whether it shows a ViSOR marker.")
+    visor_marker: StrictBool | None = Field(None, description="PNC alone: whether it shows a ViSOR marker.")
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
@@ -88,7 +88,9 @@ class InitialDecisionIn(Form):
     applicant_contact: Line | None = Field(
         None, description="Right to ask: how the applicant will be contacted, safely.", examples=["As agreed, by voice"]
     )
-    prioritised: bool | None = Field(None, description="Right to know that progresses: whether it is prioritised.")
+    prioritised: StrictBool | None = Field(
+        None, description="Right to know that progresses: whether it is prioritised."
+    )
     priority_reason: Narrative | None = Field(None, description="Needed where it is not prioritised (H5.2).")
 
     @model_validator(mode="after")
@@ -114,7 +116,7 @@ class InitialDecisionView(ActView):
 class AgreementIn(Form):
     """A second person's answer: agreed, or refused, and why."""
 
-    agrees: bool
+    agrees: StrictBool
     reason: Narrative
 
 

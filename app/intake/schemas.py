@@ -3,14 +3,14 @@
 from typing import Annotated, Any, Self
 from uuid import UUID
 
-from pydantic import AwareDatetime, Field, StringConstraints, model_validator
+from pydantic import Field, StrictBool, StringConstraints, model_validator
 
 from app.cases.schemas import GradeIn
 from app.cases.tables import LinkKind
 from app.deadlines.schemas import ClockView
 from app.editions.terms import Route
 from app.intake.tables import Channel, ReceivedFrom
-from app.people.schemas import Form, Line, Narrative, PersonIn, View
+from app.people.schemas import Form, Line, Moment, Narrative, PersonIn, View
 from app.process import Stage
 
 Grading = Annotated[str, StringConstraints(pattern=r"^[1-3][A-E][PC]$")]
@@ -27,8 +27,8 @@ class PotentialVictimIn(PersonIn):
     """A person who may be at risk from the subject."""
 
     relationship: Line | None = Field(None, description="A code of the edition.", examples=["cohabiting_partner"])
-    relationship_ended: bool = Field(False, description="Never in itself a reason against (H1.5).")
-    is_applicant: bool = Field(False, description="This person asks for herself or himself.")
+    relationship_ended: StrictBool = Field(False, description="Never in itself a reason against (H1.5).")
+    is_applicant: StrictBool = Field(False, description="This person asks for herself or himself.")
     police_employment: Line | None = None
 
 
@@ -57,7 +57,7 @@ class InformationIn(Form):
 class ContactIn(Form):
     """An initial contact: asked or received when, by what channel, why, and what is said of the risk (H3.2)."""
 
-    first_contact_at: AwareDatetime = Field(
+    first_contact_at: Moment = Field(
         description="When it first reached any part of the police, a mailbox included; may precede typing (H3.4)."
     )
     channel: Channel
@@ -65,8 +65,8 @@ class ContactIn(Form):
     why: Narrative
     risk_indicators: list[Line] = Field([], max_length=40, examples=[["assault", "coercive control"]])
     risk: GradeIn | None = Field(None, description="A first grade, where one can be given.")
-    crime_alleged: bool = Field(False, description="Opens the crime duty (H2.3).")
-    consent_to_share: bool
+    crime_alleged: StrictBool = Field(False, description="Opens the crime duty (H2.3).")
+    consent_to_share: StrictBool
     consent_reason: Narrative | None = Field(
         None, description="Why information is shared all the same, where consent is refused (H3.2)."
     )

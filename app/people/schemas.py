@@ -1,5 +1,6 @@
 """Persons as they come in and go out, and the two kinds of text that every form is made of."""
 
+import re
 from collections.abc import Callable
 from datetime import date
 from typing import Annotated, Self
@@ -7,9 +8,12 @@ from uuid import UUID
 
 from pydantic import (
     AfterValidator,
+    AwareDatetime,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
+    StrictBool,
     StringConstraints,
     model_validator,
 )
@@ -59,6 +63,20 @@ PncId = Annotated[str, AfterValidator(canonical_pnc_id)]
 """A PNC identifier, kept in canonical form (2002/0073319Z); the check letter must agree."""
 
 
+def _as_text(value: object) -> object:
+    """A date or time comes as ISO 8601 text; a bare number is a typing error, not seconds since 1970."""
+    if isinstance(value, date) or (isinstance(value, str) and _ISO.match(value)):
+        return value
+    raise ValueError("Give it as ISO 8601 text, such as 2026-05-04 or 2026-05-04T16:40:00+01:00.")
+
+
+_ISO = re.compile(r"\d{4}-\d{2}-\d{2}")
+Day = Annotated[date, BeforeValidator(_as_text)]
+"""A day of the calendar, YYYY-MM-DD."""
+Moment = Annotated[AwareDatetime, BeforeValidator(_as_text)]
+"""An instant with its UTC offset."""
+
+
 class Form(BaseModel):
     """Base of everything that comes in: unknown fields are refused, so that a typing error loses nothing."""
 
@@ -82,8 +100,8 @@ class AddressIn(Form):
     """An address, with the time lived there where known."""
 
     address: Line
-    lived_from: date | None = None
-    lived_to: date | None = None
+    lived_from: Day | None = None
+    lived_to: Day | None = None
 
 
 class SafeContactIn(Form):
@@ -106,15 +124,15 @@ class PersonIn(Form):
 
     given_names: Name | None = None
     surname: Name | None = None
-    born: date | None = None
-    born_estimated: bool = False
+    born: Day | None = None
+    born_estimated: StrictBool = False
     gender: Gender = Gender.NOT_STATED
     ethnicity: Line | None = None
     pnc_id: PncId | None = None
     telephone: Line | None = None
     email: Line | None = None
     language: Line | None = None
-    interpreter_needed: bool = False
+    interpreter_needed: StrictBool = False
     access_needs: Line | None = None
     aliases: list[AliasIn] = Field(default=[], max_length=20)
     addresses: list[AddressIn] = Field(default=[], max_length=20)

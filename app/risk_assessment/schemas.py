@@ -3,7 +3,7 @@
 from typing import Annotated, Self
 from uuid import UUID
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field, StrictBool, StrictInt, StringConstraints, model_validator
 
 from app.cases.schemas import ActIn, GradeIn
 from app.cases.tables import Grade
@@ -23,13 +23,15 @@ class RiskAssessmentIn(ActIn):
     answers: dict[Question, Answer] = Field(
         max_length=200, description="Question to answer, in the tool's own codes.", examples=[{"1": True, "27": "No"}]
     )
-    score: int | None = Field(None, ge=0, le=1_000)
+    score: StrictInt | None = Field(None, ge=0, le=1_000)
     tool_grade: Grade = Field(description="What the tool gives.")
     risk: GradeIn = Field(description="What the assessor finds, by professional judgement.")
     override_reason: Narrative | None = Field(None, description="Needed exactly where the two grades differ.")
     options_considered: Narrative = Field(description="Powers and options considered (national decision model, H2.6).")
     agency_checks_considered: Narrative
-    signed_off: bool = Field(description="Signed by the assessor, who is the person recording; only then it counts.")
+    signed_off: StrictBool = Field(
+        description="Signed by the assessor, who is the person recording; only then it counts."
+    )
 
     @model_validator(mode="after")
     def _override_has_its_reason(self) -> Self:

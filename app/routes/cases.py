@@ -4,7 +4,6 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter
-from pydantic import AwareDatetime
 
 from app.access.rules import Permission
 from app.casefile import service as casefile
@@ -18,6 +17,7 @@ from app.doors import CaseDoor, Door, decides, reads, records, requires
 from app.editions.terms import Route
 from app.evidence.tables import Category
 from app.intake import parties
+from app.people.schemas import Moment
 from app.process import Stage
 from app.routes.errors import ERRORS, ERRORS_OF_ACT, ERRORS_OF_CASE, ERRORS_OF_DECISION
 from app.routes.paging import Cursor, Limit, Page, after_moment, after_position, encode, page
@@ -40,7 +40,7 @@ async def read_worklist(
     assignee: UUID | None = None,
     unassigned: bool = False,
     overdue: bool | None = None,
-    due_before: AwareDatetime | None = None,
+    due_before: Moment | None = None,
     cursor: Cursor = None,
     limit: Limit = 50,
 ) -> Page[WorklistRow]:

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Header
 
 from app.access.rules import Permission
 from app.cases.schemas import Receipt
-from app.doors import CaseDoor, Door, requires
+from app.doors import CaseDoor, Door, creates, requires
 from app.evidence.tables import Category
 from app.forum import actions, conclusions, items, meetings, service
 from app.forum.schemas import (
@@ -52,8 +52,8 @@ from app.routes.reading import StrictRoute
 router = APIRouter(prefix="/v1/forum", tags=["6 forum"], route_class=StrictRoute)
 
 Reader = Annotated[Door, requires(Permission.READ_FORUM)]
-Arranger = Annotated[Door, requires(Permission.ARRANGE_FORUM)]
-Member = Annotated[Door, requires(Permission.UNDERTAKE_FORUM_ACTION)]
+Arranger = Annotated[Door, creates(Permission.ARRANGE_FORUM)]
+Member = Annotated[Door, creates(Permission.UNDERTAKE_FORUM_ACTION)]
 IfMatch = Annotated[str | None, Header(description="The version of the case read.")]
 
 MEETING = "/meetings/{meeting_id}"
@@ -178,7 +178,7 @@ async def record_police_conclusion(
     meeting_id: UUID,
     item_id: UUID,
     body: PoliceConclusionIn,
-    door: Annotated[Door, requires(Permission.RECORD_POLICE_CONCLUSION)],
+    door: Annotated[Door, creates(Permission.RECORD_POLICE_CONCLUSION)],
     if_match: IfMatch = None,
 ) -> Receipt:
     """The police member records by name whether the police conclude disclosure to be necessary (H6.3)."""
@@ -198,7 +198,7 @@ async def decide_at_forum(
     meeting_id: UUID,
     item_id: UUID,
     body: DecisionIn,
-    door: Annotated[Door, requires(Permission.DECIDE_AT_FORUM)],
+    door: Annotated[Door, creates(Permission.DECIDE_AT_FORUM)],
     if_match: IfMatch = None,
 ) -> Receipt:
     """The chair records what the forum decides for one potential victim (H6.3)."""
@@ -219,7 +219,7 @@ async def confirm_decision(
     item_id: UUID,
     decision_id: UUID,
     body: ConfirmationIn,
-    door: Annotated[Door, requires(Permission.SUPERVISE)],
+    door: Annotated[Door, creates(Permission.SUPERVISE)],
     if_match: IfMatch = None,
 ) -> Receipt:
     """A second person confirms a decision not to disclose, or refuses it: then the forum decides again (H6.4)."""

@@ -6,7 +6,7 @@ from fastapi import APIRouter
 
 from app.access.rules import Permission
 from app.cases.schemas import Receipt
-from app.doors import CaseDoor, Door, decides, reads, records, requires
+from app.doors import CaseDoor, Door, creates, decides, reads, records
 from app.intake import service
 from app.intake.schemas import ApplicationIn, ApplicationOpened, ContactIn, DraftIn, DraftView
 from app.routes.errors import ERRORS_OF_ACT, ERRORS_OF_DECISION
@@ -17,7 +17,7 @@ router = APIRouter(prefix="/v1", tags=["1 intake"], route_class=StrictRoute)
 
 @router.post("/applications", status_code=201, responses=ERRORS_OF_ACT)
 async def open_application(
-    body: ApplicationIn, door: Annotated[Door, requires(Permission.OPEN_APPLICATION)]
+    body: ApplicationIn, door: Annotated[Door, creates(Permission.OPEN_APPLICATION)]
 ) -> ApplicationOpened:
     """Open a case under either route; its clocks start at the initial contact, not when it is typed (H3.4)."""
     before = await door.answered(body)
@@ -35,7 +35,7 @@ async def join_contact(body: ContactIn, door: Annotated[CaseDoor, records(Permis
 
 
 @router.post("/drafts", status_code=201, responses=ERRORS_OF_ACT)
-async def keep_draft(body: DraftIn, door: Annotated[Door, requires(Permission.OPEN_APPLICATION)]) -> DraftView:
+async def keep_draft(body: DraftIn, door: Annotated[Door, creates(Permission.OPEN_APPLICATION)]) -> DraftView:
     """Keep an application begun. No clock runs for a draft: once a request has reached the police, open it."""
     before = await door.answered(body)
     if before is not None and before.case_id is not None:

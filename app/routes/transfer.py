@@ -7,7 +7,7 @@ from fastapi import APIRouter
 
 from app.access.rules import Permission
 from app.cases.schemas import Receipt
-from app.doors import CaseDoor, Door, decides, reads, requires
+from app.doors import CaseDoor, Door, creates, decides, reads, requires
 from app.evidence.tables import Category
 from app.final_report import transfer
 from app.final_report.schemas import TransferAcceptanceIn, TransferIn, TransferOfferView, TransferView
@@ -43,7 +43,9 @@ async def list_transfers(door: Supervisor) -> list[TransferView]:
 
 
 @receiving.post("/{transfer_id}/acceptance", status_code=201, responses=ERRORS_OF_ACT)
-async def accept_transfer(transfer_id: UUID, body: TransferAcceptanceIn, door: Supervisor) -> Receipt:
+async def accept_transfer(
+    transfer_id: UUID, body: TransferAcceptanceIn, door: Annotated[Door, creates(Permission.SUPERVISE)]
+) -> Receipt:
     """Take an offered case over, with everything in it; its clocks run on (H8.5)."""
     before = await door.answered(body)
     if before is not None and before.resource_id is not None:

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import Field, StrictBool
 
 from app.cases.schemas import ActIn, GradeIn
-from app.people.schemas import Form, Line, Narrative, View
+from app.people.schemas import Day, Form, Line, Narrative, View
 from app.safeguarding.tables import ContactOutcome, DutyKind
 
 
@@ -26,7 +26,7 @@ class ContactAttemptIn(ActIn):
     means: Line = Field(examples=["Telephone, agreed number"])
     outcome: ContactOutcome
     note: Narrative | None = None
-    crime_alleged: bool = Field(False, description="A crime was alleged in it: opens the crime duty (H2.3).")
+    crime_alleged: StrictBool = Field(False, description="A crime was alleged in it: opens the crime duty (H2.3).")
 
 
 class SafeguardingActionIn(ActIn):
@@ -42,7 +42,7 @@ class SafetyPlanIn(ActIn):
 
     potential_victim_id: UUID
     plan: Narrative
-    review_on: date
+    review_on: Day
 
 
 class CrimeReferenceIn(ActIn):
