@@ -91,3 +91,27 @@ def require(stage: Stage, move: Move) -> Stage:
         return TRANSITIONS[stage, move]
     except KeyError:
         raise IllegalMove(stage, move) from None
+
+
+def as_table() -> str:
+    """The process as a Markdown table; the README carries it and a test compares.
+
+    Moves that several stages share stand in a row of their own below the stages.
+    """
+    shared: dict[tuple[Move, Stage], list[Stage]] = {}
+    for (at, move), to in TRANSITIONS.items():
+        shared.setdefault((move, to), []).append(at)
+    rows = ["| | stage | package | how a case leaves it |", "|---|---|---|---|"]
+    for number, stage in enumerate(Stage, start=1):
+        if stage is Stage.CLOSED:
+            continue
+        own = [f"{move} → {to}" for (move, to), ats in shared.items() if ats == [stage]]
+        rows.append(f"| {number} | {_words(stage)} | `app/{stage}/` | {_words('<br>'.join(own))} |")
+    for (move, to), ats in shared.items():
+        if len(ats) > 1:
+            rows.append(f"| | {_words(f'{ats[0]} to {ats[-1]}')} | | {_words(f'{move} → {to}')} |")
+    return "\n".join(rows)
+
+
+def _words(text: str) -> str:
+    return text.replace("_", " ")

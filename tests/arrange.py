@@ -110,3 +110,26 @@ def forum_decision(
         insert(world, "decision_confirmation", **act, decision_id=decision, verdict="confirm", reasons="Agreed.")
     place_at(world, case_id, Stage.DISCLOSURE)
     return decision
+
+
+def emergency_authority(world: World, case_id: str, victim: str, *, recipient: str) -> str:
+    """An emergency authority as if it had been given, and the case at the forum for review; the authority's id."""
+    force = world.rows("SELECT force_id FROM application WHERE id = %s", case_id)[0]["force_id"]
+    written = ("concern", "police_conclude_necessary", "pressing_need", "proportionate", "representations", "what")
+    authority = insert(
+        world,
+        "emergency_authority",
+        case_id=case_id,
+        force_id=force,
+        occurred_at=world.now,
+        recorded_at=world.now,
+        recorded_by=STAFF["head"].id,
+        potential_victim_id=victim,
+        rank="superintendent",
+        **dict.fromkeys((*written, "why_it_cannot_wait"), "He is released today."),
+        open_checks_accepted=Jsonb([]),
+        recipient_id=recipient,
+        delivery={"agency": "police", "person": "Officer", "in_person": True, "place": "Surgery", "time": "Noon"},
+    )
+    place_at(world, case_id, Stage.FORUM)
+    return authority

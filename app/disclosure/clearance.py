@@ -1,6 +1,6 @@
 """Permission to speak: everything that H7.0 asks for, looked at on the day and at the door."""
 
-from datetime import datetime
+from datetime import date, datetime
 from uuid import UUID
 
 from sqlalchemy import select
@@ -13,15 +13,18 @@ from app.cases.rules import same_person
 from app.cases.schemas import Recorded
 from app.cases.service import must_be_party, note
 from app.cases.tables import Case, PartyRole
+from app.categorisation.rules import names_the_applicant
+from app.categorisation.service import names_to_keep_apart
 from app.disclosure.items import item_facts
 from app.disclosure.rules import Consultation, Readiness, Recipient, london_day, obstacles_to_clearance
-from app.disclosure.schemas import ClearanceIn, ToRecipient
+from app.disclosure.schemas import ClearanceIn, ConsultationIn, ToRecipient
 from app.disclosure.service import active_postponement, has_current_plan, must_be_deliverable
 from app.disclosure.tables import DeliveryClearance
 from app.editions import edition
 from app.errors import Unprocessable, refuse_if
 from app.forum.service import standing_decision
-from app.people.tables import SafeContact
+from app.people.rules import age_on
+from app.people.tables import Person, SafeContact
 from app.safeguarding.service import act_keys, open_duties
 from app.safeguarding.tables import DutyKind
 
@@ -29,18 +32,21 @@ _AS_JSON = {"reconsideration", "offender_manager_consultation"}
 
 
 async def recipient_facts(
-    session: AsyncSession, case: Case, given: ToRecipient, *, safe_contact: str | None = None
+    session: AsyncSession, case: Case, given: ToRecipient, *, on: date, safe_contact: str | None = None
 ) -> Recipient:
-    """The recipient as the rules ask for one. Unprocessable where the party named is not of this case."""
+    """The recipient as the rules ask for one that day. Unprocessable where the party named is not of this case."""
     if given.recipient_id is None:
         return Recipient(None, given.recipient_described, safe_contact_known=safe_contact is not None)
     party = await must_be_party(session, case, given.recipient_id, field="recipient_id")
     agreed = select(col(SafeContact.id)).where(col(SafeContact.person_id) == party.person_id).limit(1)
+    born = (await session.get_one(Person, party.person_id)).born
+    young = born is not None and age_on(born, max(on, born)) < edition(case.edition).ages.suitable_adult_under
     return Recipient(
         party.id,
         None,
         is_subject=party.role is PartyRole.SUBJECT,
         safe_contact_known=(await session.scalars(agreed)).one_or_none() is not None,
+        lacks_suitable_adult=young and given.suitable_adult is None,
     )
 
 
@@ -60,6 +66,15 @@ async def must_be_staff(session: AsyncSession, staff_id: UUID | None, *, field: 
         raise Unprocessable(f"{field} must name a member of staff.", field=field)
 
 
+async def _consultation(session: AsyncSession, case: Case, given: ConsultationIn | None) -> Consultation | None:
+    """The consultation as the rules ask for it: words that hold the applicant's name reveal one, whatever is said."""
+    if given is None:
+        return None
+    applicants, subjects = await names_to_keep_apart(session, case)
+    named = names_the_applicant(given.words, applicants_names=applicants, subjects_names=subjects)
+    return Consultation(given.reveals_no_applicant and not named)
+
+
 async def clear_delivery(
     session: AsyncSession, case: Case, given: ClearanceIn, *, actor: Actor, now: datetime
 ) -> Recorded:
@@ -70,7 +85,6 @@ async def clear_delivery(
     await must_be_staff(session, given.delivered_by, field="delivered_by")
     decision = await standing_decision(session, case.id, given.potential_victim_id)
     must_be_deliverable(case, decision)
-    consulted = given.offender_manager_consultation
     refuse_if(
         [
             *obstacles_to_clearance(
@@ -79,9 +93,11 @@ async def clear_delivery(
                 readiness=await readiness(session, case, given.potential_victim_id, at=now),
                 items=await item_facts(session, case, given.item_ids, at=now, on=london_day(now)),
                 spent_rule=edition(case.edition).spent_convictions.rule,
-                recipient=await recipient_facts(session, case, given, safe_contact=given.recipient_safe_contact),
+                recipient=await recipient_facts(
+                    session, case, given, on=london_day(now), safe_contact=given.recipient_safe_contact
+                ),
                 first=given.told_first(),
-                consultation=Consultation(consulted.reveals_no_applicant) if consulted else None,
+                consultation=await _consultation(session, case, given.offender_manager_consultation),
             ),
             *same_person(given.delivered_by, actor.staff_id, doing="Whoever clears a delivery", rule="H7.0"),
         ]

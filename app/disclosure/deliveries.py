@@ -20,6 +20,7 @@ from app.disclosure.rules import (
     Recipient,
     london_day,
     names,
+    no_suitable_adult,
     not_cleared,
     not_ready,
     not_tellable,
@@ -35,6 +36,7 @@ from app.editions import edition
 from app.editions.terms import ClockKind
 from app.errors import NotFound, Obstacle, Unprocessable
 from app.forum.service import standing_decision
+from app.initial_checks.rules import outside_the_case
 from app.safeguarding.service import act_keys, owe_crime, record_act
 from app.storage.base import columns_of
 
@@ -61,9 +63,9 @@ async def record_disclosure(
     await must_be_party(session, case, victim, PartyRole.POTENTIAL_VICTIM, field="potential_victim_id")
     await must_be_staff(session, given.delivered_by, field="delivered_by")
     await _must_be_superseded(session, case, given)
-    recipient = await recipient_facts(session, case, given)
-    clearance = await _clearance(session, case, given)
     occurred_at = happened_at(given.occurred_at, now=now)
+    recipient = await recipient_facts(session, case, given, on=london_day(occurred_at))
+    clearance = await _clearance(session, case, given)
     wrong = await _wrong(session, case, given, recipient, clearance, occurred_at=occurred_at, now=now)
     decision = await standing_decision(session, case.id, victim)
     decided = decision is not None and decision.disclose and names(decision, recipient)
@@ -150,8 +152,11 @@ async def _wrong(
         uncleared += wrong_recipient(recipient, decision)
     items = await item_facts(session, case, given.item_ids, at=occurred_at, on=london_day(occurred_at))
     interpreter, partner = given.interpreter, given.partner
+    outside = outside_the_case(case.stage, occurred_at=occurred_at, first_contact_at=case.first_contact_at)
     return [
+        *(outside if given.supersedes_id is None else ()),  # a record is corrected whenever an error is found
         *uncleared,
+        *no_suitable_adult(recipient),
         *not_tellable(items, rule=edition(case.edition).spent_convictions.rule),
         *not_told_first(given.told_first()),
         *wrong_at_the_door(

@@ -19,6 +19,7 @@ from app.disclosure.terms import NoticeKind
 from app.editions import edition
 from app.editions.terms import ClockKind, Route
 from app.forum.service import standing_decisions
+from app.initial_checks.rules import outside_the_case
 from app.safeguarding.service import act_keys, owe_crime, record_act
 
 _SENTENCES = {
@@ -36,9 +37,11 @@ async def record_notice(session: AsyncSession, case: Case, given: NoticeIn, *, a
     occurred_at = happened_at(given.occurred_at, now=now)
     settled = None if given.kind is NoticeKind.RECORDED else edition(case.edition).words(given.kind)
     words = given.words or settled
-    wrong = wrong_with_notice(
-        await _facts(session, case, given, occurred_at=occurred_at, words_are_the_editions=words == settled)
-    )
+    known = await _facts(session, case, given, occurred_at=occurred_at, words_are_the_editions=words == settled)
+    wrong = [
+        *outside_the_case(case.stage, occurred_at=occurred_at, first_contact_at=case.first_contact_at),
+        *wrong_with_notice(known),
+    ]
     row = NonDisclosureNotice(
         **act_keys(case, actor=actor, now=now, occurred_at=occurred_at),
         **given.model_dump(exclude={"occurred_at", "crime_alleged", "words", "told_by"}),

@@ -36,6 +36,8 @@ class Recipient:
     described: str | None
     is_subject: bool = False
     safe_contact_known: bool = True
+    lacks_suitable_adult: bool = False
+    """Young enough to need an adult who is not involved, and none is named (H2.9)."""
 
 
 @dataclass(frozen=True)
@@ -146,6 +148,14 @@ def not_tellable(items: Iterable[ItemFacts], *, rule: SpentRule) -> list[Obstacl
     return found
 
 
+def no_suitable_adult(recipient: Recipient) -> list[Obstacle]:
+    """Where a young recipient would be told without a suitable adult (H2.9)."""
+    if not recipient.lacks_suitable_adult:
+        return []
+    says = "The recipient is young: a suitable adult who is not involved is there, and is named."
+    return [Obstacle("no_suitable_adult", says, "H2.9")]
+
+
 def wrong_recipient(recipient: Recipient, decision: StandingDecision | None) -> list[Obstacle]:
     """Where the recipient is not whom the decision names, or is the subject."""
     if recipient.is_subject:
@@ -215,6 +225,7 @@ def obstacles_to_clearance(
         *not_ready(readiness),
         *not_tellable(items, rule=spent_rule),
         *wrong_recipient(recipient, decision),
+        *no_suitable_adult(recipient),
         *unsafe,
         *not_consulted(decision, consultation),
         *not_told_first(first),

@@ -128,6 +128,9 @@ class ToRecipient(Form):
 
     recipient_id: UUID | None = Field(None, description="The party of this case who is told.")
     recipient_described: Line | None = Field(None, examples=["Support worker of the refuge, named in the minutes"])
+    suitable_adult: Line | None = Field(
+        None, description="Who is there with a young recipient: suitable, and not involved (H2.9)."
+    )
 
     @model_validator(mode="after")
     def _one_recipient(self) -> Self:
@@ -196,6 +199,7 @@ class ClearanceView(ActView):
     recipient_id: UUID | None
     recipient_described: str | None
     recipient_safe_contact: str | None
+    suitable_adult: str | None
     delivered_by: UUID | None
     partner_deliverer: str | None
     place: str
@@ -280,6 +284,7 @@ class VerbatimView(DisclosureView):
     item_ids: list[UUID]
     partner: PartnerIn | None
     present: list[str]
+    suitable_adult: str | None
     beyond_script: str | None
     warnings_given: list[RecipientWarning]
     reconsideration: ReconsiderationIn | None

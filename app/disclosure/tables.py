@@ -95,6 +95,7 @@ class DeliveryClearance(Act, table=True):
     recipient_safe_contact: str | None = None
     delivered_by: UUID | None = Field(default=None, foreign_key="staff_member.id")
     partner_deliverer: str | None = None
+    suitable_adult: str | None = None
     place: str
     planned_for: datetime
     warnings_given: list[str] = Field(sa_type=JSONB)
@@ -138,6 +139,7 @@ class Disclosure(Act, table=True):
     delivered_by: UUID | None = Field(default=None, foreign_key="staff_member.id")
     partner: dict[str, Any] | None = Field(default=None, sa_type=JSONB(none_as_null=True))
     present: list[str] = Field(sa_type=JSONB)
+    suitable_adult: str | None = None
     place: str
     beyond_script: str | None = None
     warnings_given: list[str] = Field(sa_type=JSONB)

@@ -205,6 +205,8 @@ async def test_no_clearance_before_the_offender_manager_is_consulted(world: Worl
     said = await ready.refused("consultation_reveals_applicant", offender_manager_consultation=consulted)
     assert "applicant" in said
     consulted["reveals_no_applicant"] = True
+    named = {**consulted, "words": "Ms Tarrant asked us about him."}
+    assert await ready.refused("consultation_reveals_applicant", offender_manager_consultation=named)
     assert (await ready.ask(ready.body(offender_manager_consultation=consulted))).status_code == 201
 
 

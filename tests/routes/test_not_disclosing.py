@@ -110,12 +110,13 @@ async def test_no_notice_where_the_decision_is_to_disclose(world: World) -> None
 
 async def test_the_shape_of_a_notice(world: World) -> None:
     now = await decided(world)
-    for body in (
+    bodies: list[dict[str, Any]] = [
         {"kind": "recorded", "potential_victim_ids": [now.victim]},
         {"kind": "no_information", "potential_victim_ids": [now.victim]},
         {"kind": "no_information", "potential_victim_ids": [now.subject], "told_id": now.applicant},
         {"kind": "no_information", "potential_victim_ids": [], "told_id": now.applicant},
-    ):
+    ]
+    for body in bodies:
         with world.unchanged():
             answer = await world.as_("officer").post(steps.path(now.case, "non-disclosure-notices"), body)
         assert answer.status_code == 422, answer.text

@@ -81,11 +81,17 @@ def test_nothing_stands_against_a_good_clearance() -> None:
     assert obstacles_to_clearance(**GOOD) == []
 
 
-@pytest.mark.parametrize("limb", ["category", "police_conclude_necessary", "pressing_need", "proportionate"])
-def test_every_limb_is_needed(limb: str) -> None:
-    lacking = {"category": Category.NO_CONCERN, "police_conclude_necessary": False}
-    decision = replace(STANDING, **{limb: lacking.get(limb)})
-    assert len(codes(obstacles_to_clearance(**{**GOOD, "decision": decision}))) == 1
+@pytest.mark.parametrize(
+    "lacking",
+    [
+        replace(STANDING, category=Category.NO_CONCERN),
+        replace(STANDING, police_conclude_necessary=False),
+        replace(STANDING, pressing_need=None),
+        replace(STANDING, proportionate=None),
+    ],
+)
+def test_every_limb_is_needed(lacking: StandingDecision) -> None:
+    assert len(codes(obstacles_to_clearance(**{**GOOD, "decision": lacking}))) == 1
 
 
 items = st.builds(ItemFacts, *[st.booleans()] * 6)
