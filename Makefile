@@ -14,7 +14,7 @@ PROJECT := .venv/.project
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links \
 	--python-version 3.11 --no-header pyproject.toml
 
-.PHONY: help install run test test-long check format lock
+.PHONY: help install run test test-long check bench format lock
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 
@@ -22,6 +22,7 @@ help:
 	@echo "make run        the demonstration: PostgreSQL, API, worker, fictional cases (Ctrl-C ends it)"
 	@echo "make test       the whole suite against a real PostgreSQL; make test-long for what takes minutes"
 	@echo "make check      format, lint, types, import contracts, migration drift"
+	@echo "make bench      requests a second beside hand-written SQL and pgbench, as ratios: about two minutes"
 	@echo "make install    the set-up alone"
 	@echo "make format     put the code into its form"
 	@echo "make lock       choose the newest versions and write the lock files"
@@ -45,6 +46,9 @@ check: $(DEV) $(PROJECT)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/clares-law migrate --check
+
+bench: $(DEV) $(PROJECT)
+	@$(BIN)/python -m bench
 
 format: $(DEV)
 	$(BIN)/ruff format

@@ -41,7 +41,7 @@ class Measured:
 
 @command.command()
 def main(
-    seconds: Annotated[float, typer.Option(help="Of each round.")] = 4.0,
+    seconds: Annotated[float, typer.Option(help="Of each round.")] = 3.0,
     rounds: Annotated[int, typer.Option(help="Of each request on each side.")] = 3,
     number: Annotated[int, typer.Option("--cases", help="Cases present.")] = 10_000,
     connections: Annotated[int, typer.Option(help="Requests under way at once.")] = 32,

@@ -79,7 +79,7 @@ CASE_PARTS = {
         FROM system_check WHERE case_id = %(case_id)s
     """,
     "identity": """
-        SELECT result FROM subject_identity WHERE case_id = %(case_id)s AND result <> 'unidentified'
+        SELECT result FROM subject_identity WHERE case_id = %(case_id)s AND result <> 'confirmed'
         ORDER BY recorded_at DESC LIMIT 1
     """,
     "initial_decision": """

@@ -27,6 +27,8 @@ from app.forum.schemas import AgendaIn, AttendanceIn, MeetingIn, MemberAttendanc
 from app.forum.terms import Attendance, MeetingKind
 from app.intake.schemas import ApplicationIn, DraftIn
 from app.intake.service import keep_draft, open_application
+from app.safeguarding.schemas import DutyAnswerIn
+from app.safeguarding.service import answer_duty
 from app.storage.engine import set_context
 
 _ACTION = "demonstration"
@@ -47,12 +49,14 @@ class _Title(BaseModel):
 class Story:
     """One fictional case. `moment` is when its next act happens; it never passes `now`."""
 
+    _first: Door
+
     def __init__(
-        self, session: AsyncSession, cast: Mapping[str, Actor], title: str, *, begins: datetime, now: datetime
+        self, session: AsyncSession, cast: Mapping[str, Actor], opened_by: str, *, begins: datetime, now: datetime
     ) -> None:
-        self.session, self.title, self.moment = session, title, begins
+        self.session, self.begins, self.moment = session, begins, begins
         self.people = Parties()
-        self._cast, self._now = cast, now
+        self._cast, self._opened_by, self._now = cast, opened_by, now
         self._case: Case | None = None
 
     @property
@@ -87,38 +91,42 @@ class Story:
         """Let time pass before the next act."""
         self.moment += timedelta(days=days, hours=hours, minutes=minutes)
         if self.moment > self._now:
-            raise StoryInFuture(f"The story '{self.title}' passes the present.")
+            raise StoryInFuture("A story of the demonstration passes the present.")
         return self
 
-    async def told_before(self, by: str) -> bool:
-        """Whether this story was loaded by an earlier start; else it is claimed for this transaction."""
-        await self._let_in(by)
-        self._beginning = self._door(by)
-        self._beginning.idempotency_key = f"demonstration-{self.title.replace(' ', '-')}"
-        return await self._beginning.answered(_Title(story=self.title)) is not None
+    async def claim(self, key: str) -> bool:
+        """Whether nobody told this story before; it is then this transaction's, under the opener's request key."""
+        opener = self._cast[self._opened_by]
+        await set_context(self.session, force_id=opener.force_id)
+        self._first = self._door(self._opened_by)
+        self._first.idempotency_key = key
+        return await self._first.answered(_Title(story=key)) is None
 
-    async def draft(self, by: str, draft: DraftIn) -> None:
+    async def draft(self, draft: DraftIn) -> None:
         """Keep an application begun."""
-        kept = await keep_draft(self.session, draft, actor=self._cast[by], now=self.moment)
-        await self._beginning.opened(kept.id, kept.version)
+        kept = await keep_draft(self.session, draft, actor=self._first.actor, now=self.moment)
+        await self._first.opened(kept.id, kept.version)
 
-    async def open(self, by: str, application: ApplicationIn, *, held_by: str | None = staff.OFFICER) -> None:
-        """Open the case and give it to an officer."""
-        actor = self._cast[by]
+    async def open(self, application: ApplicationIn, *, held_by: str = staff.OFFICER) -> None:
+        """Open the case, and have a supervisor give it to an officer."""
+        actor = self._first.actor
         opened = await open_application(self.session, application, actor=actor, now=self.moment)
-        await self._beginning.opened(opened.id, opened.version)
-        await set_context(self.session, force_id=actor.serves_force_id)
+        await self._first.opened(opened.id, opened.version)
+        await set_context(self.session, force_id=actor.serves_force_id)  # a partner's case is the force's from now on
         self._case = await access_case(self.session, opened.id, for_change=True)
         self.people = await parties(self.session, opened.id)
-        if held_by is not None:
-            supervisor = staff.SUPERVISOR if actor.serves_force_id == staff.OWN else staff.OTHER_SUPERVISOR
-            order = AssignmentIn(staff_id=staff.staff_id_of(held_by), reason="Next on the unit's rota.")
-            await self.later(minutes=10).act(supervisor, assign, order)
+        supervisor = staff.SUPERVISOR if actor.serves_force_id == staff.OWN else staff.OTHER_SUPERVISOR
+        order = AssignmentIn(staff_id=staff.staff_id_of(held_by), reason="Next on the unit's rota.")
+        await self.later(minutes=10).act(supervisor, assign, order)
 
     async def act(self, by: str, service: CaseService, given: BaseModel) -> UUID:
         """One act or decision at the story's moment; the id of the row that it made."""
         receipt = await CaseDoor(**self._shared(by), case=self.case).record(service, given)
         return receipt.id
+
+    async def answer(self, by: str, duty_id: UUID, given: DutyAnswerIn) -> None:
+        """Answer a duty."""
+        await self.act(by, partial(answer_duty, duty_id=str(duty_id)), given)
 
     async def sits(self, *, in_days: int = 0, kind: MeetingKind = MeetingKind.SCHEDULED) -> UUID:
         """The forum sits on the case, at once with everybody present, or later with everybody invited; the item."""
@@ -146,10 +154,6 @@ class Story:
             await door.log(Category.ALTERATION, event_id=meeting)
         return item
 
-    async def _let_in(self, by: str) -> None:
-        actor = self._cast[by]
-        await set_context(self.session, force_id=actor.force_id, agenda=actor.agenda)
-
     def _door(self, by: str) -> Door:
         return Door(**self._shared(by))
 
@@ -158,7 +162,7 @@ class Story:
             "session": self.session,
             "actor": self._cast[by],
             "now": self.moment,
-            "request_id": f"{_ACTION}: {self.title}",
+            "request_id": _ACTION,
             "response": Response(),
             "action": _ACTION,
             "path": _ACTION,
