@@ -124,6 +124,7 @@ def worker(starter: Starter = None) -> None:
         end_with(starter)
     import asyncio
 
+    from app import tables  # noqa: F401 - foreign keys are strings: what a sweep writes points to tables of every package
     from app.logs import configure
     from app.scheduler import work
 

@@ -25,6 +25,7 @@ from app.routes import (
     health,
     initial_checks,
     intake,
+    log,
     risk_assessment,
     safeguarding,
     transfer,
@@ -63,6 +64,7 @@ ROUTERS = (
     safeguarding.router,
     alerts.router,
     administration.router,
+    log.router,
 )
 """Every router of the service, in the order of the documentation."""
 

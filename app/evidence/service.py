@@ -1,11 +1,15 @@
-"""Writing the log: Core inserts, because the role that writes it may not read it back."""
+"""Writing the log and reading it. Core inserts, because what writes a row may not read it back."""
 
+from datetime import datetime
 from uuid import UUID, uuid4
 
-from sqlalchemy import insert
+from sqlalchemy import insert, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
 
+from app.evidence.schemas import LogView
 from app.evidence.tables import Category, LogRow
+from app.storage.base import columns_of
 
 
 async def log(
@@ -38,3 +42,25 @@ async def log(
             request_id=request_id,
         )
     )
+
+
+async def read_log(
+    session: AsyncSession,
+    *,
+    case_id: UUID | None,
+    staff_id: UUID | None,
+    after: tuple[datetime, UUID] | None,
+    limit: int,
+) -> list[LogView]:
+    """Who touched what in the own force, newest first. Row-level security shows it to nobody who has not asked so."""
+    await session.execute(text("SELECT set_config('app.reads_log', 'on', true)"))
+    query = select(*columns_of(LogRow)).order_by(col(LogRow.logged_at).desc(), col(LogRow.id).desc()).limit(limit)
+    if case_id:
+        query = query.where(col(LogRow.case_id) == case_id)
+    if staff_id:
+        query = query.where(col(LogRow.staff_id) == staff_id)
+    if after:
+        moment, row = after
+        same = (col(LogRow.logged_at) == moment) & (col(LogRow.id) < row)
+        query = query.where(or_(col(LogRow.logged_at) < moment, same))
+    return [LogView.model_validate(found) for found in (await session.execute(query)).all()]

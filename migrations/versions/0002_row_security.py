@@ -91,7 +91,7 @@ def upgrade() -> None:
     op.execute(f"GRANT SELECT, INSERT ON alert TO {WORKER}")
     op.execute(f"GRANT SELECT, INSERT, UPDATE ON worker_heartbeat TO {WORKER}")
     op.execute(f"REVOKE INSERT ON worker_heartbeat, installation FROM {APP}")
-    op.execute(f"REVOKE SELECT ON access_log FROM {APP}")
+    _let_only_its_readers_read_the_log()
     op.execute(f"GRANT SELECT ON access_log TO {AUDITOR}")
     op.execute(f"GRANT SELECT ON case_pointer TO {SEARCH}")
     for table in _of_a_case():
@@ -119,6 +119,17 @@ def _secure(table: str) -> None:
     op.execute(f"CREATE POLICY worker ON {table} TO {WORKER} USING (true) WITH CHECK (true)")
     if table in NATIONAL:
         op.execute(f"CREATE POLICY search ON {table} FOR SELECT TO {SEARCH} USING (true)")
+
+
+def _let_only_its_readers_read_the_log() -> None:
+    """Everybody's request writes the log; only one that asks to read it, and has said so, sees rows of its force."""
+    reader = "current_setting('app.reads_log', true) = 'on'"
+    own = "force_id = nullif(current_setting('app.force_id', true), '')"
+    op.execute("ALTER TABLE access_log ENABLE ROW LEVEL SECURITY")
+    op.execute("ALTER TABLE access_log FORCE ROW LEVEL SECURITY")
+    op.execute(f"CREATE POLICY log_write ON access_log FOR INSERT TO {APP} WITH CHECK (true)")
+    op.execute(f"CREATE POLICY log_read ON access_log FOR SELECT TO {APP} USING ({reader} AND {own})")
+    op.execute(f"CREATE POLICY log_audit ON access_log FOR SELECT TO {AUDITOR} USING (true)")
 
 
 def _seal() -> None:
@@ -154,6 +165,10 @@ def downgrade() -> None:
             op.execute(f"DROP POLICY IF EXISTS {policy} ON {table}")
         op.execute(f"ALTER TABLE {table} NO FORCE ROW LEVEL SECURITY")
         op.execute(f"ALTER TABLE {table} DISABLE ROW LEVEL SECURITY")
+    for policy in ("log_write", "log_read", "log_audit"):
+        op.execute(f"DROP POLICY {policy} ON access_log")
+    op.execute("ALTER TABLE access_log NO FORCE ROW LEVEL SECURITY")
+    op.execute("ALTER TABLE access_log DISABLE ROW LEVEL SECURITY")
     for table in _tables():
         op.execute(f"REVOKE ALL ON {table} FROM {APP}, {WORKER}, {AUDITOR}, {SEARCH}")
 

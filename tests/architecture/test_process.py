@@ -23,7 +23,7 @@ def test_every_stage_is_a_package() -> None:
 
 
 def test_every_stage_can_be_reached_and_every_one_but_closed_be_left() -> None:
-    assert {to for to in TRANSITIONS.values()} == set(Stage) - {Stage.INTAKE}
+    assert set(TRANSITIONS.values()) == set(Stage) - {Stage.INTAKE}
     assert {at for at, _ in TRANSITIONS} == set(Stage) - {Stage.CLOSED}
 
 

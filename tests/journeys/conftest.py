@@ -73,7 +73,7 @@ async def journey(serve: Serve, request: pytest.FixtureRequest) -> AsyncIterator
     start = datetime.combine(TUESDAYS[name], datetime.min.time().replace(hour=9), tzinfo=LONDON)
     service = await serve(aware(start))
     place = name.removeprefix("test_").replace("_", "").capitalize()
-    opened = Journey(service.url, service.http, service.issuer, service.clock_file, name=place)
+    opened = Journey(service.url, service.http, service.issuer, service.clock_file, service=service, name=place)
     opened.set_time(start)
     await opened.swept()
     yield opened

@@ -8,7 +8,7 @@ from datetime import date, datetime
 from typing import Any
 
 from app import clock
-from tests.journeys.running import PATIENCE
+from tests.journeys.running import PATIENCE, Service
 from tests.steps import final_report, intake
 from tests.world import World
 
@@ -19,7 +19,8 @@ _LEVELS = {"officer": "officer", "supervisor": "supervisor", "head_of_public_pro
 class Journey(World):
     """A world whose hour both processes read. `name` marks its persons, so that no two journeys' cases ever join."""
 
-    name: str = ""
+    service: Service = field(kw_only=True, repr=False)
+    name: str = field(kw_only=True)
     _told: dict[str, set[str]] = field(default_factory=dict)
 
     @property
@@ -38,7 +39,8 @@ class Journey(World):
         """Wait, for so long in real time, until the worker says that it has swept up to the hour."""
         limit = time.monotonic() + PATIENCE
         while not self.rows("SELECT 1 FROM worker_heartbeat WHERE swept_through >= %s", self.now):
-            assert time.monotonic() < limit, f"the worker has not swept up to {self.now} in {PATIENCE:.0f} seconds"
+            self.service.must_run()
+            assert time.monotonic() < limit, f"not swept up to {self.now} in {PATIENCE:.0f} s:\n{self.service.logs()}"
             await asyncio.sleep(0.03)
 
     def person(self, described: dict[str, Any], **changed: Any) -> dict[str, Any]:

@@ -37,6 +37,10 @@ class Service:
         for process in self.processes:
             assert process.child.poll() is None, f"{process.command} ended by itself:\n{process.tail()}"
 
+    def logs(self) -> str:
+        """The last lines that each process wrote."""
+        return "\n".join(process.tail() for process in self.processes)
+
 
 @dataclass(frozen=True)
 class Process:
@@ -120,6 +124,5 @@ async def _ready(service: Service) -> None:
                 return
         except httpx.TransportError:
             pass
-        logs = "\n".join(process.tail() for process in service.processes)
-        assert time.monotonic() < limit, f"the service is not ready after {PATIENCE:.0f} seconds:\n{logs}"
+        assert time.monotonic() < limit, f"the service is not ready after {PATIENCE:.0f} seconds:\n{service.logs()}"
         await asyncio.sleep(0.05)

@@ -119,9 +119,7 @@ async def test_third_party_asks(journey: Journey) -> None:
     await journey.expect_alerts(case, officer=["face_to_face due_soon-5d"])
     await face_to_face.meet(journey, case)
     met = {"initial_checks": "met_in_time Wed 3 Jun", "face_to_face": "met_in_time Tue 16 Jun"}
-    await journey.expect_clocks(
-        case, **met, categorise_and_refer="running Wed 17 Jun", whole_case="running Tue 30 Jun"
-    )
+    await journey.expect_clocks(case, **met, categorise_and_refer="running Wed 17 Jun", whole_case="running Tue 30 Jun")
 
     await journey.come_to(date(2026, 6, 15), 9)
     await journey.expect_alerts(case, officer=["categorise_and_refer due_soon-2d"])

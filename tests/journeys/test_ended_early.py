@@ -154,9 +154,7 @@ async def test_malicious(journey: Journey) -> None:
     await face_to_face.find_malicious(journey, case)
     assert _codes(await face_to_face.try_to_agree(journey, case, by="officer")) == ["same_person"]
     met = {"initial_checks": "met_in_time Wed 16 Sep", "face_to_face": "met_in_time Tue 29 Sep"}
-    await journey.expect_clocks(
-        case, **met, categorise_and_refer="running Tue 29 Sep", whole_case="running Tue 13 Oct"
-    )
+    await journey.expect_clocks(case, **met, categorise_and_refer="running Tue 29 Sep", whole_case="running Tue 13 Oct")
 
     await journey.come_to(date(2026, 9, 23), 10)
     await face_to_face.agree(journey, case)

@@ -1,0 +1,32 @@
+"""The log that section 62 of the Data Protection Act 2018 requires. Reading it is logged (H12.1)."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter
+
+from app.access.rules import Permission
+from app.doors import Door, requires
+from app.evidence.schemas import LogView
+from app.evidence.service import read_log
+from app.evidence.tables import Category
+from app.routes.errors import ERRORS
+from app.routes.paging import Cursor, Limit, Page, after_moment, encode, page
+
+router = APIRouter(prefix="/v1/access-log", tags=["log"])
+
+
+@router.get("", responses=ERRORS)
+async def read_access_log(
+    door: Annotated[Door, requires(Permission.READ_LOG)],
+    case_id: UUID | None = None,
+    staff_id: UUID | None = None,
+    cursor: Cursor = None,
+    limit: Limit = 100,
+) -> Page[LogView]:
+    """Who touched which case of the own force, newest first."""
+    await door.log(Category.CONSULTATION, case_id=case_id)
+    found = await read_log(
+        door.session, case_id=case_id, staff_id=staff_id, after=after_moment(cursor), limit=limit + 1
+    )
+    return page(found, limit, lambda last: encode(last.logged_at.isoformat(), last.id))
