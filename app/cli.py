@@ -127,9 +127,12 @@ def worker(starter: Starter = None) -> None:
     from app import tables  # noqa: F401 - foreign keys are strings: what a sweep writes points to tables of every package
     from app.logs import configure
     from app.scheduler import work
+    from app.storage.engine import DatabaseRole
+    from app.storage.migrations import refuse_other_kind
 
     chosen = settings()
     url = _database_url(chosen)
+    refuse_other_kind(url, chosen.environment, DatabaseRole.WORKER)
     configure(chosen.log_level)
     asyncio.run(work(url, every=chosen.sweep_seconds))
 

@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
+from app.access import demonstration
 from app.access.tokens import KeyStore, TokenReader
 from app.logs import configure
 from app.routes import (
@@ -34,9 +35,6 @@ from app.routes.errors import handle_errors
 from app.routes.tracing import Tracing
 from app.settings import Settings, settings
 from app.storage.engine import DatabaseRole, engine_for, sessions
-
-DEMONSTRATION_ISSUER = "https://demonstration.invalid"
-DEMONSTRATION_AUDIENCE = "clares-law"
 
 _ABOUT = """
 The case service of the UK Domestic Violence Disclosure Scheme ("Clare's Law"): right to ask and right to know, from
@@ -81,8 +79,8 @@ def token_reader(chosen: Settings) -> TokenReader:
     else:
         keys = KeyStore.from_jwks(json.loads(chosen.token_jwks_file.read_text()))
     return TokenReader(
-        issuer=chosen.token_issuer or DEMONSTRATION_ISSUER,
-        audience=chosen.token_audience or DEMONSTRATION_AUDIENCE,
+        issuer=chosen.token_issuer or demonstration.ISSUER,
+        audience=chosen.token_audience or demonstration.AUDIENCE,
         keys=keys,
     )
 

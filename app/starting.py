@@ -7,7 +7,6 @@ last; killed, the kernel tells each of them (`lifeline`, `storage.embedded`).
 import asyncio
 import contextlib
 import http.client
-import importlib.util
 import os
 import signal
 import socket
@@ -132,10 +131,8 @@ def _check_drift(url: str) -> None:
 
 async def load_demonstration(where: Database, say: Say) -> None:
     """Put in the fictional force and its cases; what is there already stays."""
-    if importlib.util.find_spec("app.demo") is None:
-        say("This version brings no demonstration cases.")
-        return
-    load = importlib.import_module("app.demo").load
+    from app.demo import load  # every stage's services: loaded after the lines that say what is going on
+
     owner = engine_for(where.owner, DatabaseRole.OWNER, pool_size=1)
     app = engine_for(where.app, DatabaseRole.APP, pool_size=2)
     await load(sessions(app), owner_sessions=sessions(owner), now=clock.now(), say=say)

@@ -19,16 +19,17 @@ from psycopg.rows import dict_row
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from app import clock
+from app.access.demonstration import AUDIENCE, ISSUER
 from app.access.tables import Agency, Force, Installation, StaffMember
 from app.access.tokens import DemonstrationIssuer, KeyStore, TokenReader
 from app.deadlines.alerts import sweep
 from app.deadlines.service import seed_calendars
-from app.main import DEMONSTRATION_AUDIENCE, DEMONSTRATION_ISSUER, Held, create_app, hold
+from app.main import Held, create_app, hold
 from app.settings import settings
 from app.storage.engine import DatabaseRole, engine_for, sessions
 from app.storage.migrations import conninfo
 
-_ISSUER = DemonstrationIssuer(DEMONSTRATION_ISSUER, DEMONSTRATION_AUDIENCE)
+_ISSUER = DemonstrationIssuer(ISSUER, AUDIENCE)
 _SPACE = UUID("6f1f6a1e-2f37-4e0b-9f5e-7a4f7b1c0d11")
 START = datetime(2026, 5, 4, 9, 0, tzinfo=UTC) + timedelta(days=1)  # Tuesday 5 May 2026, after a bank holiday Monday
 
@@ -227,7 +228,7 @@ class World:
 def reader_of(issuer: DemonstrationIssuer) -> TokenReader:
     """The guard that knows an issuer's keys as they are published."""
     keys = KeyStore.from_jwks(json.loads(json.dumps(issuer.jwks())))
-    return TokenReader(DEMONSTRATION_ISSUER, DEMONSTRATION_AUDIENCE, keys)
+    return TokenReader(ISSUER, AUDIENCE, keys)
 
 
 @cache

@@ -78,7 +78,7 @@ RETRIEVED = ("closing", "final_report", "final_report_key", "intelligence_submis
 OFFERED = ("transfer_acceptance", "transfer_offer")
 """Rows that both forces read while a case goes from one to the other (H8.5)."""
 
-WORKER_READS = ("application", "bank_holiday", "holiday_calendar", "force", "staff_member")
+WORKER_READS = ("application", "bank_holiday", "holiday_calendar", "installation")
 
 
 def upgrade() -> None:

@@ -12,18 +12,19 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 from app import clock
+from app.access.demonstration import AUDIENCE, ISSUER
 from app.access.tokens import DemonstrationIssuer
-from app.main import DEMONSTRATION_AUDIENCE, DEMONSTRATION_ISSUER, Held, create_app
+from app.main import Held, create_app
 from app.storage.engine import DatabaseRole, as_role, sessions
 from app.storage.migrations import conninfo
 from tests.world import reader_of
 
-ISSUER = DemonstrationIssuer(DEMONSTRATION_ISSUER, DEMONSTRATION_AUDIENCE)
+SIGNER = DemonstrationIssuer(ISSUER, AUDIENCE)
 TRIED_BY = ("supervisor", "chair", "administrator", "intelligence")
 
 
 NOT_OPENED_YET = sessions(create_async_engine("postgresql+psycopg:///nowhere"))
-APP = create_app(Held(NOT_OPENED_YET, reader_of(ISSUER)))
+APP = create_app(Held(NOT_OPENED_YET, reader_of(SIGNER)))
 schema = schemathesis.openapi.from_asgi("/openapi.json", APP)
 
 
@@ -56,7 +57,7 @@ def case_id(tried: FastAPI) -> str:
 
 
 def token(subject: str) -> str:
-    return ISSUER.issue(subject, now=clock.real_now(), lifetime=timedelta(hours=2))
+    return SIGNER.issue(subject, now=clock.real_now(), lifetime=timedelta(hours=2))
 
 
 @schema.parametrize()

@@ -102,7 +102,7 @@ class Journey(World):
             levels = sorted(reached[alert], key=ladder.index)
             assert levels == ladder[: len(levels)], f"{alert} reached {levels}"
             found[levels[-1]].add(alert)
-        told |= reached.keys()
+        told.update(reached)
         assert found == {"officer": set(officer), "supervisor": set(supervisor), "head": set(head)}
 
     async def alerts(self, case: str, *, by: str = "head") -> list[dict[str, Any]]:

@@ -14,7 +14,7 @@ from tests.steps import (
     risk_assessment,
 )
 
-NEVER_GRADED_UP = {"risk": {"grade": "standard", "reason": "Nothing is reported but worry."}}
+STANDARD = {"risk": {"grade": "standard", "reason": "Nothing is reported but worry."}}
 
 
 async def test_disclosed_and_signed(journey: Journey) -> None:
@@ -172,7 +172,7 @@ async def _told_unsigned(journey: Journey, case: str, she: str, decision: str) -
 
 async def test_no_concern(journey: Journey) -> None:
     """Nothing suggests harm: a second person confirms it, and the applicant is told in person (H6.4, H7.4)."""
-    case = await intake.opened(journey, journey.asks_herself(**NEVER_GRADED_UP))
+    case = await intake.opened(journey, journey.asks_herself(**STANDARD))
     she = intake.parties(journey, case)["potential_victim"][0]
     await journey.expect_clocks(
         case,
@@ -183,7 +183,7 @@ async def test_no_concern(journey: Journey) -> None:
         whole_case="running Tue 4 Aug",
     )
     await journey.come_to(date(2026, 7, 7), 17)
-    await initial_checks.progressed(journey, case, **NEVER_GRADED_UP)
+    await initial_checks.progressed(journey, case, **STANDARD)
 
     await journey.come_to(date(2026, 7, 15), 10)
     await journey.expect_alerts(case, officer=["face_to_face due_soon-5d"])
@@ -198,7 +198,7 @@ async def test_no_concern(journey: Journey) -> None:
     )
 
     await journey.come_to(date(2026, 7, 17), 10)
-    await risk_assessment.assess(journey, case, she, **NEVER_GRADED_UP)
+    await risk_assessment.assess(journey, case, she, tool_grade="standard", **STANDARD)
     await categorisation.to_forum(journey, case, without_concern=True)
     met |= {"risk_assessment": "met_in_time Wed 22 Jul", "categorise_and_refer": "met_in_time Wed 22 Jul"}
     await journey.expect_clocks(case, **met, whole_case="running Tue 4 Aug")

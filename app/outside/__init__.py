@@ -1,0 +1,1 @@
+"""HTTP to other systems. Only this package imports httpx."""
