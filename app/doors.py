@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
 import rfc8785
@@ -32,10 +32,13 @@ from app.cases.service import CaseNotFound, access_case
 from app.cases.tables import Case
 from app.errors import NotPermitted, StaleVersion, Unauthenticated, Unprocessable, VersionRequired
 from app.evidence.service import log
-from app.evidence.tables import Category
+from app.evidence.terms import Category
+from app.people.schemas import RowView
+from app.safeguarding.service import rows_of
 from app.safeguarding.tables import Duty, DutyKind
 from app.storage.engine import set_context
 
+R = TypeVar("R", bound=RowView)
 CaseService = Callable[..., Awaitable[Recorded]]
 """Called with (session, case, body, actor=, now=), as every service that changes a case is."""
 
@@ -226,6 +229,11 @@ class CaseDoor(Door):
         """Leave the row of a consultation and say which version was read."""
         self.response.headers["ETag"] = f'"{self.case.version}"'
         await self.log(Category.CONSULTATION, case_id=self.case.id, force_id=self.case.force_id)
+
+    async def history(self, view: type[R], **which: UUID) -> list[R]:
+        """Read every row of one kind in the case, or those about one thing, oldest first."""
+        await self.read()
+        return await rows_of(self.session, self.case.id, view, **which)
 
     async def _is_replay(self, given: BaseModel) -> bool:
         if self.idempotency_key is None:

@@ -147,7 +147,10 @@ class Walk:
         answer = self._people[by].post("/v1/applications", application, key=secrets.token_urlsafe(16))
         self._read(answer["id"])
         self._tell(
-            "application opened", by, f"{answer['reference']}, at {self.file['stage']}", ClockKind.INITIAL_CHECKS
+            "application opened",
+            by,
+            f"{answer['reference']}, at {_plain(self.file['stage'])}",
+            ClockKind.INITIAL_CHECKS,
         )
         order = AssignmentIn(staff_id=staff.staff_id_of(staff.OFFICER), reason="Next on the unit's rota.")
         self._decide("assigned to the officer", "assignment", order, by=staff.SUPERVISOR)
@@ -164,7 +167,7 @@ class Walk:
     def _refer(self, *, with_concern: bool) -> None:
         self._decide("representations considered", "representations", forms.not_sought())
         form = forms.concern(self._victim) if with_concern else forms.no_concern(self._victim)
-        self._decide(f"categorised: {form.category.replace('_', ' ')}", "categorisation", form)
+        self._decide(f"categorised: {_plain(form.category)}", "categorisation", form)
         self._decide("referral to the forum", "referral", forms.referral())
 
     def _sit(self) -> str:
@@ -174,7 +177,7 @@ class Walk:
         meeting = f"/v1/forum/meetings/{chair.post('/v1/forum/meetings', given)['id']}"
         there = [MemberAttendanceIn(staff_id=one, attendance=Attendance.PRESENT) for one in ids]
         sitting = chair.post(f"{meeting}/attendance", AttendanceIn(members=there))
-        agencies = sorted({one["agency"].replace("_", " ") for one in sitting["members"]})
+        agencies = sorted({_plain(one["agency"]) for one in sitting["members"]})
         self._tell("forum meeting", staff.CHAIR, f"present: {', '.join(agencies)}", ClockKind.WHOLE_CASE)
         receipt = self._act("on the agenda", f"{meeting}/agenda", AgendaIn(case_id=self.file["id"]), by=staff.CHAIR)
         item = f"{meeting}/items/{receipt['id']}"
@@ -201,14 +204,14 @@ class Walk:
         """Report, submit, close, retrieve."""
         written = self._decide("final report", "final-report", forms.final_report())
         for system in REPORTED_TO:
-            name = f"submitted to {system.replace('_', ' ')}"
+            name = f"submitted to {_plain(system)}"
             self._act(name, "intelligence-submissions", forms.submission(system), by=staff.INTELLIGENCE)
         self._decide("closed", "closing", ClosingIn())
         address = f"/v1/final-reports/{written['id']}"
         report: dict[str, Any] = self._people[staff.INTELLIGENCE].get(address)
         kept = report["outcome"] == outcome and report["closed_at"] is not None
         self._expect(kept, f"GET {address}", report, f"The case should be closed as {outcome}.")
-        self._tell("closing report retrieved", staff.INTELLIGENCE, f"outcome {outcome}", ClockKind.WHOLE_CASE)
+        self._tell("closing report retrieved", staff.INTELLIGENCE, f"outcome: {_plain(outcome)}", ClockKind.WHOLE_CASE)
         return report
 
     def _act(self, step: str, path: str, form: BaseModel, *, by: str = staff.OFFICER) -> dict[str, Any]:
@@ -227,8 +230,8 @@ class Walk:
         self._expect(unflagged, f"POST {address}", receipt, "Nothing should be put before a supervisor.")
         self._read()
         stage = self.file["stage"]
-        says = f"kept as version {receipt['version']}" + ("" if stage == before else f", on to {stage}")
-        self._tell(step, by, says, _ANSWERS.get(path, ClockKind.WHOLE_CASE))
+        moved = "" if stage == before else f", on to {_plain(stage)}"
+        self._tell(step, by, f"kept as version {receipt['version']}{moved}", _ANSWERS.get(path, ClockKind.WHOLE_CASE))
         return receipt
 
     def _refused(self, step: str, by: str, path: str, form: BaseModel, code: str) -> None:
@@ -255,8 +258,8 @@ class Walk:
 
     def _tell(self, step: str, by: str, says: str, kind: ClockKind) -> None:
         self._steps += 1
-        line = f"{self._steps:>3}  {step:<31}  {WHO[by]:<26}  {says:<44}  {self._clock(kind)}"
-        _say(self._console, line.rstrip(), markup=False)
+        line = f"{self._steps:>3}  {step:<40}  {WHO[by]:<25}  {self._clock(kind):<47}  {says}"
+        _say(self._console, line, markup=False)
 
     def _clock(self, kind: ClockKind) -> str:
         """The clock that a step answers, and the time left on it; of one that is met, the time there was."""
@@ -266,7 +269,7 @@ class Walk:
             return "no limit"
         done = found.met_at or found.ended_at
         left = found.due_at - done if done else timedelta(seconds=found.seconds_left or 0)
-        return f"{kind.replace('_', ' ')}: {found.state.replace('_', ' ')}, {_spelt(left)} left"
+        return f"{_plain(kind)}: {_plain(found.state)}, {_spelt(left)} left"
 
     @property
     def _address(self) -> str:
@@ -287,6 +290,11 @@ class Walk:
 
 def _unexpected(request: str, answer: object, should: str) -> NotAsExpected:
     return NotAsExpected(f"{should} {request} was answered:\n{json.dumps(answer, indent=2)}")
+
+
+def _plain(code: str) -> str:
+    """A code of the service as words."""
+    return code.replace("_", " ")
 
 
 def _spelt(left: timedelta) -> str:

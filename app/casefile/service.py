@@ -24,7 +24,7 @@ from app.casefile.schemas import (
 from app.casefile.steps import Standing, standing
 from app.cases.schemas import CaseHeader, FlagView, GradeView, Parties
 from app.cases.service import parties
-from app.cases.tables import Case, RiskGrade
+from app.cases.tables import Case
 from app.deadlines.service import clocks_of, is_late
 from app.safeguarding.schemas import DutyView
 from app.safeguarding.service import open_duties, rows_of
@@ -109,7 +109,7 @@ async def _followed_by(session: AsyncSession, case_id: UUID) -> list[FollowedBy]
 
 async def grades(session: AsyncSession, case: Case) -> list[GradeView]:
     """Every grade of risk, oldest first."""
-    return await rows_of(session, case.id, RiskGrade, GradeView)
+    return await rows_of(session, case.id, GradeView)
 
 
 def _newest(graded: Iterable[GradeView]) -> list[GradeView]:

@@ -16,9 +16,10 @@ from app.categorisation.service import facts as categorisation_facts
 from app.categorisation.service import police_categories
 from app.categorisation.terms import Category
 from app.disclosure.clearance import readiness
-from app.disclosure.conclusions import Conclusion
+from app.disclosure.conclusions import Conclusion, obstacles_to_concluding
 from app.disclosure.rules import not_ready
 from app.disclosure.service import conclusions
+from app.disclosure.service import facts as disclosure_facts
 from app.editions.terms import Route
 from app.errors import Obstacle
 from app.face_to_face.rules import missing_for_meeting
@@ -140,8 +141,11 @@ async def _disclosure(
     untold = [one for one in people.potential_victims if one.id not in stands.conclusions and one.id not in to_tell]
     if not to_tell:
         stands.done |= {step.action for step in rules.TO_TELL}
-    if not untold:
+    facts = await disclosure_facts(session, case)
+    if not untold and not (facts.neutral_owed and not facts.neutral_settled):
         stands.done.add(rules.NOTIFY.action)
+    if case.stage is Stage.DISCLOSURE and not obstacles_to_concluding(facts):
+        stands.further.append(rules.REPORT)  # delivered in an emergency, and reviewed by the forum since
     if case.subject_identified_at is not None:
         stands.done.add(rules.IDENTIFY.action)
     missing = [obstacle for victim in to_tell for obstacle in not_ready(await readiness(session, case, victim, at=now))]

@@ -2,14 +2,15 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import ClassVar
 from uuid import UUID
 
 from pydantic import Field, StrictBool
 
-from app.cases.tables import Grade, LinkKind, PartyRole
+from app.cases.tables import Grade, LinkKind, PartyRole, RiskGrade
 from app.editions.terms import Outcome, Route
 from app.errors import Obstacle
-from app.people.schemas import Form, Moment, Narrative, PersonView, View
+from app.people.schemas import Form, Moment, Narrative, PersonView, RowView, View
 from app.process import Stage
 
 
@@ -116,8 +117,10 @@ class AssignmentView(View):
     occurred_at: datetime
 
 
-class GradeView(View):
+class GradeView(RowView):
     """A grade of risk as recorded."""
+
+    of: ClassVar = RiskGrade
 
     id: UUID
     potential_victim_id: UUID | None

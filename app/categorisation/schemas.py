@@ -1,11 +1,12 @@
 """Representations, categories and referrals as they come in and go out."""
 
-from typing import Self
+from typing import ClassVar, Self
 from uuid import UUID
 
 from pydantic import Field, StrictBool, model_validator
 
 from app.cases.schemas import ActIn
+from app.categorisation.tables import Categorisation, Referral, Representations, RepresentationsAnswer
 from app.categorisation.terms import Category, Factor, RepresentationsChoice, RepresentationsOutcome
 from app.people.schemas import Form, Narrative, View
 from app.safeguarding.schemas import ActView
@@ -74,6 +75,8 @@ class ReferralIn(Form):
 class RepresentationsView(ActView):
     """A consideration of representations."""
 
+    of: ClassVar = Representations
+
     potential_victim_id: UUID | None
     choice: RepresentationsChoice
     reason: str
@@ -82,6 +85,8 @@ class RepresentationsView(ActView):
 
 class RepresentationsAnswerView(ActView):
     """The subject's answer."""
+
+    of: ClassVar = RepresentationsAnswer
 
     representations_id: UUID
     outcome: RepresentationsOutcome
@@ -99,6 +104,8 @@ class FactorView(View):
 class CategorisationView(ActView):
     """A police category."""
 
+    of: ClassVar = Categorisation
+
     potential_victim_id: UUID
     category: Category
     reasons: str
@@ -109,5 +116,7 @@ class CategorisationView(ActView):
 
 class ReferralView(ActView):
     """A referral."""
+
+    of: ClassVar = Referral
 
     note: str

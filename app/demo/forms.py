@@ -32,8 +32,6 @@ from app.safeguarding.schemas import SafetyPlanIn
 SAFE_CONTACT = SafeContactIn(
     place="At work, reception desk", means="Mobile, voice only, no messages", times="Weekdays 12:00 to 13:00"
 )
-REVIEW_AFTER = timedelta(days=56)
-"""Of a safety plan."""
 DELIVERY_PLACE = "Northmoor health centre, consulting room 4"
 WORDS = (
     "In the last year he was convicted of assaulting a partner.\n"
@@ -202,7 +200,7 @@ def safety_plan(potential_victim_id: UUID, *, on: date) -> SafetyPlanIn:
     return SafetyPlanIn(
         potential_victim_id=potential_victim_id,
         plan="Locks changed, neighbour alerted, code word agreed with her sister.",
-        review_on=on + REVIEW_AFTER,
+        review_on=on + timedelta(weeks=8),
     )
 
 
@@ -305,30 +303,28 @@ def confirmation() -> ConfirmationIn:
 def conviction(*, on: date) -> ItemIn:
     """A conviction of eight months ago, not spent."""
     convicted = on - timedelta(days=240)
-    return ItemIn(
-        kind=ItemKind.CONVICTION,
-        text="Convicted of assaulting a partner.",
-        owner="Own force",
-        owned_elsewhere=False,
-        handling=Handling.P,
-        identifies_earlier_victim_or_source=False,
-        proceeding=ProceedingIn(
-            conviction_date=convicted,
-            age_at_conviction=AgeAtConviction.ADULT,
-            sentences=[SentenceIn(type=SentenceType.PRISON, start=convicted, length=LengthIn(months=10))],
-        ),
+    proceeding = ProceedingIn(
+        conviction_date=convicted,
+        age_at_conviction=AgeAtConviction.ADULT,
+        sentences=[SentenceIn(type=SentenceType.PRISON, start=convicted, length=LengthIn(months=10))],
     )
+    return _item(ItemKind.CONVICTION, "Convicted of assaulting a partner.", proceeding)
 
 
 def behaviour() -> ItemIn:
     """What the force knows of his conduct."""
+    return _item(ItemKind.BEHAVIOUR, "Police were called when he had hurt somebody he lived with.")
+
+
+def _item(kind: ItemKind, text: str, proceeding: ProceedingIn | None = None) -> ItemIn:
     return ItemIn(
-        kind=ItemKind.BEHAVIOUR,
-        text="Police were called when he had hurt somebody he lived with.",
+        kind=kind,
+        text=text,
         owner="Own force",
         owned_elsewhere=False,
         handling=Handling.P,
         identifies_earlier_victim_or_source=False,
+        proceeding=proceeding,
     )
 
 
@@ -391,7 +387,7 @@ def recorded(victim: UUID) -> NoticeIn:
 
 def final_report() -> FinalReportIn:
     """What the author adds to the closing report."""
-    return FinalReportIn(grading="1BC", narrative="What was asked, what was found and how it ended, in full above.")
+    return FinalReportIn(grading="1BC", narrative="The record shows what was asked, what was found and how it ended.")
 
 
 def submission(system: IntelligenceSystem) -> IntelligenceSubmissionIn:

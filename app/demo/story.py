@@ -21,10 +21,10 @@ from app.cases.tables import Case
 from app.demo import staff
 from app.doors import CaseDoor, CaseService, Door
 from app.errors import ClaresLawError
-from app.evidence.tables import Category
+from app.evidence.terms import Category
 from app.forum import meetings
 from app.forum.schemas import AgendaIn, AttendanceIn, MeetingIn, MemberAttendanceIn
-from app.forum.terms import Attendance, MeetingKind
+from app.forum.terms import Attendance
 from app.intake.schemas import ApplicationIn, DraftIn
 from app.intake.service import keep_draft, open_application
 from app.safeguarding.schemas import DutyAnswerIn
@@ -128,7 +128,7 @@ class Story:
         """Answer a duty."""
         await self.act(by, partial(answer_duty, duty_id=str(duty_id)), given)
 
-    async def sits(self, *, in_days: int = 0, kind: MeetingKind = MeetingKind.SCHEDULED) -> UUID:
+    async def sits(self, *, in_days: int = 0) -> UUID:
         """The forum sits on the case, at once with everybody present, or later with everybody invited; the item."""
         door = self._door(staff.CHAIR)
         ids = [staff.staff_id_of(one) for one in staff.QUORUM]
@@ -136,8 +136,7 @@ class Story:
             self.session,
             MeetingIn(
                 held_on=(self.moment + timedelta(days=in_days)).date(),
-                kind=kind,
-                is_marac=kind is MeetingKind.SCHEDULED,
+                is_marac=True,
                 chair_id=ids[0],
                 members=ids,
             ),

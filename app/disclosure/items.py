@@ -27,7 +27,7 @@ from app.editions.terms import SpentRule
 from app.errors import NotFound, Obstacle, Unprocessable, refuse_if
 from app.people.schemas import View
 from app.safeguarding.service import act_keys, record_act
-from app.storage.base import CaseRow, columns_of
+from app.storage.base import columns_of
 
 V = TypeVar("V", bound=View)
 
@@ -171,14 +171,6 @@ async def _item(session: AsyncSession, case: Case, item_id: str) -> Item:
     if item is None or item.case_id != case.id:
         raise ItemNotFound
     return item
-
-
-async def of_item(session: AsyncSession, case: Case, item_id: str, table: type[CaseRow], view: type[V]) -> list[V]:
-    """The agreements or authorities of one item, oldest first."""
-    item = await _item(session, case, item_id)
-    columns = columns_of(table)
-    query = select(*columns).where(columns.item_id == item.id).order_by(columns.recorded_at, columns.id)
-    return [view.model_validate(row) for row in (await session.execute(query)).all()]
 
 
 async def record_agreement(

@@ -1,7 +1,7 @@
 """Stage 7 as it comes in and goes out."""
 
 from datetime import date, datetime
-from typing import Annotated, Self
+from typing import Annotated, ClassVar, Self
 from uuid import UUID
 
 from pydantic import AfterValidator, Field, StrictBool, StringConstraints, model_validator
@@ -9,6 +9,14 @@ from pydantic import AfterValidator, Field, StrictBool, StringConstraints, model
 from app.cases.schemas import ActIn
 from app.convictions.schemas import ProceedingIn
 from app.disclosure import rules
+from app.disclosure.tables import (
+    DeliveryClearance,
+    Disclosure,
+    ItemAgreement,
+    NonCompletion,
+    NonDisclosureNotice,
+    SpentAuthorisation,
+)
 from app.disclosure.terms import (
     Handling,
     ItemKind,
@@ -89,6 +97,8 @@ class AgreementIn(ActIn):
 class AgreementView(ActView):
     """An owner's agreement."""
 
+    of: ClassVar = ItemAgreement
+
     item_id: UUID
     agreed_by: str
     reference: str
@@ -105,6 +115,8 @@ class SpentAuthorisationIn(Form):
 
 class SpentAuthorisationView(ActView):
     """An authority to tell a spent item."""
+
+    of: ClassVar = SpentAuthorisation
 
     item_id: UUID
     advice_reference: str
@@ -193,6 +205,8 @@ class ClearanceIn(ToRecipient, ToldFirstIn):
 class ClearanceView(ActView):
     """A clearance; `recorded_by` gave it."""
 
+    of: ClassVar = DeliveryClearance
+
     potential_victim_id: UUID
     decision_id: UUID
     item_ids: list[UUID]
@@ -259,6 +273,8 @@ class DisclosureIn(ActIn, ToRecipient, ToldFirstIn):
 class DisclosureView(ActView):
     """A record of a disclosure, without its words: their digest stands for them."""
 
+    of: ClassVar = Disclosure
+
     potential_victim_id: UUID
     sha256: str = Field(description="Of the UTF-8 bytes of the words, in hexadecimal.")
     byte_length: int
@@ -319,6 +335,8 @@ class NoticeIn(ActIn):
 class NoticeView(ActView):
     """A notice of not disclosing."""
 
+    of: ClassVar = NonDisclosureNotice
+
     kind: NoticeKind
     potential_victim_ids: list[UUID]
     told_id: UUID | None
@@ -367,6 +385,8 @@ class NonCompletionIn(Form):
 
 class NonCompletionView(ActView):
     """Attempts that were ended."""
+
+    of: ClassVar = NonCompletion
 
     potential_victim_id: UUID | None
     reason: NotCompletedReason

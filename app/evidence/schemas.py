@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict
 
-from app.evidence.tables import Category
+from app.evidence.terms import Category
 
 
 class LogView(BaseModel):

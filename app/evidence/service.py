@@ -8,7 +8,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from app.evidence.schemas import LogView
-from app.evidence.tables import Category, LogRow
+from app.evidence.tables import LogRow
+from app.evidence.terms import Category
 from app.storage.base import columns_of
 
 

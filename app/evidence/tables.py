@@ -1,24 +1,13 @@
 """Who touched what: ids only, INSERT only, dated by the database itself."""
 
 from datetime import datetime
-from enum import StrEnum
 from uuid import UUID
 
 from sqlalchemy import Index, func
 from sqlmodel import Field, SQLModel
 
+from app.evidence.terms import Category
 from app.storage.base import text_enum
-
-
-class Category(StrEnum):
-    """The kinds of processing that section 62(1) of the Data Protection Act 2018 names."""
-
-    COLLECTION = "collection"
-    ALTERATION = "alteration"
-    CONSULTATION = "consultation"
-    DISCLOSURE = "disclosure"
-    COMBINATION = "combination"
-    ERASURE = "erasure"
 
 
 class LogRow(SQLModel, table=True):

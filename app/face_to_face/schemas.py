@@ -1,11 +1,12 @@
 """Meetings and findings of malice as they come in and go out."""
 
-from typing import Self
+from typing import ClassVar, Self
 from uuid import UUID
 
 from pydantic import Field, StrictBool, model_validator
 
 from app.cases.schemas import ActIn, GradeIn
+from app.face_to_face.tables import FaceToFaceMeeting, MaliciousFinding, MaliciousFindingAgreement
 from app.face_to_face.terms import Pack
 from app.initial_checks.schemas import AgreementIn, IdentityFinding
 from app.people.schemas import Form, Line, Narrative
@@ -47,6 +48,8 @@ class MeetingIn(ActIn):
 class MeetingView(ActView):
     """A meeting that was held."""
 
+    of: ClassVar = FaceToFaceMeeting
+
     party_id: UUID
     place: str
     officer: str
@@ -71,6 +74,8 @@ class MaliciousFindingIn(Form):
 
 class MaliciousFindingView(ActView):
     """A finding of malice; it stands only once agreed."""
+
+    of: ClassVar = MaliciousFinding
 
     reasons: str
 
@@ -97,6 +102,8 @@ class MaliciousAgreementIn(AgreementIn):
 
 class MaliciousAgreementView(ActView):
     """A second person's answer to a finding of malice."""
+
+    of: ClassVar = MaliciousFindingAgreement
 
     finding_id: UUID
     agrees: bool

@@ -1,7 +1,7 @@
 """Early ends, the closing report and its retrieval, as they come in and go out."""
 
 from datetime import date, datetime
-from typing import Self
+from typing import ClassVar, Self
 from uuid import UUID
 
 from pydantic import AwareDatetime, Field, StrictBool, model_validator
@@ -9,6 +9,18 @@ from pydantic import AwareDatetime, Field, StrictBool, model_validator
 from app.cases.schemas import ActIn
 from app.cases.tables import PartyRole
 from app.editions.terms import ClockKind, Outcome, Route
+from app.final_report.tables import (
+    Closing,
+    FinalReport,
+    IntelligenceSubmission,
+    NotCompleted,
+    OffenderManagement,
+    SubjectDeceased,
+    SupportGiven,
+    TransferOffer,
+    Withdrawal,
+    WithdrawalDecision,
+)
 from app.final_report.terms import IntelligenceSystem, NotCompletedBecause, SubmissionKind
 from app.intake.schemas import EarlierApplication, Grading
 from app.people.schemas import AddressView, AliasView, Day, Form, Line, Name, Narrative, PncId, View
@@ -101,6 +113,8 @@ class ClosingIn(Form):
 class WithdrawalView(ActView):
     """A withdrawal as it was taken."""
 
+    of: ClassVar = Withdrawal
+
     taken_by: str
     means: str
     by_safe_means: bool
@@ -112,6 +126,8 @@ class WithdrawalView(ActView):
 class WithdrawalDecisionView(ActView):
     """A supervisor's decision on a withdrawal; `continued_as` is the case that goes on as a right to know."""
 
+    of: ClassVar = WithdrawalDecision
+
     withdrawal_id: UUID
     carried_on: bool
     reason: str
@@ -121,6 +137,8 @@ class WithdrawalDecisionView(ActView):
 class SubjectDeceasedView(ActView):
     """That the subject has died."""
 
+    of: ClassVar = SubjectDeceased
+
     died_on: date | None
     verified_by: str
     verified_how: str
@@ -128,6 +146,8 @@ class SubjectDeceasedView(ActView):
 
 class NotCompletedView(ActView):
     """That the application ended before a decision; `attempts` are those that counted."""
+
+    of: ClassVar = NotCompleted
 
     party_id: UUID
     because: NotCompletedBecause
@@ -138,6 +158,8 @@ class NotCompletedView(ActView):
 class SupportGivenView(ActView):
     """Support given by word."""
 
+    of: ClassVar = SupportGiven
+
     party_id: UUID
     services: str
     helpline_given: bool
@@ -147,6 +169,8 @@ class SupportGivenView(ActView):
 class OffenderManagementView(ActView):
     """Offender management as considered."""
 
+    of: ClassVar = OffenderManagement
+
     mappa: str
     integrated: str
     matac: str
@@ -155,6 +179,8 @@ class OffenderManagementView(ActView):
 
 class IntelligenceSubmissionView(ActView):
     """Where intelligence went; `report_id` is the final report it carried."""
+
+    of: ClassVar = IntelligenceSubmission
 
     kind: SubmissionKind
     system: IntelligenceSystem
@@ -167,6 +193,8 @@ class IntelligenceSubmissionView(ActView):
 
 class ClosingView(ActView):
     """When the case was closed and by whom."""
+
+    of: ClassVar = Closing
 
     note: str | None
 
@@ -275,6 +303,8 @@ class ReportDocument(View):
 class CaseReportView(ActView):
     """A final report in its own case; a newer one names the one it supersedes."""
 
+    of: ClassVar = FinalReport
+
     grading: str
     narrative: str
     document: ReportDocument
@@ -365,6 +395,8 @@ class TransferAcceptanceIn(Form):
 
 class TransferOfferView(ActView):
     """An offer of the case to another force."""
+
+    of: ClassVar = TransferOffer
 
     from_force_id: str
     to_force_id: str

@@ -20,7 +20,7 @@ from app.forum.views import ConfirmationView, ItemView, PersonAtItem, PotentialV
 from app.people.schemas import View
 from app.safeguarding.rules import plan_is_current
 from app.safeguarding.service import current_plan, newest_immediate_risk_at
-from app.storage.base import Act, columns_of
+from app.storage.base import columns_of
 
 V = TypeVar("V", bound=View)
 
@@ -69,13 +69,6 @@ async def read_item(session: AsyncSession, case: Case, *, item_id: UUID, now: da
 def _person(party: PartyView) -> PersonAtItem:
     person = party.person
     return PersonAtItem(party_id=party.id, given_names=person.given_names, surname=person.surname, born=person.born)
-
-
-async def rows_of_item(session: AsyncSession, item_id: UUID, table: type[Act], view: type[V]) -> list[V]:
-    """Every row of one kind about an item, oldest first, as its view."""
-    columns = columns_of(table)
-    query = select(*columns).where(columns.item_id == item_id).order_by(columns.recorded_at, columns.id)
-    return [view.model_validate(row) for row in (await session.execute(query)).all()]
 
 
 async def confirmations_of(session: AsyncSession, item_id: UUID, decision_id: UUID) -> list[ConfirmationView]:

@@ -1,9 +1,19 @@
 """Meetings, decisions, authorities and actions as they go out."""
 
 from datetime import date, datetime
+from typing import ClassVar
 from uuid import UUID
 
 from app.categorisation.terms import Category
+from app.forum.tables import (
+    ConflictOfInterest,
+    DecisionReturn,
+    EmergencyAuthority,
+    ForumAction,
+    ForumDecision,
+    ForumMinutes,
+    PoliceConclusion,
+)
 from app.forum.terms import ActionOutcome, Attendance, ItemEnd, MeetingKind, Monitoring, OffenderScheme, Verdict
 from app.people.schemas import View
 from app.process import Stage
@@ -81,11 +91,15 @@ class ItemView(AgendaItemView):
 class MinutesView(ActView):
     """Minutes."""
 
+    of: ClassVar = ForumMinutes
+
     minutes: str
 
 
 class ConflictView(ActView):
     """A conflict of interest."""
+
+    of: ClassVar = ConflictOfInterest
 
     staff_id: UUID
     reason: str
@@ -93,6 +107,8 @@ class ConflictView(ActView):
 
 class PoliceConclusionView(ActView):
     """What the police conclude, by whom."""
+
+    of: ClassVar = PoliceConclusion
 
     potential_victim_id: UUID
     necessary: bool
@@ -133,6 +149,8 @@ class OffenderManagementView(View):
 class DecisionView(ActView):
     """A decision of the forum."""
 
+    of: ClassVar = ForumDecision
+
     item_id: UUID
     potential_victim_id: UUID
     category: Category
@@ -163,6 +181,8 @@ class ConfirmationView(ActView):
 class ReturnView(ActView):
     """A decision that went back to the forum."""
 
+    of: ClassVar = DecisionReturn
+
     decision_id: UUID
     potential_victim_id: UUID
     reason: str
@@ -170,6 +190,8 @@ class ReturnView(ActView):
 
 class EmergencyAuthorityView(ActView):
     """An emergency authority."""
+
+    of: ClassVar = EmergencyAuthority
 
     potential_victim_id: UUID
     rank: str
@@ -189,6 +211,8 @@ class EmergencyAuthorityView(ActView):
 
 class ActionView(ActView):
     """An action."""
+
+    of: ClassVar = ForumAction
 
     item_id: UUID
     case_id: UUID

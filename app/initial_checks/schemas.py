@@ -1,11 +1,12 @@
 """Checks, identity and the initial decision as they come in and go out."""
 
-from typing import Annotated, Self
+from typing import Annotated, ClassVar, Self
 from uuid import UUID
 
 from pydantic import Field, StrictBool, StringConstraints, model_validator
 
 from app.cases.schemas import ActIn, GradeIn
+from app.initial_checks.tables import InitialDecision, InitialDecisionAgreement, SubjectIdentity, SystemCheck
 from app.initial_checks.terms import PNC, CheckResult, Course, IdentityResult
 from app.people.schemas import Form, Line, Narrative
 from app.safeguarding.schemas import ActView
@@ -42,6 +43,8 @@ class CheckIn(ActIn):
 class CheckView(ActView):
     """A search and what it gave."""
 
+    of: ClassVar = SystemCheck
+
     system: str
     party_id: UUID
     terms: str
@@ -74,6 +77,8 @@ class IdentityIn(IdentityFinding, ActIn):
 class IdentityView(ActView):
     """A finding on the subject's identity."""
 
+    of: ClassVar = SubjectIdentity
+
     result: IdentityResult
     record: str | None
     how: str
@@ -105,6 +110,8 @@ class InitialDecisionIn(Form):
 class InitialDecisionView(ActView):
     """An initial decision; one not to progress stands only once agreed."""
 
+    of: ClassVar = InitialDecision
+
     decision: Course
     rationale: str
     applicant_contact: str | None
@@ -122,6 +129,8 @@ class AgreementIn(Form):
 
 class InitialDecisionAgreementView(ActView):
     """A second person's answer to a decision not to progress."""
+
+    of: ClassVar = InitialDecisionAgreement
 
     decision_id: UUID
     agrees: bool

@@ -4,7 +4,6 @@ import json
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, ClassVar, Self
-from uuid import UUID
 
 import httpx
 from pydantic import BaseModel
@@ -50,9 +49,9 @@ class ServiceClient:
     ) -> None:
         self._http.close()
 
-    def get(self, path: str, **query: str | int) -> Any:
+    def get(self, path: str) -> Any:
         """What is held under an address."""
-        return self._send("GET", path, params=query)
+        return self._send("GET", path)
 
     def post(
         self,
@@ -73,10 +72,6 @@ class ServiceClient:
         if key is not None:
             headers["Idempotency-Key"] = key
         return self._send("POST", path, json=body, headers=headers)
-
-    def version_of(self, case_id: UUID | str) -> int:
-        """The version of a case as it stands, to decide on."""
-        return int(self.get(f"/v1/applications/{case_id}")["version"])
 
     def _send(self, method: str, path: str, **given: Any) -> Any:
         try:

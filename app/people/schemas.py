@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable
 from datetime import date
-from typing import Annotated, Self
+from typing import Annotated, ClassVar, Self
 from uuid import UUID
 
 from pydantic import (
@@ -25,6 +25,7 @@ from app.people.rules import (
     placeholder_problem,
 )
 from app.people.tables import Gender
+from app.storage.base import CaseRow
 
 
 def _without(problem: Callable[[str], str | None]) -> AfterValidator:
@@ -87,6 +88,12 @@ class View(BaseModel):
     """Base of everything that goes out."""
 
     model_config = ConfigDict(from_attributes=True, frozen=True)
+
+
+class RowView(View):
+    """A row of a case as it goes out; `of` is the table that it shows."""
+
+    of: ClassVar[type[CaseRow]]
 
 
 class AliasIn(Form):

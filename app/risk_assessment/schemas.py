@@ -1,6 +1,6 @@
 """Risk assessments as they come in and go out."""
 
-from typing import Annotated, Self
+from typing import Annotated, ClassVar, Self
 from uuid import UUID
 
 from pydantic import Field, StrictBool, StrictInt, StringConstraints, model_validator
@@ -8,6 +8,7 @@ from pydantic import Field, StrictBool, StrictInt, StringConstraints, model_vali
 from app.cases.schemas import ActIn, GradeIn
 from app.cases.tables import Grade
 from app.people.schemas import Line, Narrative
+from app.risk_assessment.tables import RiskAssessment
 from app.safeguarding.schemas import ActView
 
 Question = Annotated[Line, StringConstraints(max_length=100)]
@@ -42,6 +43,8 @@ class RiskAssessmentIn(ActIn):
 
 class RiskAssessmentView(ActView):
     """An assessment of the risk to one potential victim."""
+
+    of: ClassVar = RiskAssessment
 
     potential_victim_id: UUID
     tool: str

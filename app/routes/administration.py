@@ -9,7 +9,7 @@ from app.access.rules import Permission
 from app.access.schemas import AgencyIn, AgencyView, StaffChangeIn, StaffIn, StaffView
 from app.cases.service import known_id
 from app.doors import Door, requires
-from app.evidence.tables import Category
+from app.evidence.terms import Category
 from app.routes.errors import ERRORS_OF_ACT
 from app.routes.reading import StrictRoute
 

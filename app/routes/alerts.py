@@ -9,7 +9,7 @@ from app.cases.service import known_id
 from app.deadlines import alerts
 from app.deadlines.schemas import AlertView
 from app.doors import Door, requires
-from app.evidence.tables import Category
+from app.evidence.terms import Category
 from app.routes.errors import ERRORS, ERRORS_OF_CASE
 from app.routes.paging import Cursor, Limit, Page, after_moment, encode, page
 

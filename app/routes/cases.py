@@ -15,7 +15,7 @@ from app.deadlines.schemas import ClockWorking
 from app.deadlines.service import clocks_with_working
 from app.doors import CaseDoor, Door, decides, reads, records, requires
 from app.editions.terms import Route
-from app.evidence.tables import Category
+from app.evidence.terms import Category
 from app.intake import parties
 from app.people.schemas import Moment
 from app.process import Stage

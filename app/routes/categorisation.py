@@ -17,11 +17,9 @@ from app.categorisation.schemas import (
     RepresentationsIn,
     RepresentationsView,
 )
-from app.categorisation.tables import Categorisation, Referral, Representations, RepresentationsAnswer
 from app.doors import CaseDoor, decides, reads, records
 from app.routes.errors import ERRORS_OF_ACT, ERRORS_OF_CASE, ERRORS_OF_DECISION
 from app.routes.reading import StrictRoute
-from app.safeguarding.service import rows_of
 
 router = APIRouter(prefix="/v1/applications/{case_id}", tags=["5 categorisation"], route_class=StrictRoute)
 
@@ -37,8 +35,7 @@ async def consider_representations(
 @router.get("/representations", responses=ERRORS_OF_CASE)
 async def representations(door: Annotated[CaseDoor, reads(Permission.READ_CASE)]) -> list[RepresentationsView]:
     """What was considered, oldest first."""
-    await door.read()
-    return await rows_of(door.session, door.case.id, Representations, RepresentationsView)
+    return await door.history(RepresentationsView)
 
 
 @router.post("/representations/answers", status_code=201, responses=ERRORS_OF_ACT)
@@ -54,8 +51,7 @@ async def representations_answers(
     door: Annotated[CaseDoor, reads(Permission.READ_CASE)],
 ) -> list[RepresentationsAnswerView]:
     """The subject's answers, oldest first."""
-    await door.read()
-    return await rows_of(door.session, door.case.id, RepresentationsAnswer, RepresentationsAnswerView)
+    return await door.history(RepresentationsAnswerView)
 
 
 @router.post("/categorisation", status_code=201, responses=ERRORS_OF_DECISION)
@@ -67,8 +63,7 @@ async def categorise(body: CategorisationIn, door: Annotated[CaseDoor, decides(P
 @router.get("/categorisation", responses=ERRORS_OF_CASE)
 async def categorisations(door: Annotated[CaseDoor, reads(Permission.READ_CASE)]) -> list[CategorisationView]:
     """The police categories, oldest first; the newest of each potential victim holds."""
-    await door.read()
-    return await rows_of(door.session, door.case.id, Categorisation, CategorisationView)
+    return await door.history(CategorisationView)
 
 
 @router.post("/referral", status_code=201, responses=ERRORS_OF_DECISION)
@@ -80,5 +75,4 @@ async def refer_to_forum(body: ReferralIn, door: Annotated[CaseDoor, decides(Per
 @router.get("/referral", responses=ERRORS_OF_CASE)
 async def referrals(door: Annotated[CaseDoor, reads(Permission.READ_CASE)]) -> list[ReferralView]:
     """The referral, where there is one."""
-    await door.read()
-    return await rows_of(door.session, door.case.id, Referral, ReferralView)
+    return await door.history(ReferralView)

@@ -7,6 +7,7 @@ from fastapi import APIRouter
 
 from app.access.rules import Permission
 from app.cases.schemas import Receipt
+from app.cases.service import known_id
 from app.disclosure import clearance, deliveries, items, notices, service
 from app.disclosure.schemas import (
     AgreementIn,
@@ -28,18 +29,9 @@ from app.disclosure.schemas import (
     SpentAuthorisationView,
     VerbatimView,
 )
-from app.disclosure.tables import (
-    DeliveryClearance,
-    Disclosure,
-    ItemAgreement,
-    NonCompletion,
-    NonDisclosureNotice,
-    SpentAuthorisation,
-)
 from app.doors import CaseDoor, decides, reads, records
 from app.routes.errors import ERRORS_OF_ACT, ERRORS_OF_CASE, ERRORS_OF_DECISION
 from app.routes.reading import StrictRoute
-from app.safeguarding.service import rows_of
 
 router = APIRouter(prefix="/v1/applications/{case_id}", tags=["7 disclosure"], route_class=StrictRoute)
 
@@ -66,8 +58,7 @@ async def record_item(body: ItemIn, door: Preparer) -> Receipt:
 @router.get("/items/{item_id}/agreements", responses=ERRORS_OF_CASE)
 async def read_agreements(item_id: str, door: Reader) -> list[AgreementView]:
     """The agreements of an item's owner."""
-    await door.read()
-    return await items.of_item(door.session, door.case, item_id, ItemAgreement, AgreementView)
+    return await door.history(AgreementView, item_id=known_id(item_id, items.ItemNotFound()))
 
 
 @router.post("/items/{item_id}/agreements", status_code=201, responses=ERRORS_OF_ACT)
@@ -79,8 +70,7 @@ async def record_agreement(item_id: str, body: AgreementIn, door: Preparer) -> R
 @router.get("/items/{item_id}/spent-authorisations", responses=ERRORS_OF_CASE)
 async def read_spent_authorisations(item_id: str, door: Reader) -> list[SpentAuthorisationView]:
     """The authorities to tell an item although it is spent."""
-    await door.read()
-    return await items.of_item(door.session, door.case, item_id, SpentAuthorisation, SpentAuthorisationView)
+    return await door.history(SpentAuthorisationView, item_id=known_id(item_id, items.ItemNotFound()))
 
 
 @router.post("/items/{item_id}/spent-authorisations", status_code=201, responses=ERRORS_OF_DECISION)
@@ -92,8 +82,7 @@ async def authorise_spent(item_id: str, body: SpentAuthorisationIn, door: Superv
 @router.get("/delivery-clearance", responses=ERRORS_OF_CASE)
 async def read_clearances(door: Reader) -> list[ClearanceView]:
     """Every clearance given."""
-    await door.read()
-    return await rows_of(door.session, door.case.id, DeliveryClearance, ClearanceView)
+    return await door.history(ClearanceView)
 
 
 @router.post("/delivery-clearance", status_code=201, responses=ERRORS_OF_DECISION)
@@ -105,8 +94,7 @@ async def clear_delivery(body: ClearanceIn, door: Annotated[CaseDoor, decides(Pe
 @router.get("/disclosures", responses=ERRORS_OF_CASE)
 async def read_disclosures(door: Reader) -> list[DisclosureView]:
     """Every record of a disclosure, without its words: the digest stands for them."""
-    await door.read()
-    return await rows_of(door.session, door.case.id, Disclosure, DisclosureView)
+    return await door.history(DisclosureView)
 
 
 @router.post("/disclosures", status_code=201, responses=ERRORS_OF_ACT)
@@ -125,8 +113,7 @@ async def read_verbatim(disclosure_id: str, door: Annotated[CaseDoor, reads(Perm
 @router.get("/non-disclosure-notices", responses=ERRORS_OF_CASE)
 async def read_notices(door: Reader) -> list[NoticeView]:
     """Every notice of not disclosing."""
-    await door.read()
-    return await rows_of(door.session, door.case.id, NonDisclosureNotice, NoticeView)
+    return await door.history(NoticeView)
 
 
 @router.post("/non-disclosure-notices", status_code=201, responses=ERRORS_OF_ACT)
@@ -157,8 +144,7 @@ async def end_postponement(body: PostponementEndIn, door: Postponer) -> Receipt:
 @router.get("/non-completion", responses=ERRORS_OF_CASE)
 async def read_non_completions(door: Reader) -> list[NonCompletionView]:
     """The attempts to tell that were ended."""
-    await door.read()
-    return await rows_of(door.session, door.case.id, NonCompletion, NonCompletionView)
+    return await door.history(NonCompletionView)
 
 
 @router.post("/non-completion", status_code=201, responses=ERRORS_OF_DECISION)

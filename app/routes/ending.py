@@ -18,10 +18,8 @@ from app.final_report.schemas import (
     WithdrawalIn,
     WithdrawalView,
 )
-from app.final_report.tables import NotCompleted, SubjectDeceased, Withdrawal, WithdrawalDecision
 from app.routes.errors import ERRORS_OF_ACT, ERRORS_OF_CASE, ERRORS_OF_DECISION
 from app.routes.reading import StrictRoute
-from app.safeguarding.service import rows_of
 
 router = APIRouter(prefix="/v1/applications/{case_id}", tags=["8 early ends"], route_class=StrictRoute)
 
@@ -38,8 +36,7 @@ async def record_withdrawal(body: WithdrawalIn, door: Annotated[CaseDoor, record
 @router.get("/withdrawal", responses=ERRORS_OF_CASE)
 async def read_withdrawals(door: Reader) -> list[WithdrawalView]:
     """Withdrawals, oldest first."""
-    await door.read()
-    return await rows_of(door.session, door.case.id, Withdrawal, WithdrawalView)
+    return await door.history(WithdrawalView)
 
 
 @router.post("/withdrawal/decision", status_code=201, responses=ERRORS_OF_DECISION)
@@ -51,8 +48,7 @@ async def decide_withdrawal(body: WithdrawalDecisionIn, door: Supervisor) -> Rec
 @router.get("/withdrawal/decision", responses=ERRORS_OF_CASE)
 async def read_withdrawal_decisions(door: Reader) -> list[WithdrawalDecisionView]:
     """The decision on a withdrawal; `continued_as` is the case that carries it on."""
-    await door.read()
-    return await rows_of(door.session, door.case.id, WithdrawalDecision, WithdrawalDecisionView)
+    return await door.history(WithdrawalDecisionView)
 
 
 @router.post("/subject-deceased", status_code=201, responses=ERRORS_OF_DECISION)
@@ -64,8 +60,7 @@ async def end_subject_deceased(body: SubjectDeceasedIn, door: Supervisor) -> Rec
 @router.get("/subject-deceased", responses=ERRORS_OF_CASE)
 async def read_subject_deceased(door: Reader) -> list[SubjectDeceasedView]:
     """How the death was verified."""
-    await door.read()
-    return await rows_of(door.session, door.case.id, SubjectDeceased, SubjectDeceasedView)
+    return await door.history(SubjectDeceasedView)
 
 
 @router.post("/not-completed", status_code=201, responses=ERRORS_OF_DECISION)
@@ -77,5 +72,4 @@ async def end_not_completed(body: NotCompletedIn, door: Supervisor) -> Receipt:
 @router.get("/not-completed", responses=ERRORS_OF_CASE)
 async def read_not_completed(door: Reader) -> list[NotCompletedView]:
     """Why the application was not completed."""
-    await door.read()
-    return await rows_of(door.session, door.case.id, NotCompleted, NotCompletedView)
+    return await door.history(NotCompletedView)

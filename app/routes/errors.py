@@ -25,7 +25,7 @@ from app.errors import (
     VersionRequired,
 )
 from app.evidence.service import log
-from app.evidence.tables import Category
+from app.evidence.terms import Category
 
 STATUS: dict[type[ClaresLawError], int] = {
     Unauthenticated: 401,

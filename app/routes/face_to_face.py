@@ -16,11 +16,9 @@ from app.face_to_face.schemas import (
     MeetingIn,
     MeetingView,
 )
-from app.face_to_face.tables import FaceToFaceMeeting, MaliciousFinding, MaliciousFindingAgreement
 from app.risk_assessment.service import then_go_on
 from app.routes.errors import ERRORS_OF_ACT, ERRORS_OF_CASE, ERRORS_OF_DECISION
 from app.routes.reading import StrictRoute
-from app.safeguarding.service import rows_of
 
 router = APIRouter(prefix="/v1/applications/{case_id}", tags=["3 face to face"], route_class=StrictRoute)
 
@@ -34,8 +32,7 @@ async def record_meeting(body: MeetingIn, door: Annotated[CaseDoor, records(Perm
 @router.get("/face-to-face", responses=ERRORS_OF_CASE)
 async def read_meetings(door: Annotated[CaseDoor, reads(Permission.READ_CASE)]) -> list[MeetingView]:
     """Every meeting held, oldest first."""
-    await door.read()
-    return await rows_of(door.session, door.case.id, FaceToFaceMeeting, MeetingView)
+    return await door.history(MeetingView)
 
 
 @router.post("/malicious-finding", status_code=201, responses=ERRORS_OF_DECISION)
@@ -49,8 +46,7 @@ async def find_malicious(
 @router.get("/malicious-finding", responses=ERRORS_OF_CASE)
 async def read_malicious_findings(door: Annotated[CaseDoor, reads(Permission.READ_CASE)]) -> list[MaliciousFindingView]:
     """Every finding of malice, oldest first."""
-    await door.read()
-    return await rows_of(door.session, door.case.id, MaliciousFinding, MaliciousFindingView)
+    return await door.history(MaliciousFindingView)
 
 
 @router.post("/malicious-finding/agreement", status_code=201, responses=ERRORS_OF_DECISION)
@@ -66,5 +62,4 @@ async def read_malicious_agreements(
     door: Annotated[CaseDoor, reads(Permission.READ_CASE)],
 ) -> list[MaliciousAgreementView]:
     """Every answer of a second person to a finding of malice, oldest first."""
-    await door.read()
-    return await rows_of(door.session, door.case.id, MaliciousFindingAgreement, MaliciousAgreementView)
+    return await door.history(MaliciousAgreementView)

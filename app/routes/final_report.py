@@ -8,7 +8,7 @@ from fastapi import APIRouter
 from app.access.rules import Permission
 from app.cases.schemas import Receipt
 from app.doors import CaseDoor, Door, decides, reads, records, requires
-from app.evidence.tables import Category
+from app.evidence.terms import Category
 from app.final_report import closing, earlier, retrieval, service
 from app.final_report.schemas import (
     CaseReportView,
@@ -27,11 +27,9 @@ from app.final_report.schemas import (
     SupportGivenIn,
     SupportGivenView,
 )
-from app.final_report.tables import Closing, FinalReport, IntelligenceSubmission, OffenderManagement, SupportGiven
 from app.routes.errors import ERRORS, ERRORS_OF_ACT, ERRORS_OF_CASE, ERRORS_OF_DECISION
 from app.routes.paging import Cursor, Limit, Page, after_moment, encode, page
 from app.routes.reading import StrictRoute
-from app.safeguarding.service import rows_of
 
 router = APIRouter(prefix="/v1/applications/{case_id}", tags=["8 final report"], route_class=StrictRoute)
 retrieved = APIRouter(prefix="/v1/final-reports", tags=["8 retrieval by intelligence units"], route_class=StrictRoute)
@@ -52,8 +50,7 @@ async def write_final_report(
 @router.get("/final-report", responses=ERRORS_OF_CASE)
 async def read_final_reports_of_case(door: IntelligenceReader) -> list[CaseReportView]:
     """The closing report and those it supersedes, oldest first."""
-    await door.read()
-    return await rows_of(door.session, door.case.id, FinalReport, CaseReportView)
+    return await door.history(CaseReportView)
 
 
 @router.post("/intelligence-submissions", status_code=201, responses=ERRORS_OF_ACT)
@@ -67,8 +64,7 @@ async def record_submission(
 @router.get("/intelligence-submissions", responses=ERRORS_OF_CASE)
 async def read_submissions(door: IntelligenceReader) -> list[IntelligenceSubmissionView]:
     """Submissions, oldest first."""
-    await door.read()
-    return await rows_of(door.session, door.case.id, IntelligenceSubmission, IntelligenceSubmissionView)
+    return await door.history(IntelligenceSubmissionView)
 
 
 @router.post("/support-given", status_code=201, responses=ERRORS_OF_ACT)
@@ -82,8 +78,7 @@ async def record_support_given(
 @router.get("/support-given", responses=ERRORS_OF_CASE)
 async def read_support_given(door: Reader) -> list[SupportGivenView]:
     """Support given, oldest first."""
-    await door.read()
-    return await rows_of(door.session, door.case.id, SupportGiven, SupportGivenView)
+    return await door.history(SupportGivenView)
 
 
 @router.post("/offender-management", status_code=201, responses=ERRORS_OF_ACT)
@@ -97,8 +92,7 @@ async def consider_offender_management(
 @router.get("/offender-management", responses=ERRORS_OF_CASE)
 async def read_offender_management(door: Reader) -> list[OffenderManagementView]:
     """Considerations, oldest first."""
-    await door.read()
-    return await rows_of(door.session, door.case.id, OffenderManagement, OffenderManagementView)
+    return await door.history(OffenderManagementView)
 
 
 @router.post("/closing", status_code=201, responses=ERRORS_OF_DECISION)
@@ -110,8 +104,7 @@ async def close_case(body: ClosingIn, door: Annotated[CaseDoor, decides(Permissi
 @router.get("/closing", responses=ERRORS_OF_CASE)
 async def read_closing(door: Reader) -> list[ClosingView]:
     """When the case was closed."""
-    await door.read()
-    return await rows_of(door.session, door.case.id, Closing, ClosingView)
+    return await door.history(ClosingView)
 
 
 @router.get("/earlier-applications", responses=ERRORS_OF_CASE)

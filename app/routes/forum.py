@@ -9,7 +9,7 @@ from fastapi import APIRouter, Header
 from app.access.rules import Permission
 from app.cases.schemas import Receipt
 from app.doors import CaseDoor, Door, creates, requires
-from app.evidence.tables import Category
+from app.evidence.terms import Category
 from app.forum import actions, conclusions, items, meetings, service
 from app.forum.schemas import (
     ActionAnswerIn,
@@ -23,13 +23,6 @@ from app.forum.schemas import (
     MinutesIn,
     PoliceConclusionIn,
     TakenOffIn,
-)
-from app.forum.tables import (
-    ConflictOfInterest,
-    ForumAction,
-    ForumDecision,
-    ForumMinutes,
-    PoliceConclusion,
 )
 from app.forum.views import (
     ActionAnswerView,
@@ -155,8 +148,8 @@ async def declare_conflict(meeting_id: UUID, item_id: UUID, body: ConflictIn, do
 @router.get(f"{ITEM}/conflicts", responses=ERRORS_OF_CASE)
 async def read_conflicts(meeting_id: UUID, item_id: UUID, door: Reader) -> list[ConflictView]:
     """The conflicts of interest on an item, oldest first."""
-    await _reading(door, meeting_id, item_id)
-    return await items.rows_of_item(door.session, item_id, ConflictOfInterest, ConflictView)
+    inside = await _at_item(door, meeting_id, item_id, for_change=False)
+    return await inside.history(ConflictView, item_id=item_id)
 
 
 @router.post(f"{ITEM}/minutes", status_code=201, responses=ERRORS_OF_ACT)
@@ -169,8 +162,8 @@ async def write_minutes(meeting_id: UUID, item_id: UUID, body: MinutesIn, door: 
 @router.get(f"{ITEM}/minutes", responses=ERRORS_OF_CASE)
 async def read_minutes(meeting_id: UUID, item_id: UUID, door: Reader) -> list[MinutesView]:
     """The minutes of an item, oldest first."""
-    await _reading(door, meeting_id, item_id)
-    return await items.rows_of_item(door.session, item_id, ForumMinutes, MinutesView)
+    inside = await _at_item(door, meeting_id, item_id, for_change=False)
+    return await inside.history(MinutesView, item_id=item_id)
 
 
 @router.post(f"{ITEM}/police-conclusions", status_code=201, responses=ERRORS_OF_DECISION)
@@ -189,8 +182,8 @@ async def record_police_conclusion(
 @router.get(f"{ITEM}/police-conclusions", responses=ERRORS_OF_CASE)
 async def read_police_conclusions(meeting_id: UUID, item_id: UUID, door: Reader) -> list[PoliceConclusionView]:
     """What the police conclude, oldest first; the newest of each potential victim holds."""
-    await _reading(door, meeting_id, item_id)
-    return await items.rows_of_item(door.session, item_id, PoliceConclusion, PoliceConclusionView)
+    inside = await _at_item(door, meeting_id, item_id, for_change=False)
+    return await inside.history(PoliceConclusionView, item_id=item_id)
 
 
 @router.post(f"{ITEM}/decisions", status_code=201, responses=ERRORS_OF_DECISION)
@@ -209,8 +202,8 @@ async def decide_at_forum(
 @router.get(f"{ITEM}/decisions", responses=ERRORS_OF_CASE)
 async def read_decisions(meeting_id: UUID, item_id: UUID, door: Reader) -> list[DecisionView]:
     """What was decided on an item, oldest first."""
-    await _reading(door, meeting_id, item_id)
-    return await items.rows_of_item(door.session, item_id, ForumDecision, DecisionView)
+    inside = await _at_item(door, meeting_id, item_id, for_change=False)
+    return await inside.history(DecisionView, item_id=item_id)
 
 
 @router.post(f"{ITEM}/decisions/{{decision_id}}/confirmation", status_code=201, responses=ERRORS_OF_DECISION)
@@ -244,8 +237,8 @@ async def set_action(meeting_id: UUID, item_id: UUID, body: ActionIn, door: Arra
 @router.get(f"{ITEM}/actions", responses=ERRORS_OF_CASE)
 async def read_item_actions(meeting_id: UUID, item_id: UUID, door: Reader) -> list[ActionView]:
     """The actions of an item, oldest first."""
-    await _reading(door, meeting_id, item_id)
-    return await items.rows_of_item(door.session, item_id, ForumAction, ActionView)
+    inside = await _at_item(door, meeting_id, item_id, for_change=False)
+    return await inside.history(ActionView, item_id=item_id)
 
 
 @router.get("/actions", responses=ERRORS)

@@ -9,11 +9,9 @@ from app.cases.schemas import Receipt
 from app.doors import CaseDoor, decides, reads
 from app.forum import authority, service
 from app.forum.schemas import EmergencyAuthorityIn, ReturnIn
-from app.forum.tables import DecisionReturn, EmergencyAuthority
 from app.forum.views import EmergencyAuthorityView, ReturnView
 from app.routes.errors import ERRORS_OF_CASE, ERRORS_OF_DECISION
 from app.routes.reading import StrictRoute
-from app.safeguarding.service import rows_of
 
 router = APIRouter(prefix="/v1/applications/{case_id}", tags=["6 forum"], route_class=StrictRoute)
 
@@ -31,8 +29,7 @@ async def emergency_authorities(
     door: Annotated[CaseDoor, reads(Permission.READ_CASE)],
 ) -> list[EmergencyAuthorityView]:
     """The emergency authorities, oldest first."""
-    await door.read()
-    return await rows_of(door.session, door.case.id, EmergencyAuthority, EmergencyAuthorityView)
+    return await door.history(EmergencyAuthorityView)
 
 
 @router.post("/return-to-forum", status_code=201, responses=ERRORS_OF_DECISION)
@@ -44,5 +41,4 @@ async def return_to_forum(body: ReturnIn, door: Annotated[CaseDoor, decides(Perm
 @router.get("/return-to-forum", responses=ERRORS_OF_CASE)
 async def returns(door: Annotated[CaseDoor, reads(Permission.READ_CASE)]) -> list[ReturnView]:
     """The decisions that went back to the forum, oldest first."""
-    await door.read()
-    return await rows_of(door.session, door.case.id, DecisionReturn, ReturnView)
+    return await door.history(ReturnView)

@@ -18,11 +18,9 @@ from app.initial_checks.schemas import (
     InitialDecisionIn,
     InitialDecisionView,
 )
-from app.initial_checks.tables import InitialDecision, InitialDecisionAgreement, SubjectIdentity, SystemCheck
 from app.risk_assessment.service import then_go_on
 from app.routes.errors import ERRORS_OF_ACT, ERRORS_OF_CASE, ERRORS_OF_DECISION
 from app.routes.reading import StrictRoute
-from app.safeguarding.service import rows_of
 
 router = APIRouter(prefix="/v1/applications/{case_id}", tags=["2 initial checks"], route_class=StrictRoute)
 
@@ -36,8 +34,7 @@ async def record_check(body: CheckIn, door: Annotated[CaseDoor, records(Permissi
 @router.get("/checks", responses=ERRORS_OF_CASE)
 async def read_checks(door: Annotated[CaseDoor, reads(Permission.READ_CASE)]) -> list[CheckView]:
     """Every search recorded, oldest first."""
-    await door.read()
-    return await rows_of(door.session, door.case.id, SystemCheck, CheckView)
+    return await door.history(CheckView)
 
 
 @router.post("/identity", status_code=201, responses=ERRORS_OF_ACT)
@@ -51,8 +48,7 @@ async def identify_subject(
 @router.get("/identity", responses=ERRORS_OF_CASE)
 async def read_identity(door: Annotated[CaseDoor, reads(Permission.READ_CASE)]) -> list[IdentityView]:
     """Every finding on the subject's identity, oldest first; the last one holds."""
-    await door.read()
-    return await rows_of(door.session, door.case.id, SubjectIdentity, IdentityView)
+    return await door.history(IdentityView)
 
 
 @router.post("/initial-decision", status_code=201, responses=ERRORS_OF_DECISION)
@@ -66,8 +62,7 @@ async def decide_initially(
 @router.get("/initial-decision", responses=ERRORS_OF_CASE)
 async def read_initial_decisions(door: Annotated[CaseDoor, reads(Permission.READ_CASE)]) -> list[InitialDecisionView]:
     """Every initial decision taken, oldest first."""
-    await door.read()
-    return await rows_of(door.session, door.case.id, InitialDecision, InitialDecisionView)
+    return await door.history(InitialDecisionView)
 
 
 @router.post("/initial-decision/agreement", status_code=201, responses=ERRORS_OF_DECISION)
@@ -83,5 +78,4 @@ async def read_agreements(
     door: Annotated[CaseDoor, reads(Permission.READ_CASE)],
 ) -> list[InitialDecisionAgreementView]:
     """Every answer of a second person, oldest first."""
-    await door.read()
-    return await rows_of(door.session, door.case.id, InitialDecisionAgreement, InitialDecisionAgreementView)
+    return await door.history(InitialDecisionAgreementView)

@@ -9,7 +9,7 @@ from app.access.rules import Permission
 from app.doors import Door, requires
 from app.evidence.schemas import LogView
 from app.evidence.service import read_log
-from app.evidence.tables import Category
+from app.evidence.terms import Category
 from app.routes.errors import ERRORS
 from app.routes.paging import Cursor, Limit, Page, after_moment, encode, page
 

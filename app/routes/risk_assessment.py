@@ -9,10 +9,8 @@ from app.cases.schemas import Receipt
 from app.doors import CaseDoor, reads, records
 from app.risk_assessment import service
 from app.risk_assessment.schemas import RiskAssessmentIn, RiskAssessmentView
-from app.risk_assessment.tables import RiskAssessment
 from app.routes.errors import ERRORS_OF_ACT, ERRORS_OF_CASE
 from app.routes.reading import StrictRoute
-from app.safeguarding.service import rows_of
 
 router = APIRouter(prefix="/v1/applications/{case_id}", tags=["4 risk assessment"], route_class=StrictRoute)
 
@@ -28,5 +26,4 @@ async def record_assessment(
 @router.get("/risk-assessments", responses=ERRORS_OF_CASE)
 async def read_assessments(door: Annotated[CaseDoor, reads(Permission.READ_CASE)]) -> list[RiskAssessmentView]:
     """Every assessment, oldest first."""
-    await door.read()
-    return await rows_of(door.session, door.case.id, RiskAssessment, RiskAssessmentView)
+    return await door.history(RiskAssessmentView)

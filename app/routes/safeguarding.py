@@ -23,7 +23,6 @@ from app.safeguarding.schemas import (
     SafetyPlanIn,
     SafetyPlanView,
 )
-from app.safeguarding.tables import ContactAttempt, CrimeReference, Duty, SafeguardingAction, SafetyPlan
 
 router = APIRouter(prefix="/v1/applications/{case_id}", tags=["safeguarding"], route_class=StrictRoute)
 
@@ -34,8 +33,7 @@ Safeguarder = Annotated[CaseDoor, records(Permission.SAFEGUARD)]
 @router.get("/contact-attempts", responses=ERRORS_OF_CASE)
 async def read_contact_attempts(door: Reader) -> list[ContactAttemptView]:
     """Every attempt to reach somebody."""
-    await door.read()
-    return await service.rows_of(door.session, door.case.id, ContactAttempt, ContactAttemptView)
+    return await door.history(ContactAttemptView)
 
 
 @router.post("/contact-attempts", status_code=201, responses=ERRORS_OF_ACT)
@@ -49,8 +47,7 @@ async def record_contact_attempt(
 @router.get("/safeguarding-actions", responses=ERRORS_OF_CASE)
 async def read_safeguarding_actions(door: Reader) -> list[SafeguardingActionView]:
     """What was done at once to make people safe."""
-    await door.read()
-    return await service.rows_of(door.session, door.case.id, SafeguardingAction, SafeguardingActionView)
+    return await door.history(SafeguardingActionView)
 
 
 @router.post("/safeguarding-actions", status_code=201, responses=ERRORS_OF_ACT)
@@ -62,8 +59,7 @@ async def record_safeguarding_action(body: SafeguardingActionIn, door: Safeguard
 @router.get("/safety-plans", responses=ERRORS_OF_CASE)
 async def read_safety_plans(door: Reader) -> list[SafetyPlanView]:
     """Every safety plan; for each potential victim the newest holds."""
-    await door.read()
-    return await service.rows_of(door.session, door.case.id, SafetyPlan, SafetyPlanView)
+    return await door.history(SafetyPlanView)
 
 
 @router.post("/safety-plans", status_code=201, responses=ERRORS_OF_ACT)
@@ -75,8 +71,7 @@ async def record_safety_plan(body: SafetyPlanIn, door: Safeguarder) -> Receipt:
 @router.get("/crime-references", responses=ERRORS_OF_CASE)
 async def read_crime_references(door: Reader) -> list[CrimeReferenceView]:
     """Crime records made in the course of the case."""
-    await door.read()
-    return await service.rows_of(door.session, door.case.id, CrimeReference, CrimeReferenceView)
+    return await door.history(CrimeReferenceView)
 
 
 @router.post("/crime-references", status_code=201, responses=ERRORS_OF_ACT)
@@ -88,8 +83,7 @@ async def record_crime_reference(body: CrimeReferenceIn, door: Safeguarder) -> R
 @router.get("/duties", responses=ERRORS_OF_CASE)
 async def read_duties(door: Reader) -> list[DutyView]:
     """What is or was owed in the case, what is before a supervisor included."""
-    await door.read()
-    return await service.rows_of(door.session, door.case.id, Duty, DutyView)
+    return await door.history(DutyView)
 
 
 @router.post("/duties/{duty_id}/answer", status_code=201, responses=ERRORS_OF_ACT)

@@ -8,13 +8,11 @@ from fastapi import APIRouter
 from app.access.rules import Permission
 from app.cases.schemas import Receipt
 from app.doors import CaseDoor, Door, creates, decides, reads, requires
-from app.evidence.tables import Category
+from app.evidence.terms import Category
 from app.final_report import transfer
 from app.final_report.schemas import TransferAcceptanceIn, TransferIn, TransferOfferView, TransferView
-from app.final_report.tables import TransferOffer
 from app.routes.errors import ERRORS, ERRORS_OF_ACT, ERRORS_OF_CASE, ERRORS_OF_DECISION
 from app.routes.reading import StrictRoute
-from app.safeguarding.service import rows_of
 
 router = APIRouter(prefix="/v1/applications/{case_id}", tags=["8 transfer"], route_class=StrictRoute)
 receiving = APIRouter(prefix="/v1/transfers", tags=["8 transfer"], route_class=StrictRoute)
@@ -31,8 +29,7 @@ async def offer_transfer(body: TransferIn, door: Annotated[CaseDoor, decides(Per
 @router.get("/transfer", responses=ERRORS_OF_CASE)
 async def read_offers(door: Annotated[CaseDoor, reads(Permission.READ_CASE)]) -> list[TransferOfferView]:
     """Offers of this case, oldest first."""
-    await door.read()
-    return await rows_of(door.session, door.case.id, TransferOffer, TransferOfferView)
+    return await door.history(TransferOfferView)
 
 
 @receiving.get("", responses=ERRORS)

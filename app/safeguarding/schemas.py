@@ -2,13 +2,22 @@
 
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import ClassVar
 from uuid import UUID
 
 from pydantic import Field, StrictBool
 
 from app.cases.schemas import ActIn, GradeIn
-from app.people.schemas import Day, Form, Line, Narrative, View
-from app.safeguarding.tables import ContactOutcome, DutyKind
+from app.people.schemas import Day, Form, Line, Narrative, RowView
+from app.safeguarding.tables import (
+    ContactAttempt,
+    ContactOutcome,
+    CrimeReference,
+    Duty,
+    DutyKind,
+    SafeguardingAction,
+    SafetyPlan,
+)
 
 
 @dataclass(frozen=True)
@@ -64,8 +73,10 @@ class RegradeIn(ActIn, GradeIn):
     potential_victim_id: UUID | None = None
 
 
-class DutyView(View):
+class DutyView(RowView):
     """Something owed."""
+
+    of: ClassVar = Duty
 
     id: UUID
     kind: DutyKind
@@ -80,7 +91,7 @@ class DutyView(View):
     answer: str | None
 
 
-class ActView(View):
+class ActView(RowView):
     """What every act shows: when it happened, when it was recorded, and by whom."""
 
     id: UUID
@@ -92,6 +103,8 @@ class ActView(View):
 class ContactAttemptView(ActView):
     """An attempt to reach somebody."""
 
+    of: ClassVar = ContactAttempt
+
     party_id: UUID
     means: str
     outcome: ContactOutcome
@@ -101,6 +114,8 @@ class ContactAttemptView(ActView):
 class SafeguardingActionView(ActView):
     """An action taken."""
 
+    of: ClassVar = SafeguardingAction
+
     party_id: UUID | None
     action: str
     done_by: str
@@ -109,6 +124,8 @@ class SafeguardingActionView(ActView):
 class SafetyPlanView(ActView):
     """A safety plan."""
 
+    of: ClassVar = SafetyPlan
+
     potential_victim_id: UUID
     plan: str
     review_on: date
@@ -116,6 +133,8 @@ class SafetyPlanView(ActView):
 
 class CrimeReferenceView(ActView):
     """A crime record."""
+
+    of: ClassVar = CrimeReference
 
     reference: str
     note: str | None

@@ -16,7 +16,7 @@ from app.cases.service import grade_risk, known_id, must_be_party, note
 from app.cases.tables import Case, PartyRole, RiskGrade
 from app.editions import edition
 from app.errors import AlreadyDecided, NotFound, NotPermitted, Obstacle
-from app.people.schemas import View
+from app.people.schemas import RowView
 from app.safeguarding.rules import who_may_answer
 from app.safeguarding.schemas import (
     ContactAttemptIn,
@@ -35,9 +35,9 @@ from app.safeguarding.tables import (
     SafeguardingAction,
     SafetyPlan,
 )
-from app.storage.base import Act, CaseRow, columns_of
+from app.storage.base import Act, columns_of
 
-V = TypeVar("V", bound=View)
+V = TypeVar("V", bound=RowView)
 
 
 class DutyNotFound(NotFound):
@@ -333,11 +333,12 @@ async def newest_immediate_risk_at(session: AsyncSession, case_id: UUID, potenti
     return (await session.scalars(query)).one_or_none()
 
 
-async def rows_of(session: AsyncSession, case_id: UUID, table: type[CaseRow], view: type[V]) -> list[V]:
-    """Every row of one kind in a case, oldest first, as its view."""
-    columns = columns_of(table)
+async def rows_of(session: AsyncSession, case_id: UUID, view: type[V], **which: UUID) -> list[V]:
+    """Every row of one kind in a case, or those about one thing, oldest first, as the view that names its table."""
+    columns = columns_of(view.of)
     order = columns.get("recorded_at", columns.get("opened_at", columns.id))
-    query = select(*columns).where(columns.case_id == case_id).order_by(order, columns.id)
+    about = [columns[name] == value for name, value in which.items()]
+    query = select(*columns).where(columns.case_id == case_id, *about).order_by(order, columns.id)
     return [view.model_validate(row) for row in (await session.execute(query)).all()]
 
 

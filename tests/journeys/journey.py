@@ -8,6 +8,7 @@ from datetime import date, datetime
 from typing import Any
 
 from app import clock
+from app.final_report.terms import REPORTED_TO
 from tests.journeys.running import PATIENCE, Service
 from tests.steps import final_report, intake
 from tests.world import World
@@ -21,7 +22,7 @@ class Journey(World):
 
     service: Service = field(kw_only=True, repr=False)
     name: str = field(kw_only=True)
-    _told: dict[str, set[str]] = field(default_factory=dict)
+    _told: dict[str, set[tuple[str, str]]] = field(default_factory=dict)
 
     @property
     def now(self) -> datetime:
@@ -72,6 +73,14 @@ class Journey(World):
         shown: dict[str, Any] = await self.as_(by).must_get(f"/v1/applications/{case}")
         return shown
 
+    async def if_match(self, case: str) -> dict[str, str]:
+        """The header of a decision on the case as it was read just now."""
+        return {"If-Match": f'"{(await self.case_file(case))["version"]}"'}
+
+    async def what_next(self, case: str) -> list[str]:
+        """What the case file says can be done now."""
+        return [step["action"] for step in (await self.case_file(case))["what_next"] if not step["blocked_by"]]
+
     async def clocks(self, case: str) -> dict[str, dict[str, Any]]:
         """Every clock of the case by kind."""
         shown = await self.as_("officer").must_get(f"/v1/applications/{case}/clocks")
@@ -91,17 +100,18 @@ class Journey(World):
 
         Each stands under the highest level that it reached; those below had it too, and everybody had it once.
         """
-        reached: dict[str, list[str]] = {}
+        reached: dict[tuple[str, str], list[str]] = {}  # by the day due too: a clock may move, and alert anew
         for alert in await self.alerts(case):
             if not alert["superseded"]:
-                reached.setdefault(f"{alert['clock']} {alert['rung']}", []).append(_LEVELS[alert["level"]])
+                rung = f"{alert['clock']} {alert['rung']}", alert["due_on"]
+                reached.setdefault(rung, []).append(_LEVELS[alert["level"]])
         ladder = list(_LEVELS.values())
         told = self._told.setdefault(case, set())
         found: dict[str, set[str]] = {level: set() for level in ladder}
-        for alert in reached.keys() - told:
-            levels = sorted(reached[alert], key=ladder.index)
-            assert levels == ladder[: len(levels)], f"{alert} reached {levels}"
-            found[levels[-1]].add(alert)
+        for rung in reached.keys() - told:
+            levels = sorted(reached[rung], key=ladder.index)
+            assert levels == ladder[: len(levels)], f"{rung} reached {levels}"
+            found[levels[-1]].add(rung[0])
         told.update(reached)
         assert found == {"officer": set(officer), "supervisor": set(supervisor), "head": set(head)}
 
@@ -131,7 +141,7 @@ class Journey(World):
         assert {one["kind"] for one in document["clocks"] if one["late"]} == late
 
         retrieved = await self.as_("other_intelligence").must_get(f"/v1/final-reports/{report['id']}")
-        assert {one["system"] for one in retrieved["submissions"]} == set(final_report.REPORTED_TO)
+        assert {one["system"] for one in retrieved["submissions"]} == set(REPORTED_TO)
         assert (retrieved["closed_at"], retrieved["case_id"]) == (shown["closed_at"], None)
         return document
 

@@ -20,6 +20,7 @@ from app.access.tokens import DemonstrationIssuer
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 60.0  # seconds of real time, generous: what is asserted is that it happens, not how soon
+_ERROR = '"level": "error"'
 
 
 @dataclass(frozen=True)
@@ -103,6 +104,8 @@ async def running(url: str, folder: Path, *, at: datetime) -> AsyncIterator[Serv
             await _ready(service)
             yield service
             service.must_run()
+            errors = [line for one in processes for line in one.log.read_text().splitlines() if _ERROR in line]
+            assert not errors, f"logged as errors: {errors[:5]}"
     finally:
         for process in processes:
             process.stop()

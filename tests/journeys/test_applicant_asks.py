@@ -1,6 +1,7 @@
 """Right to ask, to its end: disclosed and signed; asked by a third party; no concern (H3 to H8)."""
 
 from datetime import date
+from typing import Any
 
 from app.editions import edition
 from tests.journeys.journey import Journey
@@ -14,7 +15,7 @@ from tests.steps import (
     risk_assessment,
 )
 
-STANDARD = {"risk": {"grade": "standard", "reason": "Nothing is reported but worry."}}
+STANDARD: dict[str, Any] = {"risk": {"grade": "standard", "reason": "Nothing is reported but worry."}}
 
 
 async def test_disclosed_and_signed(journey: Journey) -> None:
@@ -132,14 +133,16 @@ async def test_third_party_asks(journey: Journey) -> None:
 
     await journey.come_to(date(2026, 6, 24), 10)
     await journey.expect_alerts(case, officer=["whole_case due_soon-5d"])
-    decision = await forum.disclosing(journey, await forum.sitting(journey, case), she)
+    item = await forum.sitting(journey, case)
+    shown = (await journey.case_file(case, by="idva"))["parties"]
+    assert (shown["applicant"], shown["withheld"]) == (None, ["applicant"])  # the forum decides without knowing (H2.7)
+    decision = await forum.disclosing(journey, item, she)
 
     await journey.come_to(date(2026, 6, 25), 18)
     told = await _told_unsigned(journey, case, she, decision)
     assert (told["stage"], told["put_before_supervisor"]) == ("disclosure", [])
     await journey.expect_clocks(case, **met, whole_case="met_in_time Tue 30 Jun")  # not waiting for the neutral words
-    closing = await journey.case_file(case)
-    assert [one["action"] for one in closing["what_next"] if not one["blocked_by"]] != []
+    assert await journey.what_next(case) == ["record_notice"]  # the mother waits for an answer
 
     await journey.come_to(date(2026, 6, 26), 10)
     notice = await disclosure.notice(journey, case, [she], kind="neutral", told_id=mother)
@@ -157,16 +160,21 @@ async def _told_unsigned(journey: Journey, case: str, she: str, decision: str) -
     """She refuses the undertaking; that is reconsidered, and she is told because her safety needs it (H7.1)."""
     await disclosure.plan(journey, case, she)
     item = await disclosure.prepare(journey, case)
-    refused = {"undertaking": "refused", "reconsideration": disclosure.NEEDED}
+    refused: dict[str, Any] = {"undertaking": "refused", "reconsideration": disclosure.NEEDED}
     body = disclosure.clearance(journey, she, decision, [item], **refused)
     answer = await journey.as_("officer2").post(
         disclosure.path(case, "delivery-clearance"),
         {**body, "reconsideration": None},
-        headers=disclosure.version_of(journey, case),
+        headers=await journey.if_match(case),
     )
     assert [one["code"] for one in answer.json()["obstacles"]] == ["refusal_not_reconsidered"], answer.text
     cleared = await disclosure.clear(journey, case, body)
-    given = {"decision_id": decision, "clearance_id": cleared, "item_ids": [item], "recipient_signature": "refused"}
+    given: dict[str, Any] = {
+        "decision_id": decision,
+        "clearance_id": cleared,
+        "item_ids": [item],
+        "recipient_signature": "refused",
+    }
     return await disclosure.disclose(journey, case, disclosure.told(she, **given, **refused))
 
 

@@ -139,6 +139,13 @@ async def test_malicious(journey: Journey) -> None:
     """A third party made it up: two persons find so, and the request ends (H5.1a)."""
     case = await intake.opened(journey, journey.mother_asks())
     she = intake.parties(journey, case)["potential_victim"][0]
+    await journey.expect_clocks(
+        case,
+        initial_checks="running Wed 16 Sep",
+        face_to_face="running Tue 29 Sep",
+        categorise_and_refer="projected Tue 6 Oct",
+        whole_case="running Tue 13 Oct",
+    )
     await journey.come_to(date(2026, 9, 15), 14)
     await initial_checks.progressed(journey, case)
     await journey.expect_clocks(
@@ -198,12 +205,20 @@ async def test_not_completed(journey: Journey) -> None:
     she = intake.parties(journey, case)["potential_victim"][0]
     await journey.come_to(date(2026, 10, 6), 11)
     await initial_checks.progressed(journey, case)
+    await journey.expect_clocks(
+        case,
+        initial_checks="met_in_time Wed 7 Oct",
+        face_to_face="running Tue 20 Oct",
+        risk_assessment="projected Tue 27 Oct",
+        categorise_and_refer="projected Tue 27 Oct",
+        whole_case="running Tue 3 Nov",
+    )
     for day in (7, 8):
         await journey.come_to(date(2026, 10, day), 12)
         await final_report.attempt(journey, she, case)
     early = {"party_id": she, "because": "not_reached", "reason": "Tried twice."}
     answer = await journey.as_("supervisor").post(
-        final_report.path(case, "not-completed"), early, headers=final_report.version_of(journey, case)
+        final_report.path(case, "not-completed"), early, headers=await journey.if_match(case)
     )
     assert _codes(answer) == ["too_few_attempts"]
     await journey.come_to(date(2026, 10, 13), 12)

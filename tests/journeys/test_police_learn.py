@@ -1,6 +1,7 @@
 """Right to know, to its end: disclosed; not disclosed, and found again when the subject returns (H7.5)."""
 
 from datetime import date
+from typing import Any
 
 from tests.journeys.journey import Journey
 from tests.steps import (
@@ -13,7 +14,7 @@ from tests.steps import (
     risk_assessment,
 )
 
-STANDARD = {"risk": {"grade": "standard", "reason": "Nothing but the rumour itself."}}
+STANDARD: dict[str, Any] = {"risk": {"grade": "standard", "reason": "Nothing but the rumour itself."}}
 
 
 async def test_right_to_know_disclosed(journey: Journey) -> None:
@@ -80,7 +81,7 @@ async def test_found_again(journey: Journey) -> None:
         whole_case="running Tue 20 Apr",
     )
     await journey.come_to(date(2027, 3, 23), 16)
-    no_priority = {"prioritised": False, "priority_reason": "Standard risk; no other victim is known."}
+    no_priority: dict[str, Any] = {"prioritised": False, "priority_reason": "Standard risk; no other victim is known."}
     await initial_checks.progressed(journey, case, **STANDARD, **no_priority)
     met = {"initial_checks": "met_in_time Wed 24 Mar"}
     await journey.expect_clocks(case, **met, categorise_and_refer="running Thu 1 Apr", whole_case="running Tue 20 Apr")

@@ -31,7 +31,7 @@ async def test_emergency(journey: Journey) -> None:
     )
     await journey.come_to(date(2027, 5, 4), 10)
     await initial_checks.all_checks(journey, case)
-    high = {"risk": {"grade": "high", "reason": "The threat stands; officers are with her."}}
+    high: dict[str, Any] = {"risk": {"grade": "high", "reason": "The threat stands; officers are with her."}}
     early = await initial_checks.try_to_decide(journey, case, initial_checks.decision(journey, case, **high))
     assert [one["code"] for one in early.json()["obstacles"]] == ["immediate_safeguarding_first"], early.text
     action = {"party_id": she, "action": "Response officers are with her.", "done_by": "Response"}
@@ -62,6 +62,7 @@ async def test_emergency(journey: Journey) -> None:
     await categorisation.considered(journey, case)
     await forum.disclosing(journey, await forum.sitting(journey, case), she)
     assert (await journey.case_file(case))["duties"] == []
+    assert await journey.what_next(case) == ["write_final_report"]  # nothing is left to be told
     await journey.come_to(date(2027, 5, 13), 10)
     report = await journey.report_and_close(case, "disclosed")
     assert [one["source"] for one in report["decisions"]] == ["forum"]
@@ -75,11 +76,17 @@ async def test_two_potential_victims(journey: Journey) -> None:
     victims = [journey.person(intake.VICTIM), journey.person(intake.SECOND_VICTIM)]
     case = await intake.opened(journey, journey.police_learn(potential_victims=victims))
     one, other = intake.parties(journey, case)["potential_victim"]
+    await journey.expect_clocks(
+        case,
+        initial_checks="running Wed 26 May",
+        categorise_and_refer="running Wed 2 Jun",  # 31 May is a bank holiday
+        whole_case="running Tue 22 Jun",
+    )
     await journey.come_to(date(2027, 5, 25), 14)
     await initial_checks.progressed(journey, case)
     await initial_checks.identify(journey, case)
     met = {"initial_checks": "met_in_time Wed 26 May"}
-    await journey.expect_clocks(  # 31 May is a bank holiday
+    await journey.expect_clocks(
         case,
         **met,
         risk_assessment="running Wed 2 Jun",
@@ -92,7 +99,10 @@ async def test_two_potential_victims(journey: Journey) -> None:
     assert (await journey.clocks(case))["risk_assessment"]["state"] == "running"  # the other is not assessed yet
     await journey.come_to(date(2027, 6, 1), 10)
     await journey.expect_alerts(case, officer=["risk_assessment due_soon-1d", "categorise_and_refer due_soon-1d"])
-    standard = {"risk": {"grade": "standard", "reason": "She ended it before it began."}, "tool_grade": "standard"}
+    standard: dict[str, Any] = {
+        "risk": {"grade": "standard", "reason": "She ended it before it began."},
+        "tool_grade": "standard",
+    }
     await risk_assessment.assess(journey, case, other, **standard)
     await categorisation.considered(journey, case)
     await categorisation.categorised(journey, case, categorisation.concern(one))
@@ -139,7 +149,11 @@ async def test_identified_at_the_meeting(journey: Journey) -> None:
     )
     await journey.come_to(date(2027, 6, 29), 17)
     await initial_checks.all_checks(journey, case)
-    unknown = {"result": "unidentified", "record": None, "how": "A first name alone fits too many records."}
+    unknown: dict[str, Any] = {
+        "result": "unidentified",
+        "record": None,
+        "how": "A first name alone fits too many records.",
+    }
     await initial_checks.identify(journey, case, **unknown)
     not_so = initial_checks.decision(journey, case, "do_not_progress")
     refused = await initial_checks.try_to_decide(journey, case, not_so)

@@ -43,7 +43,7 @@ async def test_both_routes_are_walked_to_the_closing_report_again_and_again(
     lines = [line for line in steps.splitlines() if line[:3].strip().isdigit()]
     assert len(lines) == steps.count(" left"), "each step tells its clock"
     assert [line for line in lines if "409, as it should be" in line and "police conclu" in line]
-    assert sum("closed " in line and "on to closed" in line for line in lines) == 2
+    assert sum(line.endswith("on to closed") for line in lines) == 2
     document = json.loads(report[report.index("{") :])
     assert document["outcome"] == "disclosed"
     assert {clock["late"] for clock in document["document"]["clocks"]} == {False}
