@@ -95,7 +95,7 @@ async def actor(
 ActorDep = Annotated[Actor, Depends(actor)]
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Door:
     """A request that is let in: for lists, searches, and what has no case yet."""
 
@@ -126,7 +126,7 @@ class Door:
             request_id=self.request_id,
             staff_id=self.actor.staff_id,
             organisation=self.actor.organisation,
-            force_id=force_id or self.actor.force_id,
+            force_id=force_id or self.actor.serves_force_id,
             case_id=case_id,
             event_id=event_id,
             recipient=recipient,
@@ -164,6 +164,7 @@ class Door:
                 field="Idempotency-Key",
             )
         self.response.headers["Idempotent-Replayed"] = "true"
+        await self.log(Category.CONSULTATION, case_id=before.case_id)
         return before
 
     async def opened(self, case_id: UUID, version: int) -> None:
@@ -172,12 +173,12 @@ class Door:
         await self.remember(case_id=case_id, resource_id=case_id)
         self.response.headers["ETag"] = f'"{version}"'
 
-    async def remember(self, *, case_id: UUID | None, resource_id: UUID) -> None:
+    async def remember(self, *, case_id: UUID | None, resource_id: UUID, opened_id: UUID | None = None) -> None:
         """Keep what was made under the key claimed before."""
         if self.idempotency_key is None:
             return
         claimed = await self.session.get_one(AnsweredRequest, (self.actor.staff_id, self.idempotency_key))
-        claimed.case_id, claimed.resource_id = case_id, resource_id
+        claimed.case_id, claimed.resource_id, claimed.opened_id = case_id, resource_id, opened_id
 
     async def enter(self, case_id: UUID, *, for_change: bool, if_match: str | None = None) -> "CaseDoor":
         """Go on into one case that the address names by something else, as a meeting's item does."""
@@ -188,18 +189,18 @@ class Door:
         return CaseDoor(**shared, case=case, if_match=if_match)
 
 
-@dataclass
+@dataclass(kw_only=True)
 class CaseDoor(Door):
     """A request that is let in to one case."""
 
-    case: Case = None  # type: ignore[assignment] # a dataclass with defaults in its base needs one here
+    case: Case
     if_match: str | None = None
 
     async def record(self, service: CaseService, given: BaseModel) -> Receipt:
         """Keep an act: a fact, whatever the rules say of it (H2.10)."""
         before = await self.answered(given)
         if before is not None and before.resource_id is not None:
-            return await self._receipt(before.resource_id)
+            return await self._receipt(before.resource_id, opened=before.opened_id)
         made = await service(self.session, self.case, given, actor=self.actor, now=self.now)
         self.case.version += 1
         category = Category.DISCLOSURE if made.recipient else Category.ALTERATION
@@ -212,7 +213,7 @@ class CaseDoor(Door):
         )
         if made.opened:
             await self.log(Category.COLLECTION, case_id=made.opened, force_id=self.case.force_id)
-        await self.remember(case_id=self.case.id, resource_id=made.id)
+        await self.remember(case_id=self.case.id, resource_id=made.id, opened_id=made.opened)
         return await self._receipt(made.id, opened=made.opened)
 
     async def decide(self, service: CaseService, given: BaseModel) -> Receipt:

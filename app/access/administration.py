@@ -1,15 +1,16 @@
 """Keeping the accounts of a force and of the agencies that sit with it. An administrator sees no case (H1.3)."""
 
+from collections.abc import Iterable
 from uuid import UUID
 
 from sqlalchemy import or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from app.access.rules import Actor
+from app.access.rules import Actor, Role, role_problem
 from app.access.schemas import AgencyIn, AgencyView, StaffChangeIn, StaffIn, StaffView
 from app.access.tables import Agency, Force, StaffMember
-from app.errors import Conflict, NotFound, Unprocessable
+from app.errors import Conflict, NotFound, NotPermitted, Unprocessable
 
 
 class AlreadyThere(Conflict):
@@ -27,6 +28,17 @@ class StaffNotFound(NotFound):
         super().__init__("No such account is held for this force.")
 
 
+class OwnAccount(NotPermitted):
+    """Nobody gives rights to himself or herself."""
+
+    code = "own_account"
+
+
+def _must_fit(roles: Iterable[Role], *, partner: bool) -> None:
+    if problem := role_problem(roles, partner=partner):
+        raise Unprocessable(problem, field="roles")
+
+
 async def add_agency(session: AsyncSession, given: AgencyIn, *, actor: Actor) -> AgencyView:
     """Add an agency that sits on the force's forum."""
     if await session.get(Agency, given.id):
@@ -37,6 +49,7 @@ async def add_agency(session: AsyncSession, given: AgencyIn, *, actor: Actor) ->
 
 async def add_staff(session: AsyncSession, given: StaffIn, *, actor: Actor) -> StaffView:
     """Add an account of the own force, or of an agency that sits with it."""
+    _must_fit(given.roles, partner=given.agency_id is not None)
     if given.agency_id:
         agency = await session.get(Agency, given.agency_id)
         if agency is None or agency.force_id != actor.serves_force_id:
@@ -65,6 +78,9 @@ async def change_staff(session: AsyncSession, staff_id: UUID, given: StaffChange
     member = (await session.scalars(query)).one_or_none()
     if member is None:
         raise StaffNotFound
+    if member.id == actor.staff_id:
+        raise OwnAccount("Nobody changes the own account: ask another administrator.")
+    _must_fit(given.roles, partner=member.agency_id is not None)
     member.roles, member.rank, member.active = [role.value for role in given.roles], given.rank, given.active
     return StaffView.model_validate(member)
 

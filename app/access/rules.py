@@ -25,7 +25,9 @@ class Permission(StrEnum):
     """What one handler lets a person do, in the trade's verbs."""
 
     OPEN_APPLICATION = "open_application"
+    SEND_INFORMATION = "send_information"
     READ_CASE = "read_case"
+    READ_RECORDS = "read_records"
     LIST_CASES = "list_cases"
     SEARCH_CASES = "search_cases"
     ASSIGN_CASE = "assign_case"
@@ -66,6 +68,8 @@ P = Permission
 
 _EVERY_OFFICER = {
     P.READ_CASE,
+    P.READ_RECORDS,
+    P.SEND_INFORMATION,
     P.LIST_CASES,
     P.SEARCH_CASES,
     P.READ_ALERTS,
@@ -102,7 +106,7 @@ _SUPERVISOR = _OFFICER | {
     P.AUTHORISE_EMERGENCY,
     P.POSTPONE,
 }
-_FORUM = {P.READ_CASE, P.READ_FORUM, P.UNDERTAKE_FORUM_ACTION, P.OPEN_APPLICATION}
+_FORUM = {P.READ_CASE, P.READ_FORUM, P.UNDERTAKE_FORUM_ACTION, P.SEND_INFORMATION}
 
 PERMISSIONS: dict[Role, frozenset[Permission]] = {
     Role.CONTROL_ROOM: frozenset(_EVERY_OFFICER | {P.OPEN_APPLICATION, P.RECORD_CHECK}),
@@ -112,9 +116,11 @@ PERMISSIONS: dict[Role, frozenset[Permission]] = {
     Role.FORUM_MEMBER: frozenset(_FORUM),
     Role.FORUM_CHAIR: frozenset(_FORUM | {P.ARRANGE_FORUM, P.DECIDE_AT_FORUM, P.POSTPONE}),
     Role.INTELLIGENCE_OFFICER: frozenset(
-        {P.READ_CASE, P.LIST_CASES, P.SEARCH_CASES, P.RETRIEVE_FINAL_REPORTS, P.RECORD_SUBMISSION}
+        {P.READ_CASE, P.READ_RECORDS, P.LIST_CASES, P.SEARCH_CASES, P.RETRIEVE_FINAL_REPORTS, P.RECORD_SUBMISSION}
     ),
-    Role.PROFESSIONAL_STANDARDS: frozenset({P.READ_CASE, P.LIST_CASES, P.SEARCH_CASES, P.READ_VERBATIM, P.READ_LOG}),
+    Role.PROFESSIONAL_STANDARDS: frozenset(
+        {P.READ_CASE, P.READ_RECORDS, P.LIST_CASES, P.SEARCH_CASES, P.READ_VERBATIM, P.READ_LOG}
+    ),
     Role.AUDITOR: frozenset({P.READ_LOG}),
     Role.ADMINISTRATOR: frozenset({P.ADMINISTER}),
 }
@@ -161,6 +167,16 @@ class Actor:
 def roles_that_may(permission: Permission) -> list[Role]:
     """The roles that carry a permission, in the order of H1.3."""
     return [role for role in Role if permission in PERMISSIONS[role]]
+
+
+def role_problem(roles: Iterable[Role], *, partner: bool) -> str | None:
+    """Why nobody may hold these roles together, else None (H1.3)."""
+    held = set(roles)
+    if partner and not held <= {Role.FORUM_MEMBER, Role.FORUM_CHAIR}:
+        return "A partner agency's staff are forum members or forum chairs."
+    if Role.ADMINISTRATOR in held and len(held) > 1:
+        return "An administrator sees no case, so holds no other role."
+    return None
 
 
 def known_roles(names: Iterable[str]) -> frozenset[Role]:

@@ -1,9 +1,9 @@
 """Staff and agencies as an administrator keeps them."""
 
-from typing import Annotated, Self
+from typing import Annotated
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, StringConstraints, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StringConstraints
 
 from app.access.rules import Role
 
@@ -39,12 +39,6 @@ class StaffIn(BaseModel):
     roles: Annotated[list[Role], Field(min_length=1, max_length=10)]
     agency_id: _Code | None = None
     rank: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z_]{1,60}$")] | None = None
-
-    @model_validator(mode="after")
-    def _partners_sit_on_the_forum(self) -> Self:
-        if self.agency_id and not set(self.roles) <= {Role.FORUM_MEMBER, Role.FORUM_CHAIR}:
-            raise ValueError("A partner agency's staff are forum members or forum chairs.")
-        return self
 
 
 class StaffChangeIn(BaseModel):

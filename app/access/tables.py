@@ -84,4 +84,5 @@ class AnsweredRequest(SQLModel, table=True):
     fingerprint: str
     case_id: UUID | None = None
     resource_id: UUID | None = None
+    opened_id: UUID | None = None
     answered_at: datetime

@@ -48,8 +48,8 @@ async def case_file(session: AsyncSession, case: Case, *, actor: Actor, now: dat
         clocks=clocks,
         late=any(is_late(clock) for clock in clocks),
         risk=_newest(await grades(session, case)),
-        duties=[DutyView.model_validate(duty) for duty in duties],
-        what_next=[_step(one, case.id, actor) for one in planned],
+        duties=[] if actor.is_partner else [DutyView.model_validate(duty) for duty in duties],
+        what_next=[_step(one, case.id, actor) for one in planned if not actor.is_partner],
         blocks_closing=[FlagView.model_validate(one) for one in stands.blocks_closing],
         followed_by=await _followed_by(session, case.id),
     )

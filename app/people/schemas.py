@@ -68,10 +68,10 @@ def _as_text(value: object) -> object:
     """A date or time comes as ISO 8601 text; a bare number is a typing error, not seconds since 1970."""
     if isinstance(value, date) or (isinstance(value, str) and _ISO.match(value)):
         return value
-    raise ValueError("Give it as ISO 8601 text, such as 2026-05-04 or 2026-05-04T16:40:00+01:00.")
+    raise ValueError("Give it as ISO 8601 text of 1900 to 2199, such as 2026-05-04 or 2026-05-04T16:40:00+01:00.")
 
 
-_ISO = re.compile(r"\d{4}-\d{2}-\d{2}")
+_ISO = re.compile(r"(19|20|21)\d{2}-\d{2}-\d{2}")
 Day = Annotated[date, BeforeValidator(_as_text)]
 """A day of the calendar, YYYY-MM-DD."""
 Moment = Annotated[AwareDatetime, BeforeValidator(_as_text)]

@@ -29,7 +29,8 @@ router = APIRouter(prefix="/v1/applications", tags=["cases"], route_class=Strict
 people = APIRouter(prefix="/v1", tags=["people"], route_class=StrictRoute)
 
 Lister = Annotated[Door, requires(Permission.LIST_CASES)]
-Reader = Annotated[CaseDoor, reads(Permission.READ_CASE)]
+Reader = Annotated[CaseDoor, reads(Permission.READ_RECORDS)]
+Onlooker = Annotated[CaseDoor, reads(Permission.READ_CASE)]
 
 
 @router.get("", responses=ERRORS)
@@ -69,7 +70,7 @@ async def search_cases(body: SearchIn, door: Annotated[Door, requires(Permission
 
 
 @router.get("/{case_id}", responses=ERRORS_OF_CASE)
-async def read_case_file(door: Reader) -> CaseFile:
+async def read_case_file(door: Onlooker) -> CaseFile:
     """The case in one read: who, stage, urgency, clocks, what comes next and who may do it, what blocks closing."""
     await door.read()
     return await casefile.case_file(door.session, door.case, actor=door.actor, now=door.now)
@@ -84,7 +85,7 @@ async def read_timeline(door: Reader, cursor: Cursor = None, limit: Limit = 100)
 
 
 @router.get("/{case_id}/clocks", responses=ERRORS_OF_CASE)
-async def read_clocks(door: Reader) -> list[ClockWorking]:
+async def read_clocks(door: Onlooker) -> list[ClockWorking]:
     """The clocks of the case with their working: each day counted or skipped, and why (H10.5)."""
     await door.read()
     return await clocks_with_working(door.session, door.case.id, now=door.now)

@@ -33,7 +33,7 @@ async def consider_representations(
 
 
 @router.get("/representations", responses=ERRORS_OF_CASE)
-async def representations(door: Annotated[CaseDoor, reads(Permission.READ_CASE)]) -> list[RepresentationsView]:
+async def representations(door: Annotated[CaseDoor, reads(Permission.READ_RECORDS)]) -> list[RepresentationsView]:
     """What was considered, oldest first."""
     return await door.history(RepresentationsView)
 
@@ -48,7 +48,7 @@ async def record_representations_answer(
 
 @router.get("/representations/answers", responses=ERRORS_OF_CASE)
 async def representations_answers(
-    door: Annotated[CaseDoor, reads(Permission.READ_CASE)],
+    door: Annotated[CaseDoor, reads(Permission.READ_RECORDS)],
 ) -> list[RepresentationsAnswerView]:
     """The subject's answers, oldest first."""
     return await door.history(RepresentationsAnswerView)
@@ -61,7 +61,7 @@ async def categorise(body: CategorisationIn, door: Annotated[CaseDoor, decides(P
 
 
 @router.get("/categorisation", responses=ERRORS_OF_CASE)
-async def categorisations(door: Annotated[CaseDoor, reads(Permission.READ_CASE)]) -> list[CategorisationView]:
+async def categorisations(door: Annotated[CaseDoor, reads(Permission.READ_RECORDS)]) -> list[CategorisationView]:
     """The police categories, oldest first; the newest of each potential victim holds."""
     return await door.history(CategorisationView)
 
@@ -73,6 +73,6 @@ async def refer_to_forum(body: ReferralIn, door: Annotated[CaseDoor, decides(Per
 
 
 @router.get("/referral", responses=ERRORS_OF_CASE)
-async def referrals(door: Annotated[CaseDoor, reads(Permission.READ_CASE)]) -> list[ReferralView]:
+async def referrals(door: Annotated[CaseDoor, reads(Permission.READ_RECORDS)]) -> list[ReferralView]:
     """The referral, where there is one."""
     return await door.history(ReferralView)

@@ -35,7 +35,7 @@ from app.routes.reading import StrictRoute
 
 router = APIRouter(prefix="/v1/applications/{case_id}", tags=["7 disclosure"], route_class=StrictRoute)
 
-Reader = Annotated[CaseDoor, reads(Permission.READ_CASE)]
+Reader = Annotated[CaseDoor, reads(Permission.READ_RECORDS)]
 Preparer = Annotated[CaseDoor, records(Permission.PREPARE_ITEMS)]
 Deliverer = Annotated[CaseDoor, records(Permission.RECORD_DELIVERY)]
 Supervisor = Annotated[CaseDoor, decides(Permission.SUPERVISE)]

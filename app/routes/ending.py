@@ -23,7 +23,7 @@ from app.routes.reading import StrictRoute
 
 router = APIRouter(prefix="/v1/applications/{case_id}", tags=["8 early ends"], route_class=StrictRoute)
 
-Reader = Annotated[CaseDoor, reads(Permission.READ_CASE)]
+Reader = Annotated[CaseDoor, reads(Permission.READ_RECORDS)]
 Supervisor = Annotated[CaseDoor, decides(Permission.SUPERVISE)]
 
 

@@ -1,14 +1,15 @@
 """Errors as the caller meets them: RFC 9457 problems, mapped once by family, with no personal data echoed."""
 
-import logging
+import traceback
 from typing import Any
 
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from psycopg.errors import InsufficientPrivilege
 from pydantic import BaseModel, Field
-from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 
@@ -139,7 +140,7 @@ async def _log_refusal(request: Request) -> None:
             request_id=request.state.request_id,
             staff_id=person.staff_id,
             organisation=person.organisation,
-            force_id=person.force_id,
+            force_id=person.serves_force_id,
             case_id=getattr(request.state, "case_id", None),
             refused=True,
         )
@@ -165,15 +166,15 @@ async def _on_http(request: Request, error: Exception) -> JSONResponse:
     detail = _TITLES.get(error.status_code, str(error.detail)) + "."
     headers = dict(error.headers or {})
     if error.status_code == 405:
-        headers["Allow"] = ", ".join(_allowed(request))
+        headers["Allow"] = _allowed(request, headers.get("Allow", "GET"))
     return problem(request, error.status_code, codes.get(error.status_code, "http"), detail, headers=headers)
 
 
-def _allowed(request: Request) -> list[str]:
+def _allowed(request: Request, named: str) -> str:
     """Every method of the path: the framework names only those of the first route that it finds."""
     doors = request.app.state.doors
-    found = next(door.path for door in doors if door.path_regex.match(request.url.path))
-    return sorted({method for door in doors if door.path == found for method in door.methods})
+    found = next((door.path for door in doors if door.path_regex.match(request.url.path)), None)
+    return ", ".join(sorted({one for door in doors if door.path == found for one in door.methods})) or named
 
 
 async def _on_database(request: Request, error: Exception) -> JSONResponse:
@@ -191,17 +192,27 @@ async def _on_impossible_row(request: Request, error: Exception) -> JSONResponse
     return problem(request, 409, "impossible_record", detail)
 
 
-async def _on_failure(request: Request, error: Exception) -> JSONResponse:
-    _log.error("failure", error=type(error).__name__, exc_info=_where(error))
+async def _on_barred_row(request: Request, error: Exception) -> JSONResponse:
+    """Row-level security barred a write that no rule caught: to the caller, there is nothing there."""
+    assert isinstance(error, ProgrammingError)
+    if not isinstance(error.orig, InsufficientPrivilege):
+        return failure(request, error)
+    _log.error("barred_row")
+    await _log_refusal(request)
+    return problem(request, 404, NotFound.code, str(NotFound()))
+
+
+def failure(request: Request, error: Exception) -> JSONResponse:
+    """The answer to what nobody foresaw. Only the error's class is logged: its text may carry what people typed."""
+    _log.error("failure", error=type(error).__name__, at=_where(error))
     detail = "Something failed on our side and nothing was done. Quote the request id to support."
-    answer = problem(request, 500, "failure", detail)
-    answer.headers["X-Request-ID"] = getattr(request.state, "request_id", "")  # this answer passes outside the tracing
-    return answer
+    return problem(request, 500, "failure", detail)
 
 
-def _where(error: Exception) -> bool:
-    """Tracebacks carry values of statements; they are logged only where logging is set to debug."""
-    return logging.getLogger().isEnabledFor(logging.DEBUG)
+def _where(error: Exception) -> str:
+    """The innermost line of ours that the error passed, without any value."""
+    ours = [frame for frame in traceback.extract_tb(error.__traceback__) if "/app/" in frame.filename]
+    return f"{ours[-1].filename.rsplit('/app/', 1)[-1]}:{ours[-1].lineno}" if ours else "outside"
 
 
 def handle_errors(app: FastAPI) -> None:
@@ -212,7 +223,7 @@ def handle_errors(app: FastAPI) -> None:
     app.add_exception_handler(PoolTimeout, _on_database)
     app.add_exception_handler(OperationalError, _on_database)
     app.add_exception_handler(IntegrityError, _on_impossible_row)
-    app.add_exception_handler(Exception, _on_failure)
+    app.add_exception_handler(ProgrammingError, _on_barred_row)
 
 
 def _example(status: int, code: str, detail: str, **more: Any) -> dict[str, Any]:

@@ -30,7 +30,7 @@ async def record_meeting(body: MeetingIn, door: Annotated[CaseDoor, records(Perm
 
 
 @router.get("/face-to-face", responses=ERRORS_OF_CASE)
-async def read_meetings(door: Annotated[CaseDoor, reads(Permission.READ_CASE)]) -> list[MeetingView]:
+async def read_meetings(door: Annotated[CaseDoor, reads(Permission.READ_RECORDS)]) -> list[MeetingView]:
     """Every meeting held, oldest first."""
     return await door.history(MeetingView)
 
@@ -44,7 +44,9 @@ async def find_malicious(
 
 
 @router.get("/malicious-finding", responses=ERRORS_OF_CASE)
-async def read_malicious_findings(door: Annotated[CaseDoor, reads(Permission.READ_CASE)]) -> list[MaliciousFindingView]:
+async def read_malicious_findings(
+    door: Annotated[CaseDoor, reads(Permission.READ_RECORDS)],
+) -> list[MaliciousFindingView]:
     """Every finding of malice, oldest first."""
     return await door.history(MaliciousFindingView)
 
@@ -59,7 +61,7 @@ async def agree_malicious_finding(
 
 @router.get("/malicious-finding/agreement", responses=ERRORS_OF_CASE)
 async def read_malicious_agreements(
-    door: Annotated[CaseDoor, reads(Permission.READ_CASE)],
+    door: Annotated[CaseDoor, reads(Permission.READ_RECORDS)],
 ) -> list[MaliciousAgreementView]:
     """Every answer of a second person to a finding of malice, oldest first."""
     return await door.history(MaliciousAgreementView)

@@ -34,7 +34,7 @@ from app.routes.reading import StrictRoute
 router = APIRouter(prefix="/v1/applications/{case_id}", tags=["8 final report"], route_class=StrictRoute)
 retrieved = APIRouter(prefix="/v1/final-reports", tags=["8 retrieval by intelligence units"], route_class=StrictRoute)
 
-Reader = Annotated[CaseDoor, reads(Permission.READ_CASE)]
+Reader = Annotated[CaseDoor, reads(Permission.READ_RECORDS)]
 IntelligenceReader = Annotated[CaseDoor, reads(Permission.RECORD_SUBMISSION)]
 IntelligenceUnit = Annotated[Door, requires(Permission.RETRIEVE_FINAL_REPORTS)]
 

@@ -26,7 +26,7 @@ async def authorise_emergency(
 
 @router.get("/emergency-authority", responses=ERRORS_OF_CASE)
 async def emergency_authorities(
-    door: Annotated[CaseDoor, reads(Permission.READ_CASE)],
+    door: Annotated[CaseDoor, reads(Permission.READ_RECORDS)],
 ) -> list[EmergencyAuthorityView]:
     """The emergency authorities, oldest first."""
     return await door.history(EmergencyAuthorityView)
@@ -39,6 +39,6 @@ async def return_to_forum(body: ReturnIn, door: Annotated[CaseDoor, decides(Perm
 
 
 @router.get("/return-to-forum", responses=ERRORS_OF_CASE)
-async def returns(door: Annotated[CaseDoor, reads(Permission.READ_CASE)]) -> list[ReturnView]:
+async def returns(door: Annotated[CaseDoor, reads(Permission.READ_RECORDS)]) -> list[ReturnView]:
     """The decisions that went back to the forum, oldest first."""
     return await door.history(ReturnView)

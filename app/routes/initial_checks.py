@@ -32,7 +32,7 @@ async def record_check(body: CheckIn, door: Annotated[CaseDoor, records(Permissi
 
 
 @router.get("/checks", responses=ERRORS_OF_CASE)
-async def read_checks(door: Annotated[CaseDoor, reads(Permission.READ_CASE)]) -> list[CheckView]:
+async def read_checks(door: Annotated[CaseDoor, reads(Permission.READ_RECORDS)]) -> list[CheckView]:
     """Every search recorded, oldest first."""
     return await door.history(CheckView)
 
@@ -46,7 +46,7 @@ async def identify_subject(
 
 
 @router.get("/identity", responses=ERRORS_OF_CASE)
-async def read_identity(door: Annotated[CaseDoor, reads(Permission.READ_CASE)]) -> list[IdentityView]:
+async def read_identity(door: Annotated[CaseDoor, reads(Permission.READ_RECORDS)]) -> list[IdentityView]:
     """Every finding on the subject's identity, oldest first; the last one holds."""
     return await door.history(IdentityView)
 
@@ -60,7 +60,9 @@ async def decide_initially(
 
 
 @router.get("/initial-decision", responses=ERRORS_OF_CASE)
-async def read_initial_decisions(door: Annotated[CaseDoor, reads(Permission.READ_CASE)]) -> list[InitialDecisionView]:
+async def read_initial_decisions(
+    door: Annotated[CaseDoor, reads(Permission.READ_RECORDS)],
+) -> list[InitialDecisionView]:
     """Every initial decision taken, oldest first."""
     return await door.history(InitialDecisionView)
 
@@ -75,7 +77,7 @@ async def agree_initial_decision(
 
 @router.get("/initial-decision/agreement", responses=ERRORS_OF_CASE)
 async def read_agreements(
-    door: Annotated[CaseDoor, reads(Permission.READ_CASE)],
+    door: Annotated[CaseDoor, reads(Permission.READ_RECORDS)],
 ) -> list[InitialDecisionAgreementView]:
     """Every answer of a second person, oldest first."""
     return await door.history(InitialDecisionAgreementView)

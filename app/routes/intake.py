@@ -17,7 +17,7 @@ router = APIRouter(prefix="/v1", tags=["1 intake"], route_class=StrictRoute)
 
 @router.post("/applications", status_code=201, responses=ERRORS_OF_ACT)
 async def open_application(
-    body: ApplicationIn, door: Annotated[Door, creates(Permission.OPEN_APPLICATION)]
+    body: ApplicationIn, door: Annotated[Door, creates(Permission.SEND_INFORMATION)]
 ) -> ApplicationOpened:
     """Open a case under either route; its clocks start at the initial contact, not when it is typed (H3.4)."""
     before = await door.answered(body)

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 from datetime import datetime
 from typing import Annotated, Any, Generic, TypeVar
 from uuid import UUID
@@ -66,7 +67,7 @@ def after_position(cursor: str | None) -> int:
     if cursor is None:
         return 0
     (position,) = _decode(cursor, 1)
-    if not position.isdigit() or len(position) > 18:
+    if not re.fullmatch(r"[0-9]{1,18}", position):
         raise BadCursor("The cursor was not given by this list; leave it out for the first page.", field="cursor")
     return int(position)
 

@@ -9,6 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 
 MAX_BODY_BYTES = 1_000_000
+MAX_DEPTH = 32
 MAX_INTEGER = 2**53 - 1  # what canonical JSON (RFC 8785) keeps exactly
 
 
@@ -67,7 +68,9 @@ def _no_constant(name: str) -> None:
     raise ValueError(f"{name} is not a JSON number.")
 
 
-def _check(value: Any) -> None:
+def _check(value: Any, depth: int = 0) -> None:
+    if depth > MAX_DEPTH:
+        raise _misfit(f"The body is nested more than {MAX_DEPTH} deep.")
     match value:
         case str():
             if "\0" in value:
@@ -82,8 +85,8 @@ def _check(value: Any) -> None:
             raise _misfit("A number is out of range.")
         case dict():
             for key, item in value.items():
-                _check(key)
-                _check(item)
+                _check(key, depth + 1)
+                _check(item, depth + 1)
         case list():
             for item in value:
-                _check(item)
+                _check(item, depth + 1)

@@ -24,6 +24,6 @@ async def record_assessment(
 
 
 @router.get("/risk-assessments", responses=ERRORS_OF_CASE)
-async def read_assessments(door: Annotated[CaseDoor, reads(Permission.READ_CASE)]) -> list[RiskAssessmentView]:
+async def read_assessments(door: Annotated[CaseDoor, reads(Permission.READ_RECORDS)]) -> list[RiskAssessmentView]:
     """Every assessment, oldest first."""
     return await door.history(RiskAssessmentView)

@@ -26,7 +26,7 @@ from app.safeguarding.schemas import (
 
 router = APIRouter(prefix="/v1/applications/{case_id}", tags=["safeguarding"], route_class=StrictRoute)
 
-Reader = Annotated[CaseDoor, reads(Permission.READ_CASE)]
+Reader = Annotated[CaseDoor, reads(Permission.READ_RECORDS)]
 Safeguarder = Annotated[CaseDoor, records(Permission.SAFEGUARD)]
 
 

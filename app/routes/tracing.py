@@ -1,4 +1,7 @@
-"""A request id in every answer and log line, and the counts that /metrics shows. Plain ASGI: no task is added."""
+"""A request id in every answer and log line, and the counts that /metrics shows. Plain ASGI: no task is added.
+
+Nothing leaves it as an exception: a server would log the traceback, and with it what people typed.
+"""
 
 import re
 import secrets
@@ -7,7 +10,10 @@ import time
 import structlog
 from prometheus_client import Counter, Histogram
 from starlette.datastructures import MutableHeaders
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.routes.errors import failure
 
 REQUESTS = Counter("clares_law_requests_total", "Requests answered.", ["method", "route", "status"])
 SECONDS = Histogram("clares_law_request_seconds", "Seconds from request to answer.", ["route"])
@@ -29,11 +35,12 @@ class Tracing:
         request_id = given if _GIVEN.fullmatch(given) else secrets.token_hex(8)
         scope.setdefault("state", {})["request_id"] = request_id
         started = time.perf_counter()
-        status = 500
+        status, begun = 500, False
 
         async def answer(message: Message) -> None:
-            nonlocal status
+            nonlocal status, begun
             if message["type"] == "http.response.start":
+                begun = True
                 status = message["status"]
                 headers = MutableHeaders(scope=message)
                 headers["X-Request-ID"] = request_id
@@ -43,6 +50,10 @@ class Tracing:
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             try:
                 await self.app(scope, receive, answer)
+            except Exception as error:
+                answered = failure(Request(scope), error)
+                if not begun:
+                    await answered(scope, receive, answer)
             finally:
                 took = time.perf_counter() - started
                 route = getattr(scope.get("route"), "path", "unknown")

@@ -27,7 +27,7 @@ async def offer_transfer(body: TransferIn, door: Annotated[CaseDoor, decides(Per
 
 
 @router.get("/transfer", responses=ERRORS_OF_CASE)
-async def read_offers(door: Annotated[CaseDoor, reads(Permission.READ_CASE)]) -> list[TransferOfferView]:
+async def read_offers(door: Annotated[CaseDoor, reads(Permission.READ_RECORDS)]) -> list[TransferOfferView]:
     """Offers of this case, oldest first."""
     return await door.history(TransferOfferView)
 

@@ -44,7 +44,7 @@ def engine_for(url: str, role: DatabaseRole, *, pool_size: int = 20, pool_timeou
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=pool_timeout,
-        pool_pre_ping=False,
+        hide_parameters=True,  # an error text would carry what people typed
         connect_args={"prepare_threshold": 3},
     )
 

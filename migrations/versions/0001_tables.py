@@ -121,6 +121,7 @@ def upgrade() -> None:
         sa.Column("fingerprint", sa.String(), nullable=False),
         sa.Column("case_id", sa.Uuid(), nullable=True),
         sa.Column("resource_id", sa.Uuid(), nullable=True),
+        sa.Column("opened_id", sa.Uuid(), nullable=True),
         sa.Column("answered_at", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(["staff_id"], ["staff_member.id"], name=op.f("fk_answered_request_staff_id")),
         sa.PrimaryKeyConstraint("staff_id", "key", name=op.f("pk_answered_request")),

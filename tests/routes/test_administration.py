@@ -31,3 +31,15 @@ async def test_a_partner_is_a_forum_member_or_nothing(world: World) -> None:
     with world.unchanged():
         again = await world.as_("administrator").post("/v1/staff", {**body, "roles": ["forum_member"]})
     assert again.status_code == 409
+
+
+async def test_rights_never_come_by_a_change_that_an_opening_would_refuse(world: World) -> None:
+    administrator = world.as_("administrator")
+    for key, roles, status in (
+        ("idva", ["intelligence_officer"], 422),
+        ("officer", ["administrator", "public_protection_officer"], 422),
+        ("administrator", ["public_protection_supervisor"], 403),
+    ):
+        with world.unchanged():
+            answer = await administrator.put(f"/v1/staff/{STAFF[key].id}", {"roles": roles})
+        assert answer.status_code == status, answer.text

@@ -32,7 +32,7 @@ async def test_every_read_leaves_a_row_in_the_log(world: World) -> None:
     await world.as_("officer").must_get(f"/v1/applications/{case}")
     rows = world.rows("SELECT category, action, staff_id, case_id FROM access_log ORDER BY logged_at")
     assert [(row["category"], row["action"]) for row in rows] == [
-        ("collection", "open_application"),
+        ("collection", "send_information"),
         ("consultation", "read_case"),
     ]
     assert rows[1]["staff_id"] == STAFF["officer"].id

@@ -12,7 +12,7 @@ async def test_the_auditor_reads_who_touched_a_case_and_is_logged_too(world: Wor
     assert [(row["category"], row["action"], row["staff_id"]) for row in rows] == [
         ("consultation", "read_log", str(STAFF["auditor"].id)),
         ("consultation", "read_case", str(STAFF["officer"].id)),
-        ("collection", "open_application", str(STAFF["control_room"].id)),
+        ("collection", "send_information", str(STAFF["control_room"].id)),
     ]
     page = await auditor.must_get("/v1/access-log", params={"case_id": case, "limit": 1})
     assert page["next_cursor"]
