@@ -11,7 +11,6 @@ from uuid import UUID, uuid4
 import structlog
 from apscheduler.jobstores.memory import MemoryJobStore
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from app import clock
@@ -42,12 +41,12 @@ class Worker:
             return
 
     async def sweep(self) -> None:
-        """Sweep all that has fallen due; what a failing database interrupts is swept the next time."""
+        """Sweep all that has fallen due; whatever interrupts it is logged, and the rest is swept the next time."""
         async with self._sweeping:
             try:
                 await self._sweep_all()
-            except SQLAlchemyError as error:
-                # The class alone: a driver's message may quote the row.
+            except Exception as error:
+                # The class alone: a message may quote the row.
                 _log.error("sweep_failed", error=type(error).__name__)
 
     async def _sweep_all(self) -> None:

@@ -5,11 +5,13 @@ outage delays an alert and cannot lose it.
 """
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
+import structlog
 from sqlalchemy import column, or_, select, table
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -24,6 +26,10 @@ from app.errors import NotFound
 from app.storage.base import columns_of
 
 BATCH = 200
+TRIED_AGAIN_AFTER = timedelta(hours=1)
+"""How long a clock rests whose alerts could not be worked out."""
+
+_log = structlog.get_logger()
 
 _case = table("application", column("id"), column("assigned_to"))
 """Who holds the case decides whose inbox an alert is in; the case's own package lies above this one."""
@@ -48,7 +54,9 @@ class AlertNotFound(NotFound):
 async def sweep(session: AsyncSession, *, now: datetime) -> int:
     """Record every alert that has fallen due, at most BATCH clocks; how many clocks were swept.
 
-    Any number of workers: each claims other rows, and the unique key of an alert records it once at most.
+    Any number of workers: each claims other rows, and the unique key of an alert records it once at most. A clock
+    that cannot be worked out is logged, by its id alone, and tried again an hour on: it stops no other. A database
+    that cannot go on (OperationalError) ends the batch, which is swept again the next time.
     """
     query = (
         select(Clock)
@@ -59,7 +67,16 @@ async def sweep(session: AsyncSession, *, now: datetime) -> int:
     )
     claimed = list(await session.scalars(query))
     for clock in claimed:
-        await _raise_alerts(session, clock, now=now)
+        clock_id = clock.id
+        try:
+            async with session.begin_nested():
+                await _raise_alerts(session, clock, now=now)
+        except OperationalError:
+            raise
+        except Exception as error:
+            # The class alone: a message may quote the row.
+            _log.error("clock_not_swept", clock=str(clock_id), error=type(error).__name__)
+            clock.next_alert_at = now + TRIED_AGAIN_AFTER
     return len(claimed)
 
 

@@ -1,14 +1,15 @@
 """Clocks in the transactions of the services that start, meet and end them (H9.1 to H9.3)."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
+from app.access.tables import Force
 from app.deadlines.bank_holidays import published
 from app.deadlines.calendar import Calendar, Division, due, rule_of
 from app.deadlines.policy import ClockFacts, ClockPlan, ClockState, next_rung, state, time_left
@@ -17,7 +18,19 @@ from app.deadlines.tables import BankHoliday, Clock, EndedBecause, Heartbeat, Ho
 from app.editions import edition
 from app.editions.terms import ClockKind
 
+PlansFor = Callable[[Calendar], Iterable[ClockPlan]]
+"""The clocks to start, once the calendar that they are counted on is known."""
+
 _calendars: dict[tuple[str, str], Calendar] = {}
+
+
+class Clocked(Protocol):
+    """What a clock needs to know of its case."""
+
+    id: UUID
+    force_id: str
+    reference: str
+    edition: str
 
 
 async def calendar_of(session: AsyncSession, division: str) -> Calendar:
@@ -64,6 +77,25 @@ def facts_of(clock: Clock) -> ClockFacts:
     return ClockFacts(rule_of(clock), clock.started_at, clock.due_on, clock.due_at, clock.projected)
 
 
+async def start(session: AsyncSession, case: Clocked, plans_for: PlansFor, *, anew: bool = False) -> None:
+    """Start clocks of a case, counted on the calendar of its force's nation.
+
+    A plan for a clock that is there already replaces a projection (H9.2), or with `anew` one that is still open
+    because the event it counts from was earlier than known; it leaves any other alone.
+    """
+    calendar = await calendar_of(session, (await session.get_one(Force, case.force_id)).division)
+    await start_clocks(
+        session,
+        plans_for(calendar),
+        case_id=case.id,
+        force_id=case.force_id,
+        reference=case.reference,
+        edition_name=case.edition,
+        calendar=calendar,
+        anew=anew,
+    )
+
+
 async def start_clocks(
     session: AsyncSession,
     plans: Iterable[ClockPlan],
@@ -73,12 +105,10 @@ async def start_clocks(
     reference: str,
     edition_name: str,
     calendar: Calendar,
+    anew: bool = False,
 ) -> None:
-    """Write the clocks of a case in the transaction that starts its step.
-
-    A plan for a clock that is there already replaces a projection and leaves any other alone (H9.2).
-    """
-    running = {clock.kind: clock for clock in await _clocks(session, case_id)}
+    """Write planned clocks; see `start`, which finds the rest itself."""
+    running = {clock.kind: clock for clock in await _clocks_to_change(session, case_id)}
     for plan in plans:
         clock = running.get(plan.kind)
         if clock is None:
@@ -96,7 +126,7 @@ async def start_clocks(
                 **_moments(plan),
             )
             session.add(clock)
-        elif clock.projected and clock.ended_at is None:
+        elif (clock.projected or anew) and clock.met_at is None and clock.ended_at is None:
             for name, value in _moments(plan).items():
                 setattr(clock, name, value)
         else:
@@ -126,10 +156,22 @@ async def meet(session: AsyncSession, case_id: UUID, kind: ClockKind, *, done_at
 
     A clock that is met, ended, or still a projection is left as it is.
     """
-    for clock in await _clocks(session, case_id, kind):
+    for clock in await _clocks_to_change(session, case_id, kind):
         if clock.met_at is None and clock.ended_at is None and not clock.projected:
             clock.met_at, clock.met_recorded_at = done_at, now
             clock.next_alert_at = None
+
+
+async def meet_earlier(
+    session: AsyncSession, case_id: UUID, kind: ClockKind, *, done_at: datetime, now: datetime
+) -> None:
+    """The duty turns out to have been done before the time at which its clock was met: the earlier one counts (H10.7).
+
+    A clock that is not met, or was met as early, is left as it is.
+    """
+    for clock in await _clocks_to_change(session, case_id, kind):
+        if clock.met_at is not None and done_at < clock.met_at:
+            clock.met_at, clock.met_recorded_at = done_at, now
 
 
 async def end(
@@ -140,7 +182,7 @@ async def end(
     ended_at: datetime,
 ) -> None:
     """End clocks unmet, keeping any breach (H9.3); without `kinds`, every one that is open."""
-    for clock in await _clocks(session, case_id, *kinds):
+    for clock in await _clocks_to_change(session, case_id, *kinds):
         if clock.met_at is None and clock.ended_at is None:
             clock.ended_at, clock.ended_because = ended_at, because
             clock.next_alert_at = None
@@ -160,11 +202,27 @@ async def open_due_at(session: AsyncSession, case_id: UUID, kind: ClockKind) -> 
 
 async def _clocks(session: AsyncSession, case_id: UUID, *kinds: ClockKind) -> list[Clock]:
     await session.flush()
+    return _in_order(await session.scalars(_clocks_of_case(case_id, kinds)))
+
+
+async def _clocks_to_change(session: AsyncSession, case_id: UUID, *kinds: ClockKind) -> list[Clock]:
+    """Held against the sweep and read as they stand now: with what a worker wrote in between, whatever was loaded.
+
+    Otherwise its `swept_to` would outlast a re-planned clock, and with it the rungs before it would be lost (H11).
+    """
+    await session.flush()
+    query = _clocks_of_case(case_id, kinds).order_by(col(Clock.id)).with_for_update()
+    return _in_order(await session.scalars(query.execution_options(populate_existing=True)))
+
+
+def _clocks_of_case(case_id: UUID, kinds: Collection[ClockKind]) -> Select[tuple[Clock]]:
     query = select(Clock).where(col(Clock.case_id) == case_id)
-    if kinds:
-        query = query.where(col(Clock.kind).in_(kinds))
+    return query.where(col(Clock.kind).in_(kinds)) if kinds else query
+
+
+def _in_order(clocks: Iterable[Clock]) -> list[Clock]:
     order = list(ClockKind)
-    return sorted(await session.scalars(query), key=lambda clock: order.index(clock.kind))
+    return sorted(clocks, key=lambda clock: order.index(clock.kind))
 
 
 def view(clock: Clock, *, now: datetime) -> ClockView:

@@ -19,11 +19,11 @@ from app.errors import AlreadyDecided, Conflict, refuse_if
 from app.face_to_face.rules import obstacles_to_malicious_finding
 from app.face_to_face.schemas import MaliciousAgreementIn, MaliciousFindingIn
 from app.face_to_face.tables import MaliciousFinding, MaliciousFindingAgreement
-from app.initial_checks.rules import immediate_safeguarding_first, offender_management_unconsidered
+from app.initial_checks.rules import immediate_safeguarding_first
 from app.intake.continuing import continue_as_right_to_know
 from app.intake.tables import ReceivedFrom
 from app.process import Move, Stage
-from app.safeguarding.service import act_keys, open_duties, owe
+from app.safeguarding.service import act_keys, open_duties, owe_offender_management
 from app.safeguarding.tables import DutyKind
 
 FOUND_AT = (Stage.FACE_TO_FACE, Stage.RISK_ASSESSMENT, Stage.CATEGORISATION)
@@ -122,8 +122,7 @@ async def _end_request(
     )
     because = EndedBecause.CONVERSION if carried_on else EndedBecause.NON_PROGRESSION
     await end(session, case.id, because, ended_at=now)
-    owed = offender_management_unconsidered()
-    owe(session, case, DutyKind.OFFENDER_MANAGEMENT, owed, actor=actor, now=now, about_id=agreed.id)
+    await owe_offender_management(session, case, actor=actor, now=now)
 
 
 async def finding_awaiting_agreement(session: AsyncSession, case_id: UUID) -> MaliciousFinding | None:

@@ -40,13 +40,31 @@ class MeetingFacts:
 
 
 def irregularities(
-    meeting: Meeting, *, stage: Stage, route: Route, held_before: bool, edition: Edition
+    meeting: Meeting, *, stage: Stage, route: Route, held_before: bool, earlier: bool = False, edition: Edition
 ) -> list[Obstacle]:
-    """What a supervisor should know of a meeting; the meeting is recorded all the same (H2.10)."""
-    return [*_out_of_order(meeting, stage, route, held_before=held_before), *_left_undone(meeting, edition)]
+    """What a supervisor should know of a meeting; the meeting is recorded all the same (H2.10).
+
+    `earlier`: it was held before the one that was `held_before` as far as anybody knew.
+    """
+    return [
+        *_out_of_order(meeting, stage, route, held_before=held_before, earlier=earlier),
+        *_left_undone(meeting, edition),
+    ]
 
 
-def _out_of_order(meeting: Meeting, stage: Stage, route: Route, *, held_before: bool) -> list[Obstacle]:
+def was_earlier(occurred_at: datetime, *, known_at: datetime | None, first_contact_at: datetime | None) -> bool:
+    """Whether a meeting takes the place of the first one known: held earlier, and within the case (H10.7).
+
+    One dated before the initial contact moves nothing: a slip of the pen would make a breach that never was.
+    """
+    if known_at is None or (first_contact_at is not None and occurred_at < first_contact_at):
+        return False
+    return occurred_at < known_at or (first_contact_at is not None and known_at < first_contact_at)
+
+
+def _out_of_order(
+    meeting: Meeting, stage: Stage, route: Route, *, held_before: bool, earlier: bool
+) -> list[Obstacle]:
     found = []
     if route is Route.RIGHT_TO_KNOW:
         says = "A right to know has no applicant to meet: say in the case file why the person was approached."
@@ -57,7 +75,13 @@ def _out_of_order(meeting: Meeting, stage: Stage, route: Route, *, held_before: 
     elif stage is Stage.INITIAL_CHECKS:
         says = "The applicant was met before the initial decision."
         found.append(Obstacle("met_before_initial_decision", says, "H5.1"))
-    if held_before:
+    if earlier:
+        says = (
+            "A later meeting with the applicant was recorded before this one: the clock of the meeting, and those still "
+            "open that count from it, now go by this one. Look at when it was held, and why it was typed so late."
+        )
+        found.append(Obstacle("met_before", says, "H10.7"))
+    elif held_before:
         says = "A meeting with the applicant was recorded before: the clocks run from the first."
         found.append(Obstacle("met_before", says, "H5.1"))
     return found

@@ -1,24 +1,23 @@
 """Recording the meeting with the applicant, from which the later clocks count (H5.1, H9.2)."""
 
 from datetime import datetime
-from uuid import UUID
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from app.access.rules import Actor
-from app.access.tables import Force
 from app.cases.schemas import Recorded
-from app.cases.service import advance, grade_risk, must_be_party
+from app.cases.service import advance, grade_risk, must_be_party, note
 from app.cases.tables import Case, Party, PartyRole
 from app.clock import LONDON
-from app.deadlines.policy import clocks_at_meeting
-from app.deadlines.service import calendar_of, meet, open_due_at, start_clocks
+from app.deadlines.calendar import Calendar
+from app.deadlines.policy import ClockPlan, clocks_at_meeting
+from app.deadlines.service import meet, meet_earlier, open_due_at, start
 from app.editions import edition
 from app.editions.terms import ClockKind, Route
 from app.face_to_face.malice import FOUND_AT, finding_awaiting_agreement
-from app.face_to_face.rules import Meeting, MeetingFacts, irregularities
+from app.face_to_face.rules import Meeting, MeetingFacts, irregularities, was_earlier
 from app.face_to_face.schemas import MeetingIn
 from app.face_to_face.tables import FaceToFaceMeeting
 from app.initial_checks.rules import outside_the_case
@@ -36,16 +35,20 @@ async def record_meeting(
     session: AsyncSession, case: Case, given: MeetingIn, *, actor: Actor, now: datetime
 ) -> Recorded:
     """Keep a meeting that was held. The first with the applicant meets its clock and starts those that count from it,
-    however late or early it was (H9.2); the case then goes on, where the initial decision has been taken."""
+    however late or early it was (H9.2); one that was earlier still and is typed later takes its place (H10.7). The
+    case then goes on, where the initial decision has been taken."""
     party = await must_be_party(
         session, case, given.party_id, PartyRole.APPLICANT, PartyRole.POTENTIAL_VICTIM, field="party_id"
     )
-    held_before = await completed_meeting_at(session, case.id) is not None
+    known_at = await completed_meeting_at(session, case)
     row = FaceToFaceMeeting(
         **act_keys(case, actor=actor, now=now, occurred_at=given.occurred_at),
         **given.model_dump(exclude=_NOT_COLUMNS),
     )
     meeting = _as_the_rules_see_it(given, party, age=await _age(session, party, row.occurred_at))
+    earlier = meeting.with_applicant and was_earlier(
+        row.occurred_at, known_at=known_at, first_contact_at=case.first_contact_at
+    )
     done = await record_act(
         session,
         case,
@@ -56,16 +59,27 @@ async def record_meeting(
         now=now,
         wrong=[
             *irregularities(
-                meeting, stage=case.stage, route=case.route, held_before=held_before, edition=edition(case.edition)
+                meeting,
+                stage=case.stage,
+                route=case.route,
+                held_before=known_at is not None,
+                earlier=earlier,
+                edition=edition(case.edition),
             ),
             *outside_the_case(case.stage, occurred_at=row.occurred_at, first_contact_at=case.first_contact_at),
         ],
         due_at=await open_due_at(session, case.id, ClockKind.FACE_TO_FACE),
     )
     await _keep_what_was_learned(session, case, given, party, row.occurred_at, actor=actor, now=now)
-    if party.is_applicant and not held_before and case.outcome is None:
-        await meet(session, case.id, ClockKind.FACE_TO_FACE, done_at=row.occurred_at, now=now)
-        await _start_clocks(session, case, party, met_at=row.occurred_at)
+    if case.outcome is None and party.is_applicant:
+        if known_at is None:
+            await meet(session, case.id, ClockKind.FACE_TO_FACE, done_at=row.occurred_at, now=now)
+            await _start_clocks(session, case, party, met_at=row.occurred_at)
+        elif earlier:
+            await meet_earlier(session, case.id, ClockKind.FACE_TO_FACE, done_at=row.occurred_at, now=now)
+            await _start_clocks(session, case, party, met_at=row.occurred_at, anew=True)
+            sentence = "The clocks that are open count from this meeting: it was earlier than the one recorded before."
+            await note(session, case, "clocks_counted_anew", sentence, by=actor, now=now, about_id=row.id)
     await go_on(session, case, actor=actor, now=now)
     return done
 
@@ -112,48 +126,48 @@ async def _keep_what_was_learned(
             session, case, given.risk, by=actor, now=now, occurred_at=occurred_at, potential_victim_id=victim
         )
         if given.risk.immediate:
-            await owe_immediate_safeguarding(session, case, actor=actor, now=now)
+            await owe_immediate_safeguarding(session, case, actor=actor, now=now, potential_victim_id=victim)
     if given.subject_identity:
         found = IdentityIn(occurred_at=occurred_at, **given.subject_identity.model_dump())
         await identify_subject(session, case, found, actor=actor, now=now)
 
 
-async def _start_clocks(session: AsyncSession, case: Case, applicant: Party, *, met_at: datetime) -> None:
+async def _start_clocks(
+    session: AsyncSession, case: Case, applicant: Party, *, met_at: datetime, anew: bool = False
+) -> None:
     """Assessment and referral run side by side from the actual meeting; projections give way to them (H9.2)."""
-    calendar = await calendar_of(session, (await session.get_one(Force, case.force_id)).division)
-    plans = clocks_at_meeting(
-        edition(case.edition),
-        route=case.route,
-        met_at=met_at,
-        applicant_is_potential_victim=applicant.role is PartyRole.POTENTIAL_VICTIM,
-        prioritised=bool(case.prioritised),
-        calendar=calendar,
-    )
-    await start_clocks(
-        session,
-        plans,
-        case_id=case.id,
-        force_id=case.force_id,
-        reference=case.reference,
-        edition_name=case.edition,
-        calendar=calendar,
-    )
+
+    def plans(calendar: Calendar) -> list[ClockPlan]:
+        return clocks_at_meeting(
+            edition(case.edition),
+            route=case.route,
+            met_at=met_at,
+            applicant_is_potential_victim=applicant.role is PartyRole.POTENTIAL_VICTIM,
+            prioritised=bool(case.prioritised),
+            calendar=calendar,
+        )
+
+    await start(session, case, plans, anew=anew)
 
 
 async def go_on(session: AsyncSession, case: Case, *, actor: Actor, now: datetime) -> None:
     """Take a case past the meeting once the applicant has been met, were it before the initial decision."""
-    if case.stage is Stage.FACE_TO_FACE and await completed_meeting_at(session, case.id) is not None:
+    if case.stage is Stage.FACE_TO_FACE and await completed_meeting_at(session, case) is not None:
         sentence = "The applicant has been met; on to the full risk assessment."
         await advance(session, case, Move.MET, by=actor, now=now, sentence=sentence)
 
 
-async def completed_meeting_at(session: AsyncSession, case_id: UUID) -> datetime | None:
-    """When the applicant was first met; None until then."""
+async def completed_meeting_at(session: AsyncSession, case: Case) -> datetime | None:
+    """When the applicant was first met, whichever meeting was typed first; None until then.
+
+    One dated before the initial contact is a slip of the pen, and counts only while there is no other.
+    """
+    slip = col(FaceToFaceMeeting.occurred_at) < case.first_contact_at
     query = (
         select(col(FaceToFaceMeeting.occurred_at))
         .join(Party, col(Party.id) == col(FaceToFaceMeeting.party_id))
-        .where(col(FaceToFaceMeeting.case_id) == case_id, col(Party.is_applicant))
-        .order_by(col(FaceToFaceMeeting.recorded_at))
+        .where(col(FaceToFaceMeeting.case_id) == case.id, col(Party.is_applicant))
+        .order_by(slip, col(FaceToFaceMeeting.occurred_at))
         .limit(1)
     )
     return (await session.scalars(query)).one_or_none()
@@ -161,6 +175,6 @@ async def completed_meeting_at(session: AsyncSession, case_id: UUID) -> datetime
 
 async def meeting_facts(session: AsyncSession, case: Case) -> MeetingFacts:
     """Where the meeting of a case stands."""
-    met_at = await completed_meeting_at(session, case.id) if case.route is Route.RIGHT_TO_ASK else None
+    met_at = await completed_meeting_at(session, case) if case.route is Route.RIGHT_TO_ASK else None
     awaited = case.stage in FOUND_AT and await finding_awaiting_agreement(session, case.id) is not None
     return MeetingFacts(case.route, completed_at=met_at, finding_awaits_agreement=awaited)

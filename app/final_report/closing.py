@@ -12,8 +12,10 @@ from app.cases.schemas import Recorded
 from app.cases.service import advance, must_be_at, parties
 from app.cases.tables import Case
 from app.clock import LONDON
+from app.deadlines.service import open_due_at
 from app.disclosure.terms import ConcludedAs
 from app.editions import edition
+from app.editions.terms import ClockKind
 from app.errors import Obstacle, refuse_if
 from app.final_report.ending import offender_management_considered
 from app.final_report.looking_back import at_risk, settled
@@ -22,6 +24,8 @@ from app.final_report.schemas import ClosingIn
 from app.final_report.service import newest_report
 from app.final_report.tables import Closing, IntelligenceSubmission, SupportGiven
 from app.final_report.terms import IntelligenceSystem
+from app.initial_checks.rules import checks_unanswered
+from app.initial_checks.service import checks_facts
 from app.process import Move, Stage
 from app.safeguarding.service import act_keys, current_plan, newest_immediate_risk_at, open_duties
 from app.safeguarding.tables import Duty, DutyKind
@@ -45,7 +49,15 @@ async def what_blocks_closing(session: AsyncSession, case: Case, *, now: datetim
     if case.outcome is None:
         return []
     duties = edition(case.edition).duties(case.outcome)
-    return obstacles_to_closing(await facts(session, case), duties, today=now.astimezone(LONDON).date())
+    found = obstacles_to_closing(await facts(session, case), duties, today=now.astimezone(LONDON).date())
+    return [*found, *await _checks_owed(session, case)]
+
+
+async def _checks_owed(session: AsyncSession, case: Case) -> list[Obstacle]:
+    """The checks that a case went on without: they are owed while their clock runs, which a closed case's may not."""
+    if await open_due_at(session, case.id, ClockKind.INITIAL_CHECKS) is None:
+        return []
+    return checks_unanswered(await checks_facts(session, case))
 
 
 async def facts(session: AsyncSession, case: Case) -> ClosingFacts:

@@ -19,7 +19,7 @@ from app.deadlines.service import end
 from app.deadlines.tables import EndedBecause
 from app.disclosure.conclusions import spaced
 from app.editions import edition
-from app.editions.terms import ClosingDuty, Outcome
+from app.editions.terms import Outcome
 from app.errors import AlreadyDecided, Obstacle, Unprocessable, refuse_if
 from app.final_report.looking_back import settled
 from app.final_report.rules import (
@@ -39,8 +39,8 @@ from app.final_report.tables import (
 from app.forum.meetings import leave_agenda
 from app.intake.continuing import UNTESTED, continue_as_right_to_know
 from app.process import Move, Stage
-from app.safeguarding.service import act_keys, owe_once, record_act
-from app.safeguarding.tables import ContactAttempt, ContactOutcome, DutyKind
+from app.safeguarding.service import act_keys, owe_offender_management, record_act
+from app.safeguarding.tables import ContactAttempt, ContactOutcome
 
 _UNDECIDED = (
     Stage.INITIAL_CHECKS,
@@ -101,6 +101,13 @@ def _obstacles_to_withdrawal(case: Case, withdrawal: Withdrawal | None, actor: A
         *not_by_safe_means(by_safe_means=withdrawal.by_safe_means),
         *same_person(withdrawal.recorded_by, actor.staff_id, doing=doing, rule="H8.4"),
     ]
+
+
+async def withdrawal_awaits_decision(session: AsyncSession, case: Case) -> bool:
+    """Whether an applicant withdrew from a case that has not ended, so that a supervisor must decide on it (H8.4)."""
+    if case.stage in CONCLUDED or nobody_withdraws(route=case.route):
+        return False
+    return await _newest_withdrawal(session, case.id) is not None
 
 
 async def _newest_withdrawal(session: AsyncSession, case_id: UUID) -> Withdrawal | None:
@@ -180,24 +187,9 @@ async def _end(
     await advance(session, case, move, by=actor, now=now, sentence=sentence, about_id=row.id, outcome=outcome)
     await end(session, case.id, because, ended_at=now)
     await leave_agenda(session, case.id, now=now)
-    await _owe_offender_management(session, case, outcome, actor=actor, now=now)
+    if not await offender_management_considered(session, case):
+        await owe_offender_management(session, case, actor=actor, now=now)
     return Recorded(row.id)
-
-
-async def _owe_offender_management(
-    session: AsyncSession, case: Case, outcome: Outcome, *, actor: Actor, now: datetime
-) -> None:
-    """Where no forum sat a supervisor considers the management of the subject, if the edition asks for it (H8.2)."""
-    if ClosingDuty.OFFENDER_MANAGEMENT not in edition(case.edition).duties(outcome):
-        return
-    if await offender_management_considered(session, case):
-        return
-    why = Obstacle(
-        "offender_management",
-        "No forum sat: a supervisor considers MAPPA, IOM and MATAC, and records it.",
-        "H8.2",
-    )
-    await owe_once(session, case, DutyKind.OFFENDER_MANAGEMENT, why, actor=actor, now=now)
 
 
 async def offender_management_considered(session: AsyncSession, case: Case) -> bool:

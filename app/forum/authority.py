@@ -19,14 +19,13 @@ from app.forum.schemas import EmergencyAuthorityIn
 from app.forum.service import must_not_be_subject, standing_decision
 from app.forum.tables import EmergencyAuthority
 from app.initial_checks.rules import immediate_safeguarding_first
-from app.initial_checks.service import checks_facts
+from app.initial_checks.service import checks_facts, meet_once_answered
 from app.process import Move, Stage
 from app.safeguarding.rules import no_current_plan
 from app.safeguarding.service import act_keys, current_plan, newest_immediate_risk_at, owe_once
 from app.safeguarding.tables import DutyKind
 
 _WAIVED = (
-    ClockKind.INITIAL_CHECKS,
     ClockKind.FACE_TO_FACE,
     ClockKind.RISK_ASSESSMENT,
     ClockKind.CATEGORISE_AND_REFER,
@@ -39,7 +38,8 @@ async def authorise_emergency(
 ) -> Recorded:
     """Authorise disclosure for one potential victim because it cannot wait; the forum reviews it next time (H6.8).
 
-    Only meeting, full assessment and quorum may be missing. The clocks of what is waived end, keeping any breach.
+    Only meeting, full assessment and quorum may be missing. The clocks of what is waived end, keeping any breach;
+    that of the checks runs on until each is answered.
     """
     must_be_at(case, *_MAY_BE_MISSING, Stage.FORUM)
     await must_be_party(
@@ -66,6 +66,7 @@ async def authorise_emergency(
     else:
         await advance(session, case, Move.EMERGENCY_AUTHORISED, by=actor, now=now, sentence=sentence, about_id=row.id)
     await end(session, case.id, EndedBecause.EMERGENCY_WAIVER, *_WAIVED, ended_at=now)
+    await meet_once_answered(session, case, now=now)
     review = Obstacle(
         "emergency_review",
         "Disclosure was authorised as an emergency: the forum reviews it at its next meeting.",

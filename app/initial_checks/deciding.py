@@ -5,13 +5,12 @@ from datetime import datetime
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.access.rules import Actor
-from app.access.tables import Force
 from app.cases.rules import same_person
 from app.cases.schemas import Recorded
 from app.cases.service import advance, grade_risk, must_be_at, note
 from app.cases.tables import Case
 from app.deadlines.policy import plan_clock
-from app.deadlines.service import calendar_of, end, meet, start_clocks
+from app.deadlines.service import end, meet, start
 from app.deadlines.tables import EndedBecause
 from app.editions import edition
 from app.editions.terms import ClockKind, Outcome, Route
@@ -21,7 +20,6 @@ from app.initial_checks.rules import (
     ProposedDecision,
     move_after,
     obstacles_to_initial_decision,
-    offender_management_unconsidered,
     support_by_word,
 )
 from app.initial_checks.schemas import AgreementIn, InitialDecisionIn
@@ -29,7 +27,7 @@ from app.initial_checks.service import awaiting_agreement, checks_facts
 from app.initial_checks.tables import InitialDecision, InitialDecisionAgreement
 from app.initial_checks.terms import Course
 from app.process import Move, Stage
-from app.safeguarding.service import act_keys, owe, owe_immediate_safeguarding
+from app.safeguarding.service import act_keys, owe, owe_immediate_safeguarding, owe_offender_management
 from app.safeguarding.tables import DutyKind
 
 _GOES_ON = {
@@ -103,22 +101,13 @@ async def _progress(
 
 async def _start_assessment_clock(session: AsyncSession, case: Case) -> None:
     """A prioritised right to know is assessed within a limit that counts from receipt, where there is one (H9)."""
-    assert case.first_contact_at is not None  # held by a CHECK from the moment a case opens
+    received_at = case.first_contact_at
+    assert received_at is not None  # held by a CHECK from the moment a case opens
     limit = edition(case.edition).limit(
         ClockKind.RISK_ASSESSMENT, route=case.route, applicant_is_potential_victim=False, prioritised=True
     )
-    if limit is None:
-        return
-    calendar = await calendar_of(session, (await session.get_one(Force, case.force_id)).division)
-    await start_clocks(
-        session,
-        [plan_clock(limit, case.first_contact_at, calendar)],
-        case_id=case.id,
-        force_id=case.force_id,
-        reference=case.reference,
-        edition_name=case.edition,
-        calendar=calendar,
-    )
+    if limit is not None:
+        await start(session, case, lambda calendar: [plan_clock(limit, received_at, calendar)])
 
 
 async def agree_initial_decision(
@@ -135,9 +124,10 @@ async def agree_initial_decision(
     obstacles = same_person(
         decided.recorded_by, actor.staff_id, doing="Whoever agrees to a decision not to progress", rule="H4.4"
     )
+    checks = await checks_facts(session, case)
     if given.agrees:
         proposed = ProposedDecision(decided.decision, case.route, by_supervisor=actor.is_supervisor)
-        obstacles += obstacles_to_initial_decision(await checks_facts(session, case), proposed)
+        obstacles += obstacles_to_initial_decision(checks, proposed)
     refuse_if(obstacles)
 
     row = InitialDecisionAgreement(
@@ -145,7 +135,7 @@ async def agree_initial_decision(
     )
     session.add(row)
     if given.agrees:
-        await _end_unprogressed(session, case, decided, row, actor=actor, now=now)
+        await _end_unprogressed(session, case, decided, row, checks, actor=actor, now=now)
     else:
         sentence = "A second person refused the decision not to progress: it is decided anew."
         await note(session, case, "agreement_refused", sentence, by=actor, now=now, about_id=row.id)
@@ -157,6 +147,7 @@ async def _end_unprogressed(
     case: Case,
     decided: InitialDecision,
     agreed: InitialDecisionAgreement,
+    checks: ChecksFacts,
     *,
     actor: Actor,
     now: datetime,
@@ -171,10 +162,11 @@ async def _end_unprogressed(
         about_id=agreed.id,
         outcome=Outcome.NOT_PROGRESSED,
     )
-    await meet(session, case.id, ClockKind.INITIAL_CHECKS, done_at=decided.occurred_at, now=now)
+    # A check that became a minimum one since (H4.1) may have been answered later than the decision.
+    done_at = max(decided.occurred_at, checks.answered_at or decided.occurred_at)
+    await meet(session, case.id, ClockKind.INITIAL_CHECKS, done_at=done_at, now=now)
     await end(session, case.id, EndedBecause.NON_PROGRESSION, ended_at=now)
-    owed = offender_management_unconsidered()
-    owe(session, case, DutyKind.OFFENDER_MANAGEMENT, owed, actor=actor, now=now, about_id=decided.id)
+    await owe_offender_management(session, case, actor=actor, now=now)
     if case.route is Route.RIGHT_TO_ASK:
         owed = support_by_word(edition(case.edition).helpline)
         owe(session, case, DutyKind.SUPPORT_BY_WORD, owed, actor=actor, now=now, about_id=decided.id)

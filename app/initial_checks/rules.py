@@ -165,6 +165,18 @@ def _checks_unavailable(facts: ChecksFacts, deciding: str) -> list[Obstacle]:
     ]
 
 
+def checks_unanswered(facts: ChecksFacts) -> list[Obstacle]:
+    """One obstacle for each minimum search that a case went on without, and that must still be answered (H4.1)."""
+    return [
+        Obstacle(
+            "check_unanswered",
+            f"{_named(search, facts)} is still unanswered: search it again and record the answer.",
+            "H4.1",
+        )
+        for search in facts.open_checks
+    ]
+
+
 def subject_unidentified(facts: ChecksFacts) -> list[Obstacle]:
     """A subject recorded as unidentified is not a nil (H4.5)."""
     if facts.identity is not IdentityResult.UNIDENTIFIED:
@@ -214,9 +226,3 @@ def support_by_word(helpline: str) -> Obstacle:
     """What a right-to-ask applicant is still owed when the case does not go on (H4.4)."""
     says = f"Give the applicant details of local services and of the helpline {helpline}, by word: nothing in writing."
     return Obstacle("support_by_word", says, "H4.4")
-
-
-def offender_management_unconsidered() -> Obstacle:
-    """Where no forum sat, a supervisor considers how the subject is managed (H8.2)."""
-    says = "No forum sat: a supervisor considers offender management (MAPPA, IOM, MATAC) and says what was decided."
-    return Obstacle("offender_management", says, "H8.2")

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import column, select, table
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -28,6 +28,9 @@ _SEARCHED = {
     PartyRole.POTENTIAL_VICTIM: Searched.POTENTIAL_VICTIM,
     PartyRole.CHILD: Searched.CHILD,
 }
+_authority = table("emergency_authority", column("case_id"), column("occurred_at"))
+"""What lets a case go on before its initial decision (H6.8); the forum's package lies above this one."""
+
 _IDENTITY_SENTENCES = {
     IdentityResult.CONFIRMED: "The subject's identity was confirmed against a record.",
     IdentityResult.UNIDENTIFIED: "The subject could not be identified.",
@@ -55,18 +58,22 @@ async def record_check(session: AsyncSession, case: Case, given: CheckIn, *, act
         wrong=outside_the_case(case.stage, occurred_at=row.occurred_at, first_contact_at=case.first_contact_at),
         due_at=await open_due_at(session, case.id, ClockKind.INITIAL_CHECKS),
     )
-    await _meet_once_answered(session, case, now=now)
+    await meet_once_answered(session, case, now=now)
     return done
 
 
-async def _meet_once_answered(session: AsyncSession, case: Case, *, now: datetime) -> None:
-    """A supervisor progressed with a check open: the clock is met when the last answer came (H9.1)."""
+async def meet_once_answered(session: AsyncSession, case: Case, *, now: datetime) -> None:
+    """Meet the clock of a case that went on with a check open, by a supervisor's decision or an emergency authority.
+
+    It is met when the last answer came, and not before the case went on (H9.1); while a check is open it runs.
+    """
     if case.stage is Stage.INITIAL_CHECKS:
         return
-    query = select(col(InitialDecision.occurred_at)).where(
+    decisions = select(col(InitialDecision.occurred_at)).where(
         col(InitialDecision.case_id) == case.id, col(InitialDecision.decision) == Course.PROGRESS
     )
-    decided_at = (await session.scalars(query)).one_or_none()
+    authorities = select(_authority.c.occurred_at).where(_authority.c.case_id == case.id)
+    decided_at = min(await session.scalars(decisions.union_all(authorities)), default=None)
     answered_at = (await checks_facts(session, case)).answered_at
     if decided_at is not None and answered_at is not None:
         await meet(session, case.id, ClockKind.INITIAL_CHECKS, done_at=max(decided_at, answered_at), now=now)

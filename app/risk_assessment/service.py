@@ -48,7 +48,9 @@ async def record_assessment(
         **keys, **given.model_dump(exclude={"occurred_at", "risk"}), grade=given.risk.grade, risk_grade_id=graded
     )
     if given.risk.immediate:
-        await owe_immediate_safeguarding(session, case, actor=actor, now=now)
+        await owe_immediate_safeguarding(
+            session, case, actor=actor, now=now, potential_victim_id=given.potential_victim_id
+        )
     done = await record_act(
         session,
         case,
