@@ -1,6 +1,5 @@
 """The command line: the service's processes, its database, and the demonstration."""
 
-import importlib
 import os
 from datetime import timedelta
 from typing import Annotated, Any, ClassVar
@@ -11,6 +10,7 @@ from typer.core import TyperGroup
 
 from app import clock
 from app.access.rules import Role
+from app.deadlines.calendar import Division
 from app.errors import ClaresLawError
 from app.lifeline import end_with
 from app.settings import Settings, settings
@@ -68,7 +68,7 @@ def _demonstration() -> Settings:
     if chosen.environment != "demonstration":
         raise DemonstrationOnly(
             "CLARES_LAW_ENVIRONMENT says production, and this belongs to the demonstration. "
-            "Production has: migrate, serve, worker."
+            "Production has: migrate, found, serve, worker."
         )
     return chosen
 
@@ -194,9 +194,38 @@ def token(
 
 
 @app.command()
-def walkthrough() -> None:
+def found(
+    force: Annotated[str, typer.Option(help="A short name of the force, used in every record: northmoor.")],
+    name: Annotated[str, typer.Option(help="Its name as staff know it.")],
+    administrator: Annotated[str, typer.Option(help="The `sub` of its first administrator's tokens.")],
+    division: Annotated[Division, typer.Option(help="Whose bank holidays it keeps.")] = Division.ENGLAND_AND_WALES,
+) -> None:
+    """Set up a force and its first administrator, who then adds staff and agencies over the API."""
+    import asyncio
+
+    from app import starting
+
+    url = _database_url(settings())
+    asyncio.run(starting.found(url, force_id=force, name=name, division=division.value, administrator=administrator))
+    _say(f"{name} is set up.")
+
+
+@app.command()
+def process() -> None:
+    """Print the stages and how a case leaves each, as the README carries them."""
+    from app.process import as_table
+
+    typer.echo(as_table())
+
+
+@app.command()
+def walkthrough(
+    url: Annotated[str | None, typer.Option(help="Where the service runs; left out, as the settings say.")] = None,
+) -> None:
     """Take one right-to-ask and one right-to-know case from first contact to the closing report, over HTTP."""
-    importlib.import_module("app.walkthrough").walk(settings())
+    from app.walkthrough import walk
+
+    walk(_demonstration(), url=url)
 
 
 if __name__ == "__main__":

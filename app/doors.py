@@ -168,10 +168,11 @@ class Door:
         return before
 
     async def opened(self, case_id: UUID, version: int) -> None:
-        """A case was opened: log the collection, remember the key, say the version."""
+        """A case was opened: log the collection, remember the key, say the version to whoever may read the case."""
         await self.log(Category.COLLECTION, case_id=case_id, force_id=self.actor.serves_force_id)
         await self.remember(case_id=case_id, resource_id=case_id)
-        self.response.headers["ETag"] = f'"{version}"'
+        if not self.actor.is_partner:
+            self.response.headers["ETag"] = f'"{version}"'
 
     async def remember(self, *, case_id: UUID | None, resource_id: UUID, opened_id: UUID | None = None) -> None:
         """Keep what was made under the key claimed before."""

@@ -23,6 +23,7 @@ from typing import ClassVar, NoReturn
 from alembic.util import CommandError
 
 from app import clock
+from app.access.administration import found_force
 from app.access.demonstration import AUDIENCE, ISSUER, open_issuer, publish
 from app.clock import CLOCK_SWITCH
 from app.deadlines.service import seed_calendars
@@ -127,6 +128,14 @@ def _check_drift(url: str) -> None:
         migrations.drift(url)
     except CommandError as error:
         raise Drifted(str(error)) from error
+
+
+async def found(url: str, *, force_id: str, name: str, division: str, administrator: str) -> None:
+    """Set up a force and its first administrator; the login must be able to act as the owner."""
+    owner = engine_for(url, DatabaseRole.OWNER, pool_size=1)
+    async with sessions(owner).begin() as session:
+        await found_force(session, force_id=force_id, name=name, division=division, administrator=administrator)
+    await owner.dispose()
 
 
 async def load_demonstration(where: Database, say: Say) -> None:

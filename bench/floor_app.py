@@ -166,7 +166,7 @@ async def _open(connection: Connection, actor: DictRow, body: dict[str, Any], ke
     await run(sql.CLAIM_KEY, {**case, "fingerprint": hashlib.sha256(raw).hexdigest()})
     await run(sql.LOCK, {"key": case["subject_key"]})
     earlier = await (await run(sql.POINTED_AT, case)).fetchall()
-    await (await run(sql.POINTED_AT, case)).fetchall()
+    await (await run(sql.OPEN_CASES_OF_PAIR, case)).fetchall()
     await run(sql.OPEN_CASE, case)
     he = await _person(connection, case, subject, "subject")
     she = uuid4()

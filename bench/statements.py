@@ -128,6 +128,16 @@ POINTED_AT = """
     WHERE case_pointer.match_key IN (%(subject_key)s, %(victim_key)s)
     ORDER BY case_pointer.reference LIMIT 100
 """
+OPEN_CASES_OF_PAIR = """
+    SELECT DISTINCT application.id
+    FROM application
+    JOIN case_pointer AS subject ON subject.case_id = application.id
+    JOIN case_pointer AS victim ON victim.case_id = application.id
+    WHERE application.force_id = %(force_id)s AND application.stage NOT IN ('intake', 'final_report', 'closed')
+        AND subject.role = 'subject' AND subject.match_key = %(subject_key)s
+        AND victim.role = 'potential_victim' AND victim.match_key = %(victim_key)s
+    ORDER BY application.id
+"""
 OPEN_CASE = """
     INSERT INTO application (id, force_id, reference, route, stage, edition, version, first_contact_at,
         first_contact_recorded_at, whole_case_from, prioritised, urgent_since, police_involved,
@@ -207,7 +217,7 @@ BY_REQUEST = {
     "worklist": (*ENTERING, LOG, WORKLIST),
     "opening": (
         *ENTERING,
-        *(CLAIM_KEY, LOCK, POINTED_AT, POINTED_AT, OPEN_CASE),
+        *(CLAIM_KEY, LOCK, POINTED_AT, OPEN_CASES_OF_PAIR, OPEN_CASE),
         *(PERSON, PARTY, PERSON, ADDRESS, PARTY, SAFE_CONTACT, POINTER, ADVANCE, EVENT),
         *(RISK_GRADE, INITIAL_CONTACT, FORCE, CALENDAR, CLOCKS, CLOCK, CLOCKS, LOG, KEY_CLAIMED, REMEMBER),
     ),

@@ -15,7 +15,10 @@ P, S = Permission, Stage
 
 @dataclass(frozen=True)
 class Step:
-    """Something that a stage waits for. `path` is below the case; `clock` the limit it answers."""
+    """Something that a stage waits for. `clock` is the limit it answers.
+
+    `path` is below the case, or from the root where it begins with a slash; what stands in braces is filled in.
+    """
 
     action: str
     does: str
@@ -51,6 +54,20 @@ MEET = Step(
     "face-to-face",
     P.RECORD_MEETING,
     ClockKind.FACE_TO_FACE,
+)
+AGREE_MALICIOUS = Step(
+    "agree_malicious_finding",
+    "A second person agrees, or not, that the request is malicious.",
+    "decision",
+    "malicious-finding/agreement",
+    P.FIND_MALICIOUS,
+)
+DECIDE_WITHDRAWAL = Step(
+    "decide_withdrawal",
+    "A supervisor decides whether the withdrawn application is carried on as a right to know.",
+    "decision",
+    "withdrawal/decision",
+    P.SUPERVISE,
 )
 ASSESS = Step(
     "assess_risk",
@@ -95,13 +112,13 @@ CONFIRM = Step(
     "confirm_no_disclosure",
     "A supervisor who neither holds the case nor sat confirms, or refuses, each decision not to disclose.",
     "decision",
-    "/v1/forum/meetings",
+    "/v1/forum/meetings/{meeting_id}/items/{item_id}/decisions/{decision_id}/confirmation",
     P.SUPERVISE,
     ClockKind.WHOLE_CASE,
 )
 PREPARE_ITEMS = Step("prepare_items", "Prepare the items that may be told.", "act", "items", P.PREPARE_ITEMS)
 IDENTIFY = Step(
-    "confirm_identity", "Confirm the subject's identity against a record.", "act", "identity", P.RECORD_CHECK
+    "confirm_identity", "Confirm the subject's identity against a record.", "act", "identity", P.IDENTIFY_SUBJECT
 )
 PLAN = Step(
     "plan_safety", "Record a current safety plan for each potential victim.", "act", "safety-plans", P.SAFEGUARD

@@ -36,6 +36,7 @@ class PartiesView(View):
     subject: PartyView | None
     potential_victims: list[PartyView]
     applicant: PartyView | None
+    other_applicants: list[PartyView] = Field(description="Who asked later about the same people (H3.5).")
     children: list[PartyView]
     withheld: list[str] = []
 

@@ -64,6 +64,7 @@ def _shown(people: Parties, actor: Actor) -> PartiesView:
         subject=people.subject,
         potential_victims=victims,
         applicant=None if withheld else people.applicant,
+        other_applicants=[] if withheld else list(people.other_applicants),
         children=list(people.children),
         withheld=withheld,
     )

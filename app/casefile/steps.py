@@ -1,11 +1,14 @@
 """How the case stands before what comes next: each stage is asked for its own facts and its own obstacles."""
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
 
 from app.access.rules import Actor
 from app.casefile import rules
@@ -25,10 +28,12 @@ from app.errors import Obstacle
 from app.face_to_face.rules import missing_for_meeting
 from app.face_to_face.service import meeting_facts
 from app.final_report.closing import what_blocks_closing
+from app.final_report.ending import withdrawal_awaits_decision
 from app.final_report.service import newest_report
 from app.forum.schemas import StandingDecision
 from app.forum.service import facts as forum_facts
 from app.forum.service import standing_decisions
+from app.forum.tables import AgendaItem, DecisionConfirmation, DecisionReturn, ForumDecision
 from app.initial_checks.rules import ProposedDecision, checks_not_done, obstacles_to_initial_decision
 from app.initial_checks.service import checks_facts
 from app.initial_checks.terms import Course
@@ -68,7 +73,16 @@ async def standing(session: AsyncSession, case: Case, people: Parties, *, actor:
         stands.conclusions = await conclusions(session, case)
     if ask := _OF_STAGE.get(case.stage):
         await ask(session, case, people, stands, actor, now)
+    await _second_person(session, case, stands)
     return stands
+
+
+async def _second_person(session: AsyncSession, case: Case, stands: Standing) -> None:
+    """What somebody else must still answer before the case can end, whatever stage it has come to since."""
+    if (await meeting_facts(session, case)).finding_awaits_agreement:
+        stands.further.append(rules.AGREE_MALICIOUS)
+    if await withdrawal_awaits_decision(session, case):
+        stands.further.append(rules.DECIDE_WITHDRAWAL)
 
 
 async def _initial_checks(
@@ -122,12 +136,36 @@ async def _forum(
     if not facts.representations_not_considered:
         stands.done.add(rules.REPRESENT.action)
     if facts.awaiting_confirmation:
-        stands.further.append(rules.CONFIRM)
+        stands.further += await _confirmations(session, case.id)
     if facts.awaiting_confirmation == facts.undecided:
         stands.done.add(rules.DECIDE_AT_FORUM.action)
     if any(one.source == "emergency" for one in stands.decisions.values()):
         stands.further += rules.STEPS[Stage.DISCLOSURE]
         await _disclosure(session, case, people, stands, actor, now)
+
+
+async def _confirmations(session: AsyncSession, case_id: UUID) -> list[rules.Step]:
+    """One step for each decision not to disclose that awaits its second person."""
+    named: list[Any] = [
+        col(AgendaItem.meeting_id),
+        col(ForumDecision.item_id),
+        col(ForumDecision.id).label("decision_id"),
+    ]
+    query = (
+        select(*named)
+        .join(AgendaItem, col(AgendaItem.id) == col(ForumDecision.item_id))
+        .outerjoin(DecisionConfirmation, col(DecisionConfirmation.decision_id) == col(ForumDecision.id))
+        .outerjoin(DecisionReturn, col(DecisionReturn.decision_id) == col(ForumDecision.id))
+        .where(
+            col(ForumDecision.case_id) == case_id,
+            ~col(ForumDecision.disclose),
+            col(DecisionConfirmation.id).is_(None),
+            col(DecisionReturn.id).is_(None),
+        )
+        .order_by(col(ForumDecision.position))
+    )
+    waiting = (await session.execute(query)).mappings()
+    return [replace(rules.CONFIRM, path=rules.CONFIRM.path.format(**row)) for row in waiting]
 
 
 async def _disclosure(
@@ -159,6 +197,8 @@ async def _final_report(
 ) -> None:
     stands.blocks_closing = await what_blocks_closing(session, case, now=now)
     stands.obstacles[rules.CLOSE.action] = stands.blocks_closing
+    if any(one.code == "check_unanswered" for one in stands.blocks_closing):
+        stands.further.append(rules.RECORD_CHECKS)
     if await newest_report(session, case.id) is not None:
         stands.done.add(rules.REPORT.action)
         if not any(one.code == "report_submitted" for one in stands.blocks_closing):

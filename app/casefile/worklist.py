@@ -95,8 +95,11 @@ async def worklist(
         .limit(1)
         .lateral()
     )
+    # What is only projected alerts and cannot breach (H9.2).
+    late = exists().where(*_open_clock, col(Clock.due_at) < now, ~col(Clock.projected))
+    also_shown = [col(StaffMember.name).label("assigned_name"), late.label("overdue")]
     query = (
-        select(*columns_of(Case), col(StaffMember.name).label("assigned_name"), *next_clock.c)
+        select(*columns_of(Case), *next_clock.c, *also_shown)
         .select_from(Case)
         .outerjoin(next_clock, true())
         .outerjoin(StaffMember, col(StaffMember.id) == col(Case.assigned_to))
@@ -114,7 +117,6 @@ async def worklist(
     if due_before:
         query = query.where(exists().where(*_open_clock, col(Clock.due_at) < due_before))
     if overdue is not None:
-        late = exists().where(*_open_clock, col(Clock.due_at) < now, ~col(Clock.projected))
         query = query.where(late if overdue else ~late)
     if after:
         query = query.where(tuple_(col(Case.first_contact_at), col(Case.id)) > after)
@@ -135,7 +137,7 @@ def _row(found: Any, *, now: datetime) -> WorklistRow:
         next_clock=found.next_clock,
         next_due_at=found.next_due_at,
         seconds_left=left,
-        overdue=left is not None and left < 0,
+        overdue=found.overdue,
     )
 
 

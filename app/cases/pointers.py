@@ -4,29 +4,34 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, select, text
+from sqlalchemy import Row, delete, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 from sqlmodel import col
 
 from app.access.tables import Force
+from app.cases.rules import CONCLUDED
 from app.cases.tables import Case, CasePointer, PartyRole
 from app.people.rules import match_keys
-from app.people.schemas import AliasIn, PersonIn
+from app.people.schemas import PersonIn, PersonView
+from app.people.service import described
+from app.process import Stage
 from app.storage.base import columns_of
 
 Keys = list[tuple[PartyRole, str]]
 
 
-def keys_of(person: PersonIn, role: PartyRole) -> Keys:
-    """The match keys of a person as described, each with the part played."""
-    named: list[PersonIn | AliasIn] = [person, *person.aliases]
-    found = match_keys(
-        pnc_id=person.pnc_id,
-        surnames=[one.surname for one in named if one.surname],
-        given_names=[one.given_names for one in named if one.given_names],
-        born=person.born,
-    )
+POINTED_AT = (PartyRole.SUBJECT, PartyRole.POTENTIAL_VICTIM)
+"""The parts by which a case is found again (H3.5): never who asked (H2.7)."""
+
+
+def keys_of(person: PersonIn | PersonView, role: PartyRole) -> Keys:
+    """The match keys of a person as described or recorded, each with the part played; none of other parts."""
+    if role not in POINTED_AT:
+        return []
+    known = described(person)
+    found = match_keys(pnc_id=known.pnc_id, surnames=known.surnames, given_names=known.given_names, born=known.born)
     return [(role, key) for key in sorted(found)]
 
 
@@ -44,6 +49,38 @@ async def point(session: AsyncSession, case: Case, keys: Keys) -> None:
     ]
     if rows:
         await session.execute(insert(CasePointer).on_conflict_do_nothing(), rows)
+
+
+async def point_anew(session: AsyncSession, case: Case, role: PartyRole, people: Iterable[PersonView]) -> None:
+    """Replace the pointers to a case in one part by those of the people who play it: a corrected key points no more."""
+    of_part = (col(CasePointer.case_id) == case.id, col(CasePointer.role) == role)
+    await session.execute(delete(CasePointer).where(*of_part))
+    await point(session, case, [key for person in people for key in keys_of(person, role)])
+
+
+async def open_cases_of_pair(session: AsyncSession, keys: Keys, *, force_id: str) -> list[UUID]:
+    """Open cases of a force with the same subject as the subject and one of the same potential victims as such.
+
+    Each in the part played: an application by the subject about the victim is another case, and is never told of this
+    one (H2.7).
+    """
+    subject, victim = aliased(CasePointer), aliased(CasePointer)
+    query = (
+        select(col(Case.id))
+        .distinct()
+        .join(subject, col(subject.case_id) == col(Case.id))
+        .join(victim, col(victim.case_id) == col(Case.id))
+        .where(
+            col(Case.force_id) == force_id,
+            col(Case.stage).not_in((Stage.INTAKE, *CONCLUDED)),
+            col(subject.role) == PartyRole.SUBJECT,
+            col(subject.match_key).in_([key for role, key in keys if role is PartyRole.SUBJECT]),
+            col(victim.role) == PartyRole.POTENTIAL_VICTIM,
+            col(victim.match_key).in_([key for role, key in keys if role is PartyRole.POTENTIAL_VICTIM]),
+        )
+        .order_by(col(Case.id))
+    )
+    return list(await session.scalars(query))
 
 
 async def pointed_at(

@@ -59,6 +59,8 @@ class Parties:
     subject: "PartyView | None" = None
     potential_victims: tuple["PartyView", ...] = ()
     applicant: "PartyView | None" = None
+    other_applicants: tuple["PartyView", ...] = ()
+    """Third parties who asked after the first applicant did: their contacts joined the case (H3.5)."""
     children: tuple["PartyView", ...] = field(default=())
 
     @property
@@ -71,7 +73,7 @@ class Parties:
         """All parties once each."""
         third_party = () if self.applicant is None or self.applicant_is_potential_victim else (self.applicant,)
         subject = () if self.subject is None else (self.subject,)
-        return (*subject, *self.potential_victims, *third_party, *self.children)
+        return (*subject, *self.potential_victims, *third_party, *self.other_applicants, *self.children)
 
 
 class PartyView(View):

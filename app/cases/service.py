@@ -126,6 +126,7 @@ async def parties(session: AsyncSession, case_id: UUID) -> Parties:
         subject=next((view for view in views if view.role is PartyRole.SUBJECT), None),
         potential_victims=tuple(view for view in views if view.role is PartyRole.POTENTIAL_VICTIM),
         applicant=next((view for view in views if view.is_applicant), None),
+        other_applicants=tuple(view for view in views if view.role is PartyRole.APPLICANT and not view.is_applicant),
         children=tuple(view for view in views if view.role is PartyRole.CHILD),
     )
 

@@ -34,7 +34,6 @@ class LinkKind(StrEnum):
 
     CONTINUES_AS_RIGHT_TO_KNOW = "continues_as_right_to_know"
     NEW_INFORMATION = "new_information"
-    LATER_APPLICATION = "later_application"
 
 
 class Case(SQLModel, table=True):

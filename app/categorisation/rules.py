@@ -24,6 +24,8 @@ class CategorisationFacts:
 
     uncategorised: int
     immediate_safeguarding_owed: bool
+    malice_awaits_agreement: bool = False
+    """A finding that the request is malicious waits for its second person (H5.1a)."""
 
 
 def obstacles_to_category(
@@ -155,6 +157,14 @@ def obstacles_to_referral(facts: CategorisationFacts) -> list[Obstacle]:
                 "not_categorised",
                 f"Potential victims without a category: {facts.uncategorised}. Categorise each before the referral.",
                 "H5.3",
+            )
+        )
+    if facts.malice_awaits_agreement:
+        obstacles.append(
+            Obstacle(
+                "malice_awaits_agreement",
+                "A finding that the request is malicious awaits a second person: it is agreed or refused first.",
+                "H5.1a",
             )
         )
     return obstacles

@@ -26,7 +26,9 @@ class RepresentationsIn(Form):
 class RepresentationsAnswerIn(ActIn):
     """What the subject answered."""
 
-    representations_id: UUID
+    representations_id: UUID | None = Field(
+        None, description="What was considered before. Left out where nothing was: the answer is kept, and flagged."
+    )
     outcome: RepresentationsOutcome
     answer: Narrative | None = None
 
@@ -88,7 +90,7 @@ class RepresentationsAnswerView(ActView):
 
     of: ClassVar = RepresentationsAnswer
 
-    representations_id: UUID
+    representations_id: UUID | None
     outcome: RepresentationsOutcome
     answer: str | None
 

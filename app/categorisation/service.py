@@ -25,6 +25,7 @@ from app.categorisation.terms import Category, RepresentationsChoice
 from app.deadlines.service import meet
 from app.editions.terms import ClockKind
 from app.errors import Obstacle, Unprocessable, refuse_if
+from app.face_to_face.malice import finding_awaiting_agreement
 from app.people.schemas import AliasView, PersonView
 from app.process import Move, Stage
 from app.safeguarding.service import act_keys, open_duties, record_act
@@ -77,13 +78,11 @@ async def record_representations_answer(
     session: AsyncSession, case: Case, given: RepresentationsAnswerIn, *, actor: Actor, now: datetime
 ) -> Recorded:
     """Keep what the subject answered. An answer to what was never asked means that somebody asked unauthorised."""
-    asked = await session.get(Representations, given.representations_id)
-    if asked is None or asked.case_id != case.id:
-        raise NoSuchRepresentations(
-            "representations_id must name a consideration of representations in this case.", field="representations_id"
-        )
     wrong = []
-    if asked.choice is RepresentationsChoice.NOT_SOUGHT:
+    if given.representations_id is None:
+        says = "The subject answered, though it was not considered whether to seek representations."
+        wrong = [Obstacle("representations_not_authorised", says, "H5.5")]
+    elif (await _considered(session, case, given.representations_id)).choice is RepresentationsChoice.NOT_SOUGHT:
         says = "The subject answered, though it was decided not to seek representations."
         wrong = [Obstacle("representations_not_authorised", says, "H5.5")]
     row = RepresentationsAnswer(
@@ -94,11 +93,23 @@ async def record_representations_answer(
     return await record_act(session, case, row, "representations_answer", sentence, actor=actor, now=now, wrong=wrong)
 
 
+async def _considered(session: AsyncSession, case: Case, representations_id: UUID) -> Representations:
+    asked = await session.get(Representations, representations_id)
+    if asked is None or asked.case_id != case.id:
+        raise NoSuchRepresentations(
+            "representations_id must name a consideration of representations in this case.", field="representations_id"
+        )
+    return asked
+
+
 async def categorise(
     session: AsyncSession, case: Case, given: CategorisationIn, *, actor: Actor, now: datetime
 ) -> Recorded:
-    """Decide the police category of one potential victim; it is provisional, and the newest holds (H5.4, H5.6)."""
-    must_be_at(case, Stage.CATEGORISATION)
+    """Decide the police category of one potential victim; it is provisional, and the newest holds (H5.4, H5.6).
+
+    Still at the forum too: an emergency for one potential victim brings the others there uncategorised (H6.8).
+    """
+    must_be_at(case, Stage.CATEGORISATION, Stage.FORUM)
     await must_be_party(
         session, case, given.potential_victim_id, PartyRole.POTENTIAL_VICTIM, field="potential_victim_id"
     )
@@ -139,6 +150,7 @@ async def facts(session: AsyncSession, case: Case) -> CategorisationFacts:
     return CategorisationFacts(
         uncategorised=len(set(everyone) - set(categorised)),
         immediate_safeguarding_owed=bool(await open_duties(session, case.id, DutyKind.IMMEDIATE_SAFEGUARDING)),
+        malice_awaits_agreement=await finding_awaiting_agreement(session, case.id) is not None,
     )
 
 

@@ -28,14 +28,15 @@ class Representations(Act, table=True):
 
 
 class RepresentationsAnswer(Act, table=True):
-    """What the subject answered, when asked."""
+    """What the subject answered, asked with authority or without."""
 
     __tablename__ = "representations_answer"
     __table_args__ = case_constraints(
         "representations_answer", check("outcome <> 'given' OR answer IS NOT NULL", "given_is_written")
     )
 
-    representations_id: UUID = Field(foreign_key="representations.id")
+    representations_id: UUID | None = Field(default=None, foreign_key="representations.id")
+    """Empty where nothing had been considered."""
     outcome: RepresentationsOutcome = Field(sa_type=text_enum(RepresentationsOutcome, "outcome"))
     answer: str | None = None
 

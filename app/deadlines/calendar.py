@@ -244,30 +244,6 @@ def last_moment(limit: HasLimit) -> datetime:
     return due_at if isinstance(limit.rule, Hours) else due_at - _TICK
 
 
-def add_working_days(day: date, number: int, calendar: Calendar) -> date:
-    """The `number`-th working day after `day`; 0 is the day itself. CalendarNotPublished."""
-    if number < 0:
-        raise ValueError(f"working days are counted forwards, not {number}")
-    for following in _days_after(day):
-        if number == 0:
-            break
-        day = following
-        number -= calendar.is_working_day(day)
-    return day
-
-
-def working_days_left(now: datetime, due_on: date, calendar: Calendar) -> int:
-    """Working days after today, the due day included; below zero, how many have passed since.
-
-    Five working days begun today leave 5; on the due day 0 are left. Raises CalendarNotPublished.
-    """
-    today = london_day(now)
-    early, late = min(today, due_on), max(today, due_on)
-    between = (early + _DAY * n for n in range(1, (late - early).days + 1))
-    days = sum(calendar.is_working_day(day) for day in between)
-    return days if today <= due_on else -days
-
-
 def day_with_left(left: int, due_on: date, calendar: Calendar, *, since: date) -> date | None:
     """The first London day, from `since` on, that begins with exactly `left` working days to go.
 

@@ -145,6 +145,14 @@ def _moments(plan: ClockPlan) -> dict[str, Any]:
     }
 
 
+def count_from(clock: Clock, plan: ClockPlan, calendar: Calendar) -> None:
+    """Let a clock count as a plan says; one that is still open alerts anew."""
+    for name, value in _moments(plan).items():
+        setattr(clock, name, value)
+    if clock.met_at is None and clock.ended_at is None:
+        _schedule(clock, calendar)
+
+
 def _schedule(clock: Clock, calendar: Calendar) -> None:
     rung = next_rung(facts_of(clock), calendar=calendar, alerts=edition(clock.edition).alerts, after=None)
     clock.next_alert_at = rung.at if rung else None
@@ -188,6 +196,22 @@ async def end(
             clock.next_alert_at = None
 
 
+async def reopen(session: AsyncSession, case_id: UUID, kind: ClockKind) -> None:
+    """What met the clock, or ended it as not completed, no longer holds: it runs on to the day it was always due.
+
+    Alerts already swept are not sent again; those missed since are swept as after an outage (H11). A clock that is
+    open, or ended for another reason, is left as it is.
+    """
+    for clock in await _clocks_to_change(session, case_id, kind):
+        if clock.met_at is None and clock.ended_because is not EndedBecause.NON_COMPLETION:
+            continue
+        clock.met_at = clock.met_recorded_at = clock.ended_at = clock.ended_because = None
+        calendar = await calendar_of(session, clock.division)
+        ladder = edition(clock.edition).alerts
+        rung = next_rung(facts_of(clock), calendar=calendar, alerts=ladder, after=clock.swept_to)
+        clock.next_alert_at = rung.at if rung else None
+
+
 async def open_due_at(session: AsyncSession, case_id: UUID, kind: ClockKind) -> datetime | None:
     """When a clock that is neither met nor ended is due; None where there is none, or only a projection."""
     query = select(col(Clock.due_at)).where(
@@ -215,7 +239,7 @@ async def _clocks_to_change(session: AsyncSession, case_id: UUID, *kinds: ClockK
     return _in_order(await session.scalars(query.execution_options(populate_existing=True)))
 
 
-def _clocks_of_case(case_id: UUID, kinds: Collection[ClockKind]) -> Select[tuple[Clock]]:
+def _clocks_of_case(case_id: UUID, kinds: Collection[ClockKind]) -> Select[Any]:
     query = select(Clock).where(col(Clock.case_id) == case_id)
     return query.where(col(Clock.kind).in_(kinds)) if kinds else query
 

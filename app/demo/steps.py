@@ -17,8 +17,9 @@ from app.final_report.closing import close_case
 from app.final_report.schemas import ClosingIn
 from app.final_report.service import record_submission, write_final_report
 from app.final_report.terms import REPORTED_TO
-from app.forum.conclusions import record_police_conclusion
-from app.forum.service import confirm_decision, decide_at_forum
+from app.forum.confirming import confirm_decision
+from app.forum.police_conclusion import record_police_conclusion
+from app.forum.service import decide_at_forum
 from app.initial_checks.deciding import decide_initially
 from app.initial_checks.service import identify_subject, record_check
 from app.initial_checks.terms import CheckResult

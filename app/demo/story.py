@@ -18,6 +18,7 @@ from app.access.rules import Actor
 from app.cases.schemas import AssignmentIn, Parties, PartyView
 from app.cases.service import access_case, assign, parties
 from app.cases.tables import Case
+from app.clock import LONDON
 from app.demo import staff
 from app.doors import CaseDoor, CaseService, Door
 from app.errors import ClaresLawError
@@ -26,7 +27,8 @@ from app.forum import meetings
 from app.forum.schemas import AgendaIn, AttendanceIn, MeetingIn, MemberAttendanceIn
 from app.forum.terms import Attendance
 from app.intake.schemas import ApplicationIn, DraftIn
-from app.intake.service import keep_draft, open_application
+from app.intake.drafts import keep_draft
+from app.intake.service import open_application
 from app.safeguarding.schemas import DutyAnswerIn
 from app.safeguarding.service import answer_duty
 from app.storage.engine import set_context
@@ -135,7 +137,7 @@ class Story:
         meeting = await meetings.arrange_meeting(
             self.session,
             MeetingIn(
-                held_on=(self.moment + timedelta(days=in_days)).date(),
+                held_on=(self.moment + timedelta(days=in_days)).astimezone(LONDON).date(),
                 is_marac=True,
                 chair_id=ids[0],
                 members=ids,

@@ -16,9 +16,10 @@ from app.cases.tables import Case, PartyRole
 from app.categorisation.rules import names_the_applicant
 from app.categorisation.service import names_to_keep_apart
 from app.disclosure.items import item_facts
+from app.disclosure.postponement import is_postponed
 from app.disclosure.rules import Consultation, Readiness, Recipient, london_day, obstacles_to_clearance
 from app.disclosure.schemas import ClearanceIn, ConsultationIn, ToRecipient
-from app.disclosure.service import active_postponement, has_current_plan, must_be_deliverable
+from app.disclosure.service import has_current_plan, must_be_deliverable
 from app.disclosure.tables import DeliveryClearance
 from app.editions import edition
 from app.errors import Unprocessable, refuse_if
@@ -56,14 +57,21 @@ async def readiness(session: AsyncSession, case: Case, potential_victim_id: UUID
         subject_identified=case.subject_identified_at is not None,
         plan_is_current=await has_current_plan(session, case, potential_victim_id, today=london_day(at)),
         immediate_safeguarding_open=bool(await open_duties(session, case.id, DutyKind.IMMEDIATE_SAFEGUARDING)),
-        postponed=await active_postponement(session, case.id, today=london_day(at)) is not None,
+        postponed=await is_postponed(session, case.id, potential_victim_id, today=london_day(at)),
     )
 
 
-async def must_be_staff(session: AsyncSession, staff_id: UUID | None, *, field: str) -> None:
-    """Unprocessable where a member of staff is named who has no account."""
-    if staff_id is not None and await session.get(StaffMember, staff_id) is None:
+async def is_of_the_force(session: AsyncSession, case: Case, staff_id: UUID | None, *, field: str) -> bool:
+    """Whether who is named is active staff of the case's force, or nobody is. Unprocessable where there is no account.
+
+    A partner who speaks is described and not named by an account.
+    """
+    if staff_id is None:
+        return True
+    member = await session.get(StaffMember, staff_id)
+    if member is None:
         raise Unprocessable(f"{field} must name a member of staff.", field=field)
+    return member.active and member.force_id == case.force_id
 
 
 async def _consultation(session: AsyncSession, case: Case, given: ConsultationIn | None) -> Consultation | None:
@@ -82,7 +90,9 @@ async def clear_delivery(
     await must_be_party(
         session, case, given.potential_victim_id, PartyRole.POTENTIAL_VICTIM, field="potential_victim_id"
     )
-    await must_be_staff(session, given.delivered_by, field="delivered_by")
+    if not await is_of_the_force(session, case, given.delivered_by, field="delivered_by"):
+        says = "delivered_by must name active staff of this force; describe a partner in partner_deliverer."
+        raise Unprocessable(says, field="delivered_by")
     decision = await standing_decision(session, case.id, given.potential_victim_id)
     must_be_deliverable(case, decision)
     refuse_if(

@@ -6,16 +6,24 @@ from datetime import date, datetime, timedelta
 from uuid import UUID
 
 from app.disclosure.terms import ConcludedAs, NotCompletedReason, NoticeKind
+from app.editions.rules import ContactAttempts
 from app.editions.terms import Outcome
 from app.errors import Obstacle
 
 
 @dataclass(frozen=True)
 class Conclusion:
-    """How it ended for one potential victim, and when."""
+    """How it ended for one potential victim, and when; also where something was told under an earlier decision."""
 
     how: ConcludedAs
     at: datetime
+    told_before: bool = False
+    """Something was told under a decision that has been returned to the forum since."""
+
+    @property
+    def was_told(self) -> bool:
+        """Whether anything was disclosed about this potential victim."""
+        return self.told_before or self.how is ConcludedAs.DELIVERED
 
 
 @dataclass(frozen=True)
@@ -23,21 +31,28 @@ class DisclosureFacts:
     """Where stage 7 stands: who is concluded, who is not, and whether the third-party applicant has had neutral words.
 
     `neutral_owed`: a third party asked and disclosure goes to somebody else. `neutral_settled`: the words were given,
-    or a supervisor ended the attempts to give them.
+    or a supervisor ended the attempts to give them. `undecided`: of the unconcluded, those for whom no decision stands.
     """
 
     conclusions: Mapping[UUID, Conclusion]
     unconcluded: tuple[UUID, ...]
     neutral_owed: bool
     neutral_settled: bool
+    undecided: tuple[UUID, ...] = ()
 
 
 def obstacles_to_concluding(facts: DisclosureFacts) -> list[Obstacle]:
     """What is still to be done before the case goes to its final report."""
     found = []
-    if facts.unconcluded:
+    if facts.undecided:
         says = (
-            f"Potential victims not concluded: {len(facts.unconcluded)}. For each, record the delivery, the notice of "
+            f"Potential victims on whom the forum has not decided: {len(facts.undecided)}. Return the case to the "
+            "forum for them."
+        )
+        found.append(Obstacle("not_decided", says, "H9.1"))
+    if left := len(facts.unconcluded) - len(facts.undecided):
+        says = (
+            f"Potential victims not concluded: {left}. For each, record the delivery, the notice of "
             "no disclosure, or why it was not completed."
         )
         found.append(Obstacle("not_concluded", says, "H9.1"))
@@ -49,10 +64,11 @@ def obstacles_to_concluding(facts: DisclosureFacts) -> list[Obstacle]:
 
 def outcome(conclusions: Iterable[Conclusion]) -> Outcome:
     """Disclosed if anybody was told, else not completed if anybody could not be, else no disclosure."""
-    ways = {conclusion.how for conclusion in conclusions}
-    if ConcludedAs.DELIVERED in ways:
+    ended = list(conclusions)
+    if any(conclusion.was_told for conclusion in ended):
         return Outcome.DISCLOSED
-    return Outcome.NOT_COMPLETED if ConcludedAs.NOT_COMPLETED in ways else Outcome.NO_DISCLOSURE
+    given_up = any(conclusion.how is ConcludedAs.NOT_COMPLETED for conclusion in ended)
+    return Outcome.NOT_COMPLETED if given_up else Outcome.NO_DISCLOSURE
 
 
 def whole_case_met(conclusions: Iterable[Conclusion]) -> bool:
@@ -149,13 +165,31 @@ def spaced(attempts: Iterable[datetime], *, spacing_hours: int) -> int:
     return count
 
 
+def too_few_attempts(
+    reason: NotCompletedReason, *, failed: Iterable[datetime], wanted: ContactAttempts
+) -> list[Obstacle]:
+    """Whoever is given up as not reached has been tried as often, and as far apart, as the edition says (H7.6).
+
+    `failed` are the attempts in vain since the person was last reached.
+    """
+    if reason is not NotCompletedReason.NOT_REACHED:
+        return []
+    counted = spaced(failed, spacing_hours=wanted.spacing_hours)
+    if counted >= wanted.minimum:
+        return []
+    says = (
+        f"Attempts that count: {counted} of {wanted.minimum}, each at least {wanted.spacing_hours} hours after the "
+        "last, since the person was last reached and since any decision. Go on trying, by the agreed safe means."
+    )
+    return [Obstacle("too_few_attempts", says, "H7.6")]
+
+
 def obstacles_to_non_completion(
     *,
     decided: bool,
     reason: NotCompletedReason,
-    spaced_attempts: int,
-    minimum: int,
-    spacing_hours: int,
+    failed: Iterable[datetime],
+    wanted: ContactAttempts,
     plan_is_current: bool,
 ) -> list[Obstacle]:
     """Why the attempts to tell may not be ended yet (H7.6)."""
@@ -163,12 +197,7 @@ def obstacles_to_non_completion(
     if not decided:
         says = "No decision stands for this potential victim: there is nothing to complete yet."
         found.append(Obstacle("no_standing_decision", says, "H7.6"))
-    if reason is NotCompletedReason.NOT_REACHED and spaced_attempts < minimum:
-        says = (
-            f"Attempts that count: {spaced_attempts} of {minimum}, each at least {spacing_hours} hours after the last, "
-            "since the decision. Go on trying, by safe means."
-        )
-        found.append(Obstacle("too_few_attempts", says, "H7.6"))
+    found += too_few_attempts(reason, failed=failed, wanted=wanted)
     if not plan_is_current:
         says = "The safety plan stays, and there is no current one: record it first."
         found.append(Obstacle("no_current_safety_plan", says, "H7.6"))

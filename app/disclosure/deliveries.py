@@ -8,23 +8,30 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from app.access.rules import Actor
-from app.cases.rules import happened_at
+from app.cases.rules import CONCLUDED, happened_at
 from app.cases.schemas import Recorded
 from app.cases.service import known_id, must_be_party
 from app.cases.tables import Case, PartyRole
-from app.deadlines.service import open_due_at
-from app.disclosure.clearance import must_be_staff, readiness, recipient_facts
+from app.deadlines.service import open_due_at, reopen
+from app.disclosure.clearance import is_of_the_force, readiness, recipient_facts
 from app.disclosure.items import item_facts
 from app.disclosure.rules import (
     Clearance,
     Recipient,
+    corrects_another,
+    decided_afterwards,
+    held,
     london_day,
     names,
+    no_longer_carries_out,
     no_suitable_adult,
     not_cleared,
+    not_of_the_force,
     not_ready,
     not_tellable,
     not_told_first,
+    once,
+    stood_at,
     without_decision,
     wrong_at_the_door,
     wrong_recipient,
@@ -35,12 +42,25 @@ from app.disclosure.tables import DeliveryClearance, Disclosure
 from app.editions import edition
 from app.editions.terms import ClockKind
 from app.errors import NotFound, Obstacle, Unprocessable
+from app.forum.schemas import StandingDecision
 from app.forum.service import standing_decision
+from app.forum.tables import DecisionConfirmation, DecisionReturn, EmergencyAuthority, ForumDecision
+from app.forum.terms import Verdict
 from app.initial_checks.rules import outside_the_case
 from app.safeguarding.service import act_keys, owe_crime, record_act
 from app.storage.base import columns_of
 
 _AS_JSON = {"reconsideration", "partner", "interpreter"}
+_DELIVERY = (
+    "potential_victim_id",
+    "recipient_id",
+    "recipient_described",
+    "delivered_by",
+    "occurred_at",
+    "decision_id",
+    "clearance_id",
+    "item_ids",
+)
 
 
 class DisclosureNotFound(NotFound):
@@ -61,33 +81,36 @@ async def record_disclosure(
     """
     victim = given.potential_victim_id
     await must_be_party(session, case, victim, PartyRole.POTENTIAL_VICTIM, field="potential_victim_id")
-    await must_be_staff(session, given.delivered_by, field="delivered_by")
-    await _must_be_superseded(session, case, given)
-    occurred_at = happened_at(given.occurred_at, now=now)
+    own = await is_of_the_force(session, case, given.delivered_by, field="delivered_by")
+    before = await _superseded(session, case, given)
+    occurred_at = happened_at(given.occurred_at or (before.occurred_at if before else None), now=now)
     recipient = await recipient_facts(session, case, given, on=london_day(occurred_at))
     clearance = await _clearance(session, case, given)
-    wrong = await _wrong(session, case, given, recipient, clearance, occurred_at=occurred_at, now=now)
-    decision = await standing_decision(session, case.id, victim)
-    decided = decision is not None and decision.disclose and names(decision, recipient)
-    cleared = (
-        clearance is not None
-        and clearance.potential_victim_id == victim
-        and clearance.recipient_id == recipient.party_id
-    )
+    named = given.decision_id or (clearance.decision_id if clearance else None)
     utf8 = given.words.encode("utf-8")
     row = Disclosure(
         **act_keys(case, actor=actor, now=now, occurred_at=occurred_at),
-        **given.model_dump(exclude={"occurred_at", "crime_alleged", *_AS_JSON}),
+        **given.model_dump(exclude={"occurred_at", "crime_alleged", "decision_id", *_AS_JSON}),
         **given.model_dump(include=_AS_JSON, mode="json"),
+        decision_id=named,
         sha256=hashlib.sha256(utf8).hexdigest(),
         byte_length=len(utf8),
-        carries_out_decision=decided or cleared,
+        carries_out_decision=False,
     )
+    wrong = await _wrong_in_the_telling(session, case, given, recipient, occurred_at=occurred_at, now=now)
+    if before is not None and _same_delivery(before, row):
+        # What was decided and permitted was looked at with the record that this corrects.
+        row.carries_out_decision = before.carries_out_decision
+    else:
+        decision = await standing_decision(session, case.id, victim)
+        row.carries_out_decision = _carries_out(row, decision, clearance, recipient)
+        wrong = [*await _not_permitted(session, case, row, decision, clearance, recipient), *wrong]
+    wrong += not_of_the_force(of_the_force=own)
     if given.crime_alleged:
         await owe_crime(session, case, actor=actor, now=now)
-    if given.supersedes_id is not None:
-        sentence = "The record of a disclosure was corrected by a new one; the earlier one is kept."
-        return await record_act(session, case, row, "disclosure_corrected", sentence, actor=actor, now=now, wrong=wrong)
+    if before is not None:
+        return await _correct(session, case, before, row, wrong, actor=actor, now=now)
+    outside = outside_the_case(case.stage, occurred_at=occurred_at, first_contact_at=case.first_contact_at)
     made = await record_act(
         session,
         case,
@@ -96,7 +119,7 @@ async def record_disclosure(
         f"Disclosed in words that are kept verbatim; the undertaking was {row.undertaking}.",
         actor=actor,
         now=now,
-        wrong=wrong,
+        wrong=once([*outside, *wrong]),
         due_at=await open_due_at(session, case.id, ClockKind.WHOLE_CASE),
         recipient=recipient.party_id or row.id,
     )
@@ -104,13 +127,48 @@ async def record_disclosure(
     return made
 
 
-async def _must_be_superseded(session: AsyncSession, case: Case, given: DisclosureIn) -> None:
+async def _superseded(session: AsyncSession, case: Case, given: DisclosureIn) -> Disclosure | None:
+    """The record that is corrected; a record is corrected once, and its correction after that."""
     if given.supersedes_id is None:
-        return
+        return None
     before = await session.get(Disclosure, given.supersedes_id)
-    if before is None or before.case_id != case.id or before.potential_victim_id != given.potential_victim_id:
-        says = "supersedes_id must name a record of a disclosure about the same potential victim of this case."
-        raise Unprocessable(says, field="supersedes_id")
+    if before is None or before.case_id != case.id:
+        raise Unprocessable("supersedes_id must name a record of a disclosure of this case.", field="supersedes_id")
+    newer = select(col(Disclosure.id)).where(col(Disclosure.supersedes_id) == before.id)
+    if (await session.scalars(newer)).one_or_none() is not None:
+        raise Unprocessable("That record is superseded already: name the newest.", field="supersedes_id")
+    return before
+
+
+def _same_delivery(before: Disclosure, row: Disclosure) -> bool:
+    """Whether a correction leaves alone who was told about whom, when, and on what permission."""
+    return all(getattr(before, name) == getattr(row, name) for name in _DELIVERY)
+
+
+async def _correct(
+    session: AsyncSession,
+    case: Case,
+    before: Disclosure,
+    row: Disclosure,
+    wrong: list[Obstacle],
+    *,
+    actor: Actor,
+    now: datetime,
+) -> Recorded:
+    """Keep a correction. What follows from the record follows from it now; a case that has ended stays as reported."""
+    wrong = [
+        *corrects_another(same_potential_victim=before.potential_victim_id == row.potential_victim_id),
+        *no_longer_carries_out(before=before.carries_out_decision, now=row.carries_out_decision),
+        *wrong,
+    ]
+    sentence = "The record of a disclosure was corrected by a new one; the earlier one is kept."
+    made = await record_act(
+        session, case, row, "disclosure_corrected", sentence, actor=actor, now=now, wrong=once(wrong)
+    )
+    if case.stage not in CONCLUDED and not _same_delivery(before, row):
+        await reopen(session, case.id, ClockKind.WHOLE_CASE)
+    await conclude_if_whole(session, case, actor=actor, now=now)
+    return made
 
 
 async def _clearance(session: AsyncSession, case: Case, given: DisclosureIn) -> Clearance | None:
@@ -121,41 +179,108 @@ async def _clearance(session: AsyncSession, case: Case, given: DisclosureIn) -> 
         says = "clearance_id must name a clearance of this case; leave it out where there was none."
         raise Unprocessable(says, field="clearance_id")
     return Clearance(
-        row.potential_victim_id, row.recipient_id, row.delivered_by, frozenset(row.item_ids), row.recorded_at
+        potential_victim_id=row.potential_victim_id,
+        decision_id=row.decision_id,
+        recipient_id=row.recipient_id,
+        recipient_described=row.recipient_described,
+        delivered_by=row.delivered_by,
+        item_ids=frozenset(row.item_ids),
+        cleared_at=row.recorded_at,
+        overtaken_at=await _overtaken_at(session, row),
     )
 
 
-async def _wrong(
+async def _overtaken_at(session: AsyncSession, clearance: DeliveryClearance) -> datetime | None:
+    """When the decision that a clearance rests on first ceased to stand: returned, or replaced by a newer one."""
+    victim, since = clearance.potential_victim_id, clearance.recorded_at
+    returned = select(col(DecisionReturn.recorded_at)).where(col(DecisionReturn.decision_id) == clearance.decision_id)
+    to_disclose = select(col(ForumDecision.recorded_at)).where(
+        col(ForumDecision.potential_victim_id) == victim,
+        col(ForumDecision.disclose),
+        col(ForumDecision.recorded_at) > since,
+    )
+    not_to_disclose = (
+        select(col(DecisionConfirmation.recorded_at))
+        .join(ForumDecision, col(ForumDecision.id) == col(DecisionConfirmation.decision_id))
+        .where(
+            col(ForumDecision.potential_victim_id) == victim,
+            col(DecisionConfirmation.verdict) == Verdict.CONFIRM,
+            col(DecisionConfirmation.recorded_at) > since,
+        )
+    )
+    authorised = select(col(EmergencyAuthority.recorded_at)).where(
+        col(EmergencyAuthority.potential_victim_id) == victim, col(EmergencyAuthority.recorded_at) > since
+    )
+    moments = await session.scalars(returned.union_all(to_disclose, not_to_disclose, authorised))
+    return min(moments, default=None)
+
+
+def _carries_out(
+    row: Disclosure, decision: StandingDecision | None, clearance: Clearance | None, recipient: Recipient
+) -> bool:
+    """Whether the words carried a decision out: it stood when they were spoken, and was to tell this recipient.
+
+    A clearance shows that its decision stood, also where another replaced it before the words were typed. One that
+    was given afterwards shows that nothing had been looked at.
+    """
+    if clearance is not None:
+        if clearance.cleared_at > row.occurred_at:
+            return False
+        if _held(clearance, row, recipient):
+            return True
+    return (
+        decision is not None
+        and decision.disclose
+        and names(decision, recipient)
+        and stood_at(decision, row.occurred_at)
+    )
+
+
+def _held(clearance: Clearance, row: Disclosure, recipient: Recipient) -> bool:
+    return held(
+        clearance, potential_victim_id=row.potential_victim_id, recipient=recipient, occurred_at=row.occurred_at
+    )
+
+
+async def _not_permitted(
+    session: AsyncSession,
+    case: Case,
+    row: Disclosure,
+    decision: StandingDecision | None,
+    clearance: Clearance | None,
+    recipient: Recipient,
+) -> list[Obstacle]:
+    """What lacked of clearance, decision and readiness. Only a clearance that still held answers for the decision."""
+    found = not_cleared(
+        clearance,
+        potential_victim_id=row.potential_victim_id,
+        decision_id=row.decision_id,
+        recipient=recipient,
+        delivered_by=row.delivered_by,
+        item_ids=frozenset(row.item_ids),
+        occurred_at=row.occurred_at,
+        used_already=await _used_already(session, row),
+    )
+    if clearance is None or not _held(clearance, row, recipient):
+        found += without_decision(decision, named=row.decision_id)
+        found += decided_afterwards(decision, occurred_at=row.occurred_at)
+        found += wrong_recipient(recipient, decision)
+    return [*found, *not_ready(await readiness(session, case, row.potential_victim_id, at=row.occurred_at))]
+
+
+async def _wrong_in_the_telling(
     session: AsyncSession,
     case: Case,
     given: DisclosureIn,
     recipient: Recipient,
-    clearance: Clearance | None,
     *,
     occurred_at: datetime,
     now: datetime,
 ) -> list[Obstacle]:
-    """What a supervisor must see. Decision and readiness were looked at by a clearance that fits, else here."""
-    uncleared = not_cleared(
-        clearance,
-        potential_victim_id=given.potential_victim_id,
-        recipient_id=recipient.party_id,
-        delivered_by=given.delivered_by,
-        item_ids=frozenset(given.item_ids),
-        occurred_at=occurred_at,
-        used_already=await _used_already(session, given),
-    )
-    if uncleared:
-        decision = await standing_decision(session, case.id, given.potential_victim_id)
-        uncleared += without_decision(decision, named=given.decision_id)
-        uncleared += not_ready(await readiness(session, case, given.potential_victim_id, at=occurred_at))
-        uncleared += wrong_recipient(recipient, decision)
+    """What was wrong with what was told and how, whoever permitted it."""
     items = await item_facts(session, case, given.item_ids, at=occurred_at, on=london_day(occurred_at))
     interpreter, partner = given.interpreter, given.partner
-    outside = outside_the_case(case.stage, occurred_at=occurred_at, first_contact_at=case.first_contact_at)
     return [
-        *(outside if given.supersedes_id is None else ()),  # a record is corrected whenever an error is found
-        *uncleared,
         *no_suitable_adult(recipient),
         *not_tellable(items, rule=edition(case.edition).spent_convictions.rule),
         *not_told_first(given.told_first()),
@@ -170,11 +295,11 @@ async def _wrong(
     ]
 
 
-async def _used_already(session: AsyncSession, given: DisclosureIn) -> bool:
-    if given.clearance_id is None or given.supersedes_id is not None:
+async def _used_already(session: AsyncSession, row: Disclosure) -> bool:
+    if row.clearance_id is None or row.supersedes_id is not None:
         return False
     query = select(col(Disclosure.id)).where(
-        col(Disclosure.clearance_id) == given.clearance_id, col(Disclosure.supersedes_id).is_(None)
+        col(Disclosure.clearance_id) == row.clearance_id, col(Disclosure.supersedes_id).is_(None)
     )
     return (await session.scalars(query.limit(1))).one_or_none() is not None
 

@@ -118,12 +118,23 @@ async def item_facts(
 
 
 async def record_item(session: AsyncSession, case: Case, given: ItemIn, *, actor: Actor, now: datetime) -> Recorded:
-    """Keep something that may be told; a newer one supersedes (H7.8)."""
+    """Keep something that may be told; a newer one supersedes (H7.8).
+
+    Behaviour that replaces behaviour lies behind the same conviction or disposal, unless another is named (H7.3).
+    """
     record = await _record(session, case.id)
     if given.supersedes_id is not None and given.supersedes_id not in record.items:
         raise NoSuchItem("supersedes_id must name an item of this case.", field="supersedes_id")
     if given.supersedes_id in record.replaced_by:
         raise NoSuchItem("That item is superseded already: name the newest one.", field="supersedes_id")
+    before = record.items[given.supersedes_id] if given.supersedes_id else None
+    behaviour = given.kind is ItemKind.BEHAVIOUR
+    if behaviour and before is not None and before.proceeding_id is not None:
+        says = (
+            "A conviction or disposal is replaced by one with its proceeding, so that it stays known when it is spent: "
+            "record the behaviour as an item of its own, with concerns_item."
+        )
+        raise Unprocessable(says, field="supersedes_id")
     concerned = record.items.get(given.concerns_item) if given.concerns_item else None
     if given.concerns_item and (concerned is None or concerned.kind == ItemKind.BEHAVIOUR):
         raise NoSuchItem("concerns_item must name a conviction or disposal of this case.", field="concerns_item")
@@ -136,7 +147,7 @@ async def record_item(session: AsyncSession, case: Case, given: ItemIn, *, actor
         **act_keys(case, actor=actor, now=now, occurred_at=given.occurred_at),
         **given.model_dump(exclude={"occurred_at", "proceeding", "concerns_item"}),
         proceeding_id=proceeding_id,
-        concerns_item_id=given.concerns_item,
+        concerns_item_id=given.concerns_item or (before.concerns_item_id if before and behaviour else None),
     )
     words = (
         "An item that may be told was replaced." if given.supersedes_id else "An item that may be told was prepared."
@@ -166,7 +177,8 @@ def _view(record: _Record, item: Any, *, now: datetime) -> ItemView:
     )
 
 
-async def _item(session: AsyncSession, case: Case, item_id: str) -> Item:
+async def item_of(session: AsyncSession, case: Case, item_id: str) -> Item:
+    """The item of this case, or ItemNotFound."""
     item = await session.get(Item, known_id(item_id, ItemNotFound()))
     if item is None or item.case_id != case.id:
         raise ItemNotFound
@@ -177,7 +189,7 @@ async def record_agreement(
     session: AsyncSession, case: Case, given: AgreementIn, *, actor: Actor, now: datetime, item_id: str
 ) -> Recorded:
     """Keep the owner's agreement that an item is told, as it is worded (H7.8)."""
-    item = await _item(session, case, item_id)
+    item = await item_of(session, case, item_id)
     row = ItemAgreement(
         **act_keys(case, actor=actor, now=now, occurred_at=given.occurred_at),
         item_id=item.id,
@@ -191,7 +203,7 @@ async def authorise_spent(
     session: AsyncSession, case: Case, given: SpentAuthorisationIn, *, actor: Actor, now: datetime, item_id: str
 ) -> Recorded:
     """A supervisor, who did not prepare it, authorises on legal advice that a spent item is told (H7.3)."""
-    item = await _item(session, case, item_id)
+    item = await item_of(session, case, item_id)
     found = same_person(actor.staff_id, item.recorded_by, doing="Whoever authorises a spent item", rule="H7.3")
     if edition(case.edition).spent_convictions.rule is SpentRule.BLOCKED:
         says = "Under this edition no spent item is told, whoever authorises it."

@@ -10,8 +10,9 @@ from app.cases.schemas import Recorded
 from app.cases.service import must_be_party
 from app.cases.tables import Case, PartyRole
 from app.deadlines.service import open_due_at
-from app.disclosure.clearance import must_be_staff
+from app.disclosure.clearance import is_of_the_force
 from app.disclosure.conclusions import NoticeFacts, wrong_with_notice
+from app.disclosure.rules import not_of_the_force
 from app.disclosure.schemas import NoticeIn
 from app.disclosure.service import applicant_of, conclude_if_whole, disclosed_elsewhere
 from app.disclosure.tables import NonDisclosureNotice
@@ -33,7 +34,7 @@ async def record_notice(session: AsyncSession, case: Case, given: NoticeIn, *, a
     """Keep that not disclosing was told, or recorded; whatever was wrong goes before a supervisor."""
     for victim in given.potential_victim_ids:
         await must_be_party(session, case, victim, PartyRole.POTENTIAL_VICTIM, field="potential_victim_ids")
-    await must_be_staff(session, given.told_by, field="told_by")
+    own = await is_of_the_force(session, case, given.told_by, field="told_by")
     occurred_at = happened_at(given.occurred_at, now=now)
     settled = None if given.kind is NoticeKind.RECORDED else edition(case.edition).words(given.kind)
     words = given.words or settled
@@ -41,6 +42,7 @@ async def record_notice(session: AsyncSession, case: Case, given: NoticeIn, *, a
     wrong = [
         *outside_the_case(case.stage, occurred_at=occurred_at, first_contact_at=case.first_contact_at),
         *wrong_with_notice(known),
+        *not_of_the_force(of_the_force=own),
     ]
     row = NonDisclosureNotice(
         **act_keys(case, actor=actor, now=now, occurred_at=occurred_at),

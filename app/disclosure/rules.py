@@ -14,6 +14,7 @@ from app.disclosure.terms import RecipientWarning, Undertaking
 from app.editions.terms import SpentRule
 from app.errors import Obstacle
 from app.forum.schemas import StandingDecision
+from app.people.rules import normalise_name
 
 
 @dataclass(frozen=True)
@@ -162,13 +163,36 @@ def wrong_recipient(recipient: Recipient, decision: StandingDecision | None) -> 
         return [Obstacle("recipient_is_subject", "The recipient is the subject: nobody tells the subject.", "H2.7")]
     if decision is None or not decision.disclose or names(decision, recipient):
         return []
-    says = "The recipient is not the one whom the decision names: tell that one, or return to the forum."
+    says = (
+        "The recipient is not the one whom the decision names: tell that one, described as the decision does, or "
+        "return to the forum."
+    )
     return [Obstacle("recipient_not_decided", says, "H6.3")]
 
 
 def names(decision: StandingDecision, recipient: Recipient) -> bool:
-    """Whether the decision is to tell this recipient; of two who are described, a person compares the words."""
-    return decision.recipient_id == recipient.party_id
+    """Whether the decision is to tell this recipient."""
+    return _same_recipient(recipient, decision.recipient_id, decision.recipient_described)
+
+
+def _same_recipient(recipient: Recipient, party_id: UUID | None, described: str | None) -> bool:
+    """A party is compared by id; one who is only described by the words, without case, accents, spaces and points."""
+    if recipient.party_id is not None or party_id is not None:
+        return recipient.party_id == party_id
+    return normalise_name(recipient.described or "") == normalise_name(described or "")
+
+
+def decided_afterwards(decision: StandingDecision | None, *, occurred_at: datetime) -> list[Obstacle]:
+    """Where the words were spoken before the decision that stands now: they did not carry it out (H7.0)."""
+    if decision is None or not decision.disclose or stood_at(decision, occurred_at):
+        return []
+    says = "Delivered before the decision that stands was made: it is still to be carried out."
+    return [Obstacle("decided_afterwards", says, "H7.0")]
+
+
+def stood_at(decision: StandingDecision, moment: datetime) -> bool:
+    """Whether a decision that stands now stood then already."""
+    return decision.confirmed_at is not None and decision.confirmed_at <= moment
 
 
 def not_told_first(first: ToldFirst) -> list[Obstacle]:
@@ -234,20 +258,34 @@ def obstacles_to_clearance(
 
 @dataclass(frozen=True)
 class Clearance:
-    """The clearance that a delivery names."""
+    """The clearance that a delivery names, and when its decision ceased to stand, if it has."""
 
     potential_victim_id: UUID
+    decision_id: UUID
     recipient_id: UUID | None
+    recipient_described: str | None
     delivered_by: UUID | None
     item_ids: frozenset[UUID]
     cleared_at: datetime
+    overtaken_at: datetime | None = None
+
+
+def held(clearance: Clearance, *, potential_victim_id: UUID, recipient: Recipient, occurred_at: datetime) -> bool:
+    """Whether permission for this telling, given on its decision, still held when the words were spoken (H7.0)."""
+    return (
+        clearance.potential_victim_id == potential_victim_id
+        and _same_recipient(recipient, clearance.recipient_id, clearance.recipient_described)
+        and clearance.cleared_at <= occurred_at
+        and (clearance.overtaken_at is None or occurred_at < clearance.overtaken_at)
+    )
 
 
 def not_cleared(
     clearance: Clearance | None,
     *,
     potential_victim_id: UUID,
-    recipient_id: UUID | None,
+    decision_id: UUID | None,
+    recipient: Recipient,
     delivered_by: UUID | None,
     item_ids: frozenset[UUID],
     occurred_at: datetime,
@@ -267,7 +305,10 @@ def not_cleared(
     if clearance.potential_victim_id != potential_victim_id:
         says = "The clearance is for another potential victim."
         found.append(Obstacle("cleared_for_another", says, "H7.0"))
-    if clearance.recipient_id != recipient_id:
+    if clearance.decision_id != decision_id:
+        says = "The clearance is for another decision than the one named."
+        found.append(Obstacle("other_decision_cleared", says, "H7.0"))
+    if not _same_recipient(recipient, clearance.recipient_id, clearance.recipient_described):
         says = "Delivered to another recipient than was cleared."
         found.append(Obstacle("recipient_not_cleared", says, "H7.0"))
     if clearance.delivered_by != delivered_by:
@@ -310,6 +351,38 @@ def wrong_at_the_door(
         says = "Delivered by a partner and not recorded by the police on the same day."
         found.append(Obstacle("partner_recorded_late", says, "H7.2"))
     return found
+
+
+def corrects_another(*, same_potential_victim: bool) -> list[Obstacle]:
+    """Where a correction moves a record to another potential victim (H7.2)."""
+    if same_potential_victim:
+        return []
+    says = "A record stood under the wrong potential victim: look at who was told what, and who is still to be told."
+    return [Obstacle("corrects_another_potential_victim", says, "H7.2")]
+
+
+def no_longer_carries_out(*, before: bool, now: bool) -> list[Obstacle]:
+    """Where a correction shows that a decision held to be carried out was not (H7.2)."""
+    if now or not before:
+        return []
+    says = "As corrected, the decision was not carried out: the potential victim is still to be told."
+    return [Obstacle("no_longer_carried_out", says, "H7.2")]
+
+
+def not_of_the_force(*, of_the_force: bool) -> list[Obstacle]:
+    """Where whoever spoke is no active member of the case's force, nor described as a partner (H7.2)."""
+    if of_the_force:
+        return []
+    says = "Whoever spoke is no active member of staff of this force: check who it was; a partner is described."
+    return [Obstacle("deliverer_not_of_force", says, "H7.2")]
+
+
+def once(found: Iterable[Obstacle]) -> list[Obstacle]:
+    """Each code once, in the order in which it was first found."""
+    first: dict[str, Obstacle] = {}
+    for obstacle in found:
+        first.setdefault(obstacle.code, obstacle)
+    return list(first.values())
 
 
 def london_day(moment: datetime) -> date:

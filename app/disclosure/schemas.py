@@ -53,7 +53,10 @@ class ItemIn(ActIn):
     proceeding: ProceedingIn | None = Field(None, description="Of a conviction or disposal: from it, when it is spent.")
     concerns_item: UUID | None = Field(
         None,
-        description="Of behaviour: the conviction or disposal it is the circumstances, charge or arrest of (H7.3).",
+        description=(
+            "Of behaviour: the conviction or disposal it is the circumstances, charge or arrest of (H7.3). "
+            "Left out where it replaces behaviour: the same as before."
+        ),
     )
     supersedes_id: UUID | None = Field(None, description="The item that this one replaces.")
 
@@ -260,7 +263,9 @@ class DisclosureIn(ActIn, ToRecipient, ToldFirstIn):
     nothing_handed_over: StrictBool
     pack: Pack
     interpreter: InterpreterIn | None = None
-    supersedes_id: UUID | None = Field(None, description="The record that this corrects; it is kept.")
+    supersedes_id: UUID | None = Field(
+        None, description="The newest record of the telling, which this corrects; it is kept. The hour may be left out."
+    )
     crime_alleged: StrictBool = Field(False, description="A crime was alleged in it: opens the crime duty (H2.3).")
 
     @model_validator(mode="after")
@@ -352,6 +357,7 @@ class NoticeView(ActView):
 class PostponementIn(Form):
     """Delivery is to wait; the investigator has been asked (H7.7)."""
 
+    potential_victim_id: UUID | None = Field(None, description="Whose; left out, that of every potential victim.")
     investigator: Line
     investigator_answer: Narrative
     reason: Narrative
@@ -361,12 +367,14 @@ class PostponementIn(Form):
 class PostponementEndIn(Form):
     """Why delivery need wait no longer."""
 
+    potential_victim_id: UUID | None = Field(None, description="As it was postponed: whose, or left out everybody's.")
     reason: Narrative
 
 
 class PostponementView(ActView):
     """A postponement, and how it ended if it did before its review date."""
 
+    potential_victim_id: UUID | None
     investigator: str
     investigator_answer: str
     reason: str
@@ -389,5 +397,6 @@ class NonCompletionView(ActView):
     of: ClassVar = NonCompletion
 
     potential_victim_id: UUID | None
+    decision_id: UUID | None
     reason: NotCompletedReason
     explanation: str

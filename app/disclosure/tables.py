@@ -114,6 +114,7 @@ class Disclosure(Act, table=True):
     __tablename__ = "disclosure"
     __table_args__ = case_constraints(
         "disclosure",
+        UniqueConstraint("supersedes_id"),
         ForeignKeyConstraint(
             ["recipient_id", "case_id"], ["party.id", "party.case_id"], name="fk_disclosure_recipient_id"
         ),
@@ -132,7 +133,8 @@ class Disclosure(Act, table=True):
     decision_id: UUID | None = None
     clearance_id: UUID | None = Field(default=None, foreign_key="delivery_clearance.id")
     carries_out_decision: bool
-    """A decision to disclose stood for this potential victim and named this recipient, cleared or not."""
+    """A decision to disclose stood when the words were spoken and named this recipient, cleared or not; of a
+    corrected record the newest correction says."""
     item_ids: list[UUID] = Field(sa_type=ARRAY(Uuid))
     recipient_id: UUID | None = None
     recipient_described: str | None = None
@@ -178,11 +180,12 @@ class NonDisclosureNotice(Act, table=True):
 
 
 class Postponement(Act, table=True):
-    """Delivery waits, for a reason, until a review date; the clocks run on (H7.7)."""
+    """Delivery to one potential victim, or to every one, waits until a review date; the clocks run on (H7.7)."""
 
     __tablename__ = "postponement"
-    __table_args__ = case_constraints("postponement")
+    __table_args__ = case_constraints("postponement", party="potential_victim_id")
 
+    potential_victim_id: UUID | None = None
     investigator: str
     investigator_answer: str
     reason: str
@@ -205,10 +208,13 @@ class NonCompletion(Act, table=True):
     __tablename__ = "non_completion"
     __table_args__ = case_constraints(
         "non_completion",
-        UniqueConstraint("case_id", "potential_victim_id", postgresql_nulls_not_distinct=True),
+        UniqueConstraint("case_id", "decision_id", postgresql_nulls_not_distinct=True),
+        check("(potential_victim_id IS NULL) = (decision_id IS NULL)", "of_a_decision"),
         party="potential_victim_id",
     )
 
     potential_victim_id: UUID | None = None
+    decision_id: UUID | None = None
+    """The decision that nobody could carry out; a newer one has attempts of its own."""
     reason: NotCompletedReason = Field(sa_type=text_enum(NotCompletedReason, "reason"))
     explanation: str

@@ -59,7 +59,7 @@ class NoticeKind(StrEnum):
 
 
 class NotCompletedReason(StrEnum):
-    """Why nobody could be told (H7.6)."""
+    """Why nobody could be told, or an application went no further (H7.6)."""
 
     NOT_REACHED = "not_reached"
     WITHDREW = "withdrew"

@@ -29,7 +29,6 @@ from app.editions.terms import (
     ClockKind,
     ClosingDuty,
     FormOfWords,
-    LimitUnit,
     Mark,
     Outcome,
     Route,
@@ -73,20 +72,6 @@ class Limit(_Data):
             known = ", ".join(sorted(STARTING_EVENTS[self.route]))
             raise ValueError(f"starts_from: {self.route} has only: {known}")
         return self
-
-    @property
-    def unit(self) -> LimitUnit:
-        """What the limit counts."""
-        if self.hours is not None:
-            return LimitUnit.HOURS
-        if self.working_days is not None:
-            return LimitUnit.WORKING_DAYS
-        return LimitUnit.CALENDAR_DAYS
-
-    @property
-    def number(self) -> int:
-        """How many of `unit`; the validator has made sure that one is given."""
-        return self.hours or self.working_days or self.calendar_days or 0
 
     def applies(self, *, applicant_is_potential_victim: bool, prioritised: bool) -> bool:
         """Whether the limit holds for a case with these two facts."""

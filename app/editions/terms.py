@@ -41,14 +41,6 @@ STARTING_EVENTS: Mapping[Route, frozenset[StartingEvent]] = MappingProxyType(
 )
 
 
-class LimitUnit(StrEnum):
-    """What a limit counts: elapsed hours, working days or calendar days (H10)."""
-
-    HOURS = "hours"
-    WORKING_DAYS = "working_days"
-    CALENDAR_DAYS = "calendar_days"
-
-
 class Mark(StrEnum):
     """How well a figure is known: read in the source, from a secondary source, or assumed (H9)."""
 

@@ -59,12 +59,10 @@ def was_earlier(occurred_at: datetime, *, known_at: datetime | None, first_conta
     """
     if known_at is None or (first_contact_at is not None and occurred_at < first_contact_at):
         return False
-    return occurred_at < known_at or (first_contact_at is not None and known_at < first_contact_at)
+    return occurred_at < known_at
 
 
-def _out_of_order(
-    meeting: Meeting, stage: Stage, route: Route, *, held_before: bool, earlier: bool
-) -> list[Obstacle]:
+def _out_of_order(meeting: Meeting, stage: Stage, route: Route, *, held_before: bool, earlier: bool) -> list[Obstacle]:
     found = []
     if route is Route.RIGHT_TO_KNOW:
         says = "A right to know has no applicant to meet: say in the case file why the person was approached."
@@ -77,8 +75,8 @@ def _out_of_order(
         found.append(Obstacle("met_before_initial_decision", says, "H5.1"))
     if earlier:
         says = (
-            "A later meeting with the applicant was recorded before this one: the clock of the meeting, and those still "
-            "open that count from it, now go by this one. Look at when it was held, and why it was typed so late."
+            "A later meeting with the applicant was recorded before this one: the clock of the meeting, and those "
+            "still open that count from it, now go by this one. Look at when it was held, and why it was typed late."
         )
         found.append(Obstacle("met_before", says, "H10.7"))
     elif held_before:

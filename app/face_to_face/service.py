@@ -162,15 +162,14 @@ async def completed_meeting_at(session: AsyncSession, case: Case) -> datetime | 
 
     One dated before the initial contact is a slip of the pen, and counts only while there is no other.
     """
-    slip = col(FaceToFaceMeeting.occurred_at) < case.first_contact_at
     query = (
         select(col(FaceToFaceMeeting.occurred_at))
         .join(Party, col(Party.id) == col(FaceToFaceMeeting.party_id))
         .where(col(FaceToFaceMeeting.case_id) == case.id, col(Party.is_applicant))
-        .order_by(slip, col(FaceToFaceMeeting.occurred_at))
-        .limit(1)
     )
-    return (await session.scalars(query)).one_or_none()
+    held = list(await session.scalars(query))
+    within = [at for at in held if case.first_contact_at is None or at >= case.first_contact_at]
+    return min(within or held, default=None)
 
 
 async def meeting_facts(session: AsyncSession, case: Case) -> MeetingFacts:

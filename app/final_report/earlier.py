@@ -8,12 +8,12 @@ from sqlalchemy import Row, exists, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from app.cases.pointers import pointed_at
 from app.cases.tables import Case, CasePointer
 from app.disclosure.tables import Disclosure
 from app.editions.terms import Route
 from app.final_report.schemas import EarlierCase
 from app.intake.schemas import EarlierApplication
+from app.intake.service import earlier_applications
 
 
 async def earlier_cases(session: AsyncSession, case: Case) -> list[EarlierCase]:
@@ -22,23 +22,13 @@ async def earlier_cases(session: AsyncSession, case: Case) -> list[EarlierCase]:
     Of the own force with what was asked and what came of it; of another, only whom to ask.
     """
     keys = select(col(CasePointer.role), col(CasePointer.match_key)).where(col(CasePointer.case_id) == case.id)
-    found = await pointed_at(
-        session, [(row.role, row.match_key) for row in (await session.execute(keys)).all()], but=case.id
-    )
-    own = await _came_of(session, [row.own_case_id for row in found if row.own_case_id])
-    return [_earlier(row, own.get(row.own_case_id), force_id=case.force_id) for row in found]
+    wanted = [(row.role, row.match_key) for row in (await session.execute(keys)).all()]
+    found = await earlier_applications(session, wanted, force_id=case.force_id, but=case.id)
+    own = await _came_of(session, [one.case_id for one in found if one.case_id])
+    return [_earlier(one, own.get(one.case_id) if one.case_id else None) for one in found]
 
 
-def _earlier(row: Row[Any], own: Row[Any] | None, *, force_id: str) -> EarlierCase:
-    known = EarlierApplication(
-        reference=row.reference,
-        force=row.force,
-        own_force=row.force_id == force_id,
-        case_id=row.own_case_id,
-        about=row.role,
-        stage=row.stage,
-        route=row.route,
-    )
+def _earlier(known: EarlierApplication, own: Row[Any] | None) -> EarlierCase:
     return EarlierCase(
         **known.model_dump(),
         outcome=own.outcome if own else None,

@@ -17,15 +17,18 @@ from app.cases.tables import Case, PartyRole
 from app.clock import LONDON
 from app.deadlines.service import end
 from app.deadlines.tables import EndedBecause
-from app.disclosure.conclusions import spaced
+from app.disclosure.conclusions import spaced, too_few_attempts
+from app.disclosure.non_completion import failed_attempts
+from app.disclosure.service import facts as disclosure_facts
 from app.editions import edition
 from app.editions.terms import Outcome
 from app.errors import AlreadyDecided, Obstacle, Unprocessable, refuse_if
 from app.final_report.looking_back import settled
 from app.final_report.rules import (
+    LeftBehind,
     nobody_withdraws,
     not_by_safe_means,
-    obstacles_to_not_completed,
+    obstacles_to_dropping,
     wrong_with_withdrawal,
 )
 from app.final_report.schemas import NotCompletedIn, SubjectDeceasedIn, WithdrawalDecisionIn, WithdrawalIn
@@ -37,10 +40,15 @@ from app.final_report.tables import (
     WithdrawalDecision,
 )
 from app.forum.meetings import leave_agenda
+from app.forum.service import standing_decisions
+from app.initial_checks.schemas import IdentityIn
+from app.initial_checks.service import identify_subject
+from app.initial_checks.tables import SubjectIdentity
+from app.initial_checks.terms import IdentityResult
 from app.intake.continuing import UNTESTED, continue_as_right_to_know
 from app.process import Move, Stage
-from app.safeguarding.service import act_keys, owe_offender_management, record_act
-from app.safeguarding.tables import ContactAttempt, ContactOutcome
+from app.safeguarding.service import act_keys, open_duties, owe_offender_management, record_act
+from app.safeguarding.tables import DutyKind
 
 _UNDECIDED = (
     Stage.INITIAL_CHECKS,
@@ -49,7 +57,6 @@ _UNDECIDED = (
     Stage.CATEGORISATION,
     Stage.FORUM,
 )
-_REACHED = (ContactOutcome.SPOKE, ContactOutcome.DECLINED)
 
 
 async def record_withdrawal(
@@ -71,7 +78,8 @@ async def decide_withdrawal(
     """Decide on the newest withdrawal, as another than who recorded it: end the application, or carry it on (H8.4)."""
     must_be_at(case, *_UNDECIDED, Stage.DISCLOSURE)
     withdrawal = await _newest_withdrawal(session, case.id)
-    refuse_if(_obstacles_to_withdrawal(case, withdrawal, actor))
+    dropped = await _obstacles_to_dropping(session, case, withdrawal) if withdrawal and not given.carry_on else []
+    refuse_if([*_obstacles_to_withdrawal(case, withdrawal, actor), *dropped])
     assert withdrawal is not None  # no withdrawal is one of the obstacles
     linked = None
     if given.carry_on:
@@ -110,6 +118,18 @@ async def withdrawal_awaits_decision(session: AsyncSession, case: Case) -> bool:
     return await _newest_withdrawal(session, case.id) is not None
 
 
+async def _obstacles_to_dropping(session: AsyncSession, case: Case, withdrawal: Withdrawal) -> list[Obstacle]:
+    stage_7 = await disclosure_facts(session, case)
+    decided = await standing_decisions(session, case.id)
+    left = LeftBehind(
+        undelivered=any(victim in decided and decided[victim].disclose for victim in stage_7.unconcluded),
+        emergency_unreviewed=bool(await open_duties(session, case.id, DutyKind.EMERGENCY_REVIEW)),
+        neutral_words_owed=stage_7.neutral_owed and not stage_7.neutral_settled,
+        duress_suspected=withdrawal.duress_suspected,
+    )
+    return obstacles_to_dropping(left)
+
+
 async def _newest_withdrawal(session: AsyncSession, case_id: UUID) -> Withdrawal | None:
     query = (
         select(Withdrawal)
@@ -127,10 +147,27 @@ async def end_subject_deceased(
     must_be_at(case, *_UNDECIDED, Stage.DISCLOSURE)
     if given.died_on is not None and given.died_on > now.astimezone(LONDON).date():
         raise Unprocessable("That day has not come yet. Leave it out if it is not known.", field="died_on")
+    await _find_deceased(session, case, given, actor=actor, now=now)
     row = SubjectDeceased(**act_keys(case, actor=actor, now=now, occurred_at=None), **given.model_dump())
     move, because = Move.SUBJECT_DECEASED, EndedBecause.NON_PROGRESSION
     sentence = "The subject has died; the death was verified."
     return await _end(session, case, row, move, Outcome.SUBJECT_DECEASED, because, sentence, actor=actor, now=now)
+
+
+async def _find_deceased(
+    session: AsyncSession, case: Case, given: SubjectDeceasedIn, *, actor: Actor, now: datetime
+) -> None:
+    """Keep the finding on the subject's identity that the death is, unless it is the newest already (H4.5)."""
+    newest = (
+        select(col(SubjectIdentity.result))
+        .where(col(SubjectIdentity.case_id) == case.id)
+        .order_by(col(SubjectIdentity.recorded_at).desc())
+        .limit(1)
+    )
+    if (await session.scalars(newest)).one_or_none() == IdentityResult.DECEASED:
+        return
+    finding = IdentityIn(result=IdentityResult.DECEASED, record=given.verified_by, how=given.verified_how)
+    await identify_subject(session, case, finding, actor=actor, now=now)
 
 
 async def end_not_completed(
@@ -143,9 +180,9 @@ async def end_not_completed(
     )
     if (await settled(session, case)).decisions:
         raise AlreadyDecided("A decision stands in this case: what it asks for is delivered, or ended there.")
-    failed = await _failed_attempts(session, given.party_id)
+    failed = await failed_attempts(session, case, [given.party_id])
     wanted = edition(case.edition).contact_attempts
-    refuse_if(obstacles_to_not_completed(given.because, attempts=failed, wanted=wanted))
+    refuse_if(too_few_attempts(given.because, failed=failed, wanted=wanted))
     row = NotCompleted(
         **act_keys(case, actor=actor, now=now, occurred_at=None),
         **given.model_dump(),
@@ -154,19 +191,6 @@ async def end_not_completed(
     move, because = Move.NOT_COMPLETED, EndedBecause.NON_COMPLETION
     sentence = f"Not completed: {given.because.replace('_', ' ')}. The safety plan stays."
     return await _end(session, case, row, move, Outcome.NOT_COMPLETED, because, sentence, actor=actor, now=now)
-
-
-async def _failed_attempts(session: AsyncSession, party_id: UUID) -> list[datetime]:
-    """When the person was tried in vain since last being reached."""
-    query = (
-        select(col(ContactAttempt.occurred_at), col(ContactAttempt.outcome))
-        .where(col(ContactAttempt.party_id) == party_id)
-        .order_by(col(ContactAttempt.occurred_at))
-    )
-    failed: list[datetime] = []
-    for row in (await session.execute(query)).all():
-        failed = [] if row.outcome in _REACHED else [*failed, row.occurred_at]
-    return failed
 
 
 async def _end(

@@ -11,7 +11,7 @@ from sqlmodel import col
 from app.cases.tables import Case, Grade, RiskGrade
 from app.categorisation.service import police_categories
 from app.categorisation.terms import Category
-from app.disclosure.service import conclusions
+from app.disclosure.service import conclusions, newest_record
 from app.disclosure.tables import Disclosure
 from app.disclosure.terms import ConcludedAs
 from app.final_report.schemas import ReportedConclusion, ReportedDecision
@@ -24,6 +24,8 @@ class Settled:
 
     decisions: list[ReportedDecision]
     conclusions: list[ReportedConclusion]
+    told: frozenset[UUID] = frozenset()
+    """About whom something was disclosed, also under a decision that was returned to the forum since."""
 
     @property
     def forum_sat(self) -> bool:
@@ -31,7 +33,9 @@ class Settled:
         return any(one.source == "forum" for one in self.decisions)
 
     def concluded(self, potential_victim_id: UUID, *ways: ConcludedAs) -> bool:
-        """Whether it ended in one of these ways for a potential victim."""
+        """Whether it ended in one of these ways for a potential victim; delivered, whatever was decided since."""
+        if ConcludedAs.DELIVERED in ways and potential_victim_id in self.told:
+            return True
         return any(one.potential_victim_id == potential_victim_id and one.how in ways for one in self.conclusions)
 
 
@@ -39,6 +43,7 @@ async def settled(session: AsyncSession, case: Case) -> Settled:
     """The standing decision of each potential victim, and how it ended."""
     decided = await standing_decisions(session, case.id)
     digests = await _digests(session, case.id)
+    ended = await conclusions(session, case)
     return Settled(
         decisions=[
             ReportedDecision(
@@ -57,16 +62,20 @@ async def settled(session: AsyncSession, case: Case) -> Settled:
                 at=one.at,
                 verbatim_sha256=digests.get(potential_victim_id),
             )
-            for potential_victim_id, one in (await conclusions(session, case)).items()
+            for potential_victim_id, one in ended.items()
         ],
+        told=frozenset(potential_victim_id for potential_victim_id, one in ended.items() if one.was_told),
     )
 
 
 async def _digests(session: AsyncSession, case_id: UUID) -> dict[UUID, str]:
-    """SHA-256 of the newest verbatim record of each potential victim; the words themselves stay where they are."""
+    """SHA-256 of the newest verbatim record of each potential victim; the words themselves stay where they are.
+
+    A record that a correction moved to another potential victim is no record of this one any more.
+    """
     query = (
         select(col(Disclosure.potential_victim_id), col(Disclosure.sha256))
-        .where(col(Disclosure.case_id) == case_id)
+        .where(col(Disclosure.case_id) == case_id, newest_record())
         .order_by(col(Disclosure.recorded_at))
     )
     return {row.potential_victim_id: row.sha256 for row in (await session.execute(query)).all()}

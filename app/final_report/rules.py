@@ -5,11 +5,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from app.disclosure.conclusions import spaced
-from app.editions.rules import ContactAttempts
 from app.editions.terms import ClosingDuty, Route
 from app.errors import Obstacle
-from app.final_report.terms import REPORTED_TO, IntelligenceSystem, NotCompletedBecause, SubmissionKind
+from app.final_report.terms import REPORTED_TO, IntelligenceSystem, SubmissionKind
 from app.people.rules import match_keys, normalise_name
 from app.safeguarding.rules import no_current_plan
 from app.safeguarding.schemas import Plan
@@ -54,23 +52,33 @@ def nobody_withdraws(*, route: Route) -> list[Obstacle]:
     return [Obstacle("no_applicant", says, "H8.4")]
 
 
-def obstacles_to_not_completed(
-    because: NotCompletedBecause, *, attempts: Iterable[datetime], wanted: ContactAttempts
-) -> list[Obstacle]:
-    """An unreached person has been tried as often, and as far apart, as the edition says (H7.6).
+@dataclass(frozen=True)
+class LeftBehind:
+    """What a withdrawal that is not carried on would leave undone."""
 
-    `attempts` are the failed ones since the person was last spoken to.
-    """
-    if because is not NotCompletedBecause.NOT_REACHED:
-        return []
-    counted = spaced(attempts, spacing_hours=wanted.spacing_hours)
-    if counted >= wanted.minimum:
-        return []
-    says = (
-        f"{counted} of {wanted.minimum} attempts to reach this person count, each at least {wanted.spacing_hours} "
-        "hours after the one before: go on trying by the agreed safe means, or give another reason."
-    )
-    return [Obstacle("too_few_attempts", says, "H7.6")]
+    undelivered: bool
+    """A decision to disclose stands and is not carried out."""
+    emergency_unreviewed: bool
+    neutral_words_owed: bool
+    duress_suspected: bool
+
+
+def obstacles_to_dropping(left: LeftBehind) -> list[Obstacle]:
+    """Why a withdrawn application may not simply end; it may still be carried on as a right to know (H2.0, H8.4)."""
+    found = []
+    if left.undelivered:
+        says = "A decision to disclose stands and is not carried out: deliver it, end the attempts, or carry on."
+        found.append(Obstacle("decided_to_disclose", says, "H2.0"))
+    if left.emergency_unreviewed:
+        says = "The forum has not reviewed the emergency authority: it does so first, or carry on as a right to know."
+        found.append(Obstacle("emergency_review", says, "H6.8"))
+    if left.neutral_words_owed:
+        says = "Disclosure went elsewhere: give the third-party applicant the neutral words first."
+        found.append(Obstacle("neutral_words_owed", says, "H7.4a"))
+    if left.duress_suspected:
+        says = "Duress is suspected: the withdrawal may be the subject's wish. Carry on as a right to know."
+        found.append(Obstacle("duress_suspected", says, "H8.4"))
+    return found
 
 
 def wrong_with_submission(

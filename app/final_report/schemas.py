@@ -8,6 +8,7 @@ from pydantic import AwareDatetime, Field, StrictBool, model_validator
 
 from app.cases.schemas import ActIn
 from app.cases.tables import PartyRole
+from app.disclosure.terms import NotCompletedReason
 from app.editions.terms import ClockKind, Outcome, Route
 from app.final_report.tables import (
     Closing,
@@ -21,7 +22,7 @@ from app.final_report.tables import (
     Withdrawal,
     WithdrawalDecision,
 )
-from app.final_report.terms import IntelligenceSystem, NotCompletedBecause, SubmissionKind
+from app.final_report.terms import IntelligenceSystem, SubmissionKind
 from app.intake.schemas import EarlierApplication, Grading
 from app.people.schemas import AddressView, AliasView, Day, Form, Line, Name, Narrative, PncId, View
 from app.safeguarding.schemas import ActView
@@ -58,8 +59,14 @@ class NotCompletedIn(Form):
     """The application ends before anything is decided (H7.6). The safety plan stays."""
 
     party_id: UUID = Field(description="Who was not reached, declined, or is unsafe to reach.")
-    because: NotCompletedBecause
+    because: NotCompletedReason
     reason: Narrative
+
+    @model_validator(mode="after")
+    def _withdrawn_elsewhere(self) -> Self:
+        if self.because is NotCompletedReason.WITHDREW:
+            raise ValueError("A withdrawal is recorded as such and decided upon; one told unasked declined to hear.")
+        return self
 
 
 class SupportGivenIn(ActIn):
@@ -150,7 +157,7 @@ class NotCompletedView(ActView):
     of: ClassVar = NotCompleted
 
     party_id: UUID
-    because: NotCompletedBecause
+    because: NotCompletedReason
     reason: str
     attempts: int
 

@@ -7,8 +7,9 @@ from sqlalchemy import ForeignKeyConstraint, Index, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field
 
+from app.disclosure.terms import NotCompletedReason
 from app.editions.terms import Outcome
-from app.final_report.terms import IntelligenceSystem, NotCompletedBecause, SubmissionKind
+from app.final_report.terms import IntelligenceSystem, SubmissionKind
 from app.storage.base import Act, CaseRow, case_constraints, check, text_enum
 
 
@@ -63,10 +64,15 @@ class NotCompleted(Act, table=True):
     """The application ended before a decision: somebody was not reached, declined, or is unsafe to reach (H7.6)."""
 
     __tablename__ = "not_completed"
-    __table_args__ = case_constraints("not_completed", UniqueConstraint("case_id"), party="party_id")
+    __table_args__ = case_constraints(
+        "not_completed",
+        UniqueConstraint("case_id"),
+        check("because <> 'withdrew'", "withdrawal_has_its_own_row"),
+        party="party_id",
+    )
 
     party_id: UUID
-    because: NotCompletedBecause = Field(sa_type=text_enum(NotCompletedBecause, "because"))
+    because: NotCompletedReason = Field(sa_type=text_enum(NotCompletedReason, "because"))
     reason: str
     attempts: int
 

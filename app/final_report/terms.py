@@ -25,11 +25,3 @@ class SubmissionKind(StrEnum):
 
     INTERIM = "interim"
     FINAL = "final"
-
-
-class NotCompletedBecause(StrEnum):
-    """Why an application is ended before anything was decided (H7.6). A withdrawal has a resource of its own."""
-
-    NOT_REACHED = "not_reached"
-    DECLINED = "declined"
-    UNSAFE_TO_REACH = "unsafe_to_reach"

@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -15,11 +15,12 @@ from app.clock import LONDON
 from app.errors import NotFound, Obstacle, Unprocessable
 from app.forum.rules import still_owed
 from app.forum.schemas import ActionAnswerIn, ActionIn
-from app.forum.tables import ForumAction, ForumActionAnswer
+from app.forum.tables import ConflictOfInterest, ForumAction, ForumActionAnswer
 from app.forum.terms import ActionOutcome
 from app.forum.views import ActionAnswerView, ActionView, OpenActionView
 from app.safeguarding.service import act_keys, record_act
 from app.storage.base import columns_of
+from app.storage.engine import set_context
 
 
 class ActionNotFound(NotFound):
@@ -61,19 +62,41 @@ async def _must_be_of_the_forum(session: AsyncSession, case: Case, staff_id: UUI
         raise Unprocessable(says, field="owner_staff_id")
 
 
-async def case_of_action(session: AsyncSession, action_id: UUID) -> UUID:
-    """The case of an action that row-level security shows."""
-    query = select(col(ForumAction.case_id)).where(col(ForumAction.id) == action_id)
-    case_id = (await session.scalars(query)).one_or_none()
-    if case_id is None:
+async def case_of_action(session: AsyncSession, action_id: UUID, *, actor: Actor) -> UUID:
+    """The case of an action, for whoever sees the case, and for the owner whatever became of it.
+
+    For the owner this transaction then reaches the case, so that the answer can be kept there; it shows none of it.
+    """
+    await set_context(session, force_id=actor.force_id, agenda=actor.agenda, staff_id=actor.staff_id)
+    query = select(col(ForumAction.case_id), col(ForumAction.owner_staff_id)).where(
+        col(ForumAction.id) == action_id, ~_conflict_of(actor)
+    )
+    found = (await session.execute(query)).one_or_none()
+    if found is None:
         raise ActionNotFound
+    if found.owner_staff_id == actor.staff_id:
+        await set_context(session, force_id=actor.force_id, agenda={*actor.agenda, found.case_id})
+    case_id: UUID = found.case_id
     return case_id
+
+
+def _conflict_of(actor: Actor) -> ColumnElement[bool]:
+    """Whether the reader has a conflict of interest in an action's case, and so left it (H6.2)."""
+    return (
+        select(col(ConflictOfInterest.id))
+        .where(
+            col(ConflictOfInterest.case_id) == col(ForumAction.case_id),
+            col(ConflictOfInterest.staff_id) == actor.staff_id,
+        )
+        .exists()
+    )
 
 
 async def answer_action(
     session: AsyncSession, case: Case, given: ActionAnswerIn, *, action_id: UUID, actor: Actor, now: datetime
 ) -> Recorded:
     """Keep what became of an action. One that the agency did not do stays owed."""
+    action = await session.get_one(ForumAction, action_id)
     before = list(
         await session.scalars(
             select(col(ForumActionAnswer.outcome)).where(col(ForumActionAnswer.action_id) == action_id)
@@ -86,14 +109,19 @@ async def answer_action(
     row = ForumActionAnswer(
         **act_keys(case, actor=actor, now=now, occurred_at=given.occurred_at),
         action_id=action_id,
+        owner_staff_id=action.owner_staff_id,
         **given.model_dump(exclude={"occurred_at"}),
     )
     sentence = f"An action of the forum: {given.outcome.replace('_', ' ')}."
     return await record_act(session, case, row, "forum_action_answered", sentence, actor=actor, now=now, wrong=wrong)
 
 
-async def open_actions(session: AsyncSession, *, now: datetime) -> list[OpenActionView]:
-    """The actions still owed that the reader may see, the longest due first; at most 500."""
+async def open_actions(session: AsyncSession, *, actor: Actor, now: datetime) -> list[OpenActionView]:
+    """The actions still owed that the reader owns or may see, the longest due first; at most 500.
+
+    What somebody was given to do stays the own when its case has left the agenda; nothing else of the case does.
+    """
+    await set_context(session, force_id=actor.force_id, agenda=actor.agenda, staff_id=actor.staff_id)
     today = now.astimezone(LONDON).date()
     settled = select(col(ForumActionAnswer.id)).where(
         col(ForumActionAnswer.action_id) == col(ForumAction.id),
@@ -101,7 +129,7 @@ async def open_actions(session: AsyncSession, *, now: datetime) -> list[OpenActi
     )
     query = (
         select(*columns_of(ForumAction))
-        .where(~settled.exists())
+        .where(~settled.exists(), ~_conflict_of(actor))
         .order_by(col(ForumAction.due_on), col(ForumAction.id))
         .limit(500)
     )

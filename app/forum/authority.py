@@ -1,6 +1,7 @@
 """The emergency authority: disclosure before the forum can sit (H6.8)."""
 
 from datetime import datetime
+from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -16,8 +17,8 @@ from app.editions.terms import ClockKind
 from app.errors import AlreadyDecided, Obstacle, refuse_if
 from app.forum.rules import obstacles_to_emergency
 from app.forum.schemas import EmergencyAuthorityIn
-from app.forum.service import must_not_be_subject, standing_decision
-from app.forum.tables import EmergencyAuthority
+from app.forum.service import live_decision, must_not_be_subject
+from app.forum.tables import DecisionReturn, EmergencyAuthority
 from app.initial_checks.rules import immediate_safeguarding_first
 from app.initial_checks.service import checks_facts, meet_once_answered
 from app.process import Move, Stage
@@ -39,7 +40,8 @@ async def authorise_emergency(
     """Authorise disclosure for one potential victim because it cannot wait; the forum reviews it next time (H6.8).
 
     Only meeting, full assessment and quorum may be missing. The clocks of what is waived end, keeping any breach;
-    that of the checks runs on until each is answered.
+    that of the checks runs on until each is answered. A decision of the forum to disclose, or one that awaits its
+    second person, leaves nothing to authorise; a confirmed one not to disclose is overtaken and goes back to the forum.
     """
     must_be_at(case, *_MAY_BE_MISSING, Stage.FORUM)
     await must_be_party(
@@ -47,9 +49,13 @@ async def authorise_emergency(
     )
     if given.recipient_id is not None:
         must_not_be_subject((await must_be_party(session, case, given.recipient_id, field="recipient_id")).role)
-    standing = await standing_decision(session, case.id, given.potential_victim_id)
-    if standing is not None and standing.source == "forum":
-        raise AlreadyDecided("The forum has decided for this potential victim; its decision stands.")
+    overtaken = await live_decision(session, case.id, given.potential_victim_id)
+    if overtaken is not None and overtaken.disclose:
+        raise AlreadyDecided("The forum has decided to disclose to this potential victim; its decision stands.")
+    if overtaken is not None and overtaken.confirmed_at is None:
+        raise AlreadyDecided(
+            "The forum's decision for this potential victim awaits its second person: have it confirmed or refused."
+        )
     refuse_if(await _obstacles(session, case, given, actor=actor, now=now))
     row = EmergencyAuthority(
         **act_keys(case, actor=actor, now=now, occurred_at=None),
@@ -59,6 +65,8 @@ async def authorise_emergency(
         recipient_id=given.recipient_id,
     )
     session.add(row)
+    if overtaken is not None:
+        session.add(_returned(case, overtaken.id, given, actor=actor, now=now))
     await session.flush()
     sentence = "Disclosure was authorised as an emergency; the forum reviews it at its next meeting."
     if case.stage is Stage.FORUM:
@@ -82,6 +90,18 @@ async def authorise_emergency(
         potential_victim_id=given.potential_victim_id,
     )
     return Recorded(row.id)
+
+
+def _returned(
+    case: Case, decision_id: UUID, given: EmergencyAuthorityIn, *, actor: Actor, now: datetime
+) -> DecisionReturn:
+    """The decision not to disclose that the emergency overtakes no longer stands: the forum decides anew (H6.8)."""
+    return DecisionReturn(
+        **act_keys(case, actor=actor, now=now, occurred_at=None),
+        decision_id=decision_id,
+        potential_victim_id=given.potential_victim_id,
+        reason=given.why_it_cannot_wait,
+    )
 
 
 async def _obstacles(

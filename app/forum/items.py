@@ -13,8 +13,9 @@ from app.cases.service import parties
 from app.cases.tables import Case
 from app.categorisation.service import police_categories, representations_considered
 from app.clock import LONDON
-from app.forum.conclusions import police_conclusion
-from app.forum.meetings import agenda_of, sitting_on
+from app.forum.meetings import agenda_of
+from app.forum.police_conclusion import police_conclusion
+from app.forum.sitting import sitting_on
 from app.forum.tables import AgendaItem, DecisionConfirmation, ForumDecision
 from app.forum.views import ConfirmationView, ItemView, PersonAtItem, PotentialVictimAtItem
 from app.people.schemas import View

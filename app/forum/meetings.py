@@ -1,7 +1,7 @@
-"""Meetings of the forum: who sits, what is on the agenda, who is conflicted (H6.1, H6.2, H6.7)."""
+"""Meetings of the forum: who sits, and what is on the agenda (H6.1, H6.2, H6.7)."""
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from uuid import UUID
 
 from sqlalchemy import Row, func, select, update
@@ -10,17 +10,18 @@ from sqlmodel import col
 
 from app.access.rules import PERMISSIONS, Actor, Permission, known_roles
 from app.access.tables import Agency, CaseGrant, StaffMember
-from app.cases.schemas import Parties, Recorded
-from app.cases.service import must_be_at, note, parties
+from app.cases.schemas import Recorded
+from app.cases.service import must_be_at, note
 from app.cases.tables import Case
+from app.categorisation.tables import Referral
 from app.clock import LONDON
-from app.editions import edition
-from app.errors import Conflict, NotFound, NotPermitted, Unprocessable
-from app.forum.rules import Seat, Sitting
-from app.forum.schemas import AgendaIn, AttendanceIn, ConflictIn, MeetingIn, MinutesIn, TakenOffIn
+from app.errors import Conflict, NotFound, Unprocessable
+from app.forum.schemas import AgendaIn, AttendanceIn, MeetingIn, MinutesIn, TakenOffIn
 from app.forum.tables import (
     AgendaItem,
     ConflictOfInterest,
+    DecisionReturn,
+    EmergencyAuthority,
     ForumAttendance,
     ForumMeeting,
     ForumMember,
@@ -28,7 +29,6 @@ from app.forum.tables import (
 )
 from app.forum.terms import POLICE, Attendance, ItemEnd
 from app.forum.views import AgendaItemView, MeetingSummary, MeetingView, MemberView
-from app.intake.rules import under_age
 from app.process import Stage
 from app.safeguarding.service import act_keys, record_act
 from app.storage.base import columns_of
@@ -64,10 +64,16 @@ class AlreadyOnAgenda(Conflict):
     code = "already_on_agenda"
 
 
-class OwnConflictOnly(NotPermitted):
-    """A member declares the own conflict; whoever arranges the forum records anybody's."""
+class MeetingTooEarly(Conflict):
+    """The meeting was held before the case came to the forum."""
 
-    code = "own_conflict_only"
+    code = "meeting_too_early"
+
+
+class MeetingNotHeld(Conflict):
+    """The meeting's day has not come."""
+
+    code = "meeting_not_held"
 
 
 async def arrange_meeting(session: AsyncSession, given: MeetingIn, *, actor: Actor, now: datetime) -> UUID:
@@ -124,19 +130,34 @@ async def _list_members(
     )
     await session.flush()
     partners = [row.id for row in found if row.kind]
-    for item in await _open_items(session, meeting.id):
-        _grant(session, partners, item, now=now)
+    if partners:
+        for item in await _held_items(session, meeting.id):
+            await _grant(session, partners, item, now=now)
 
 
-def _grant(session: AsyncSession, partners: Iterable[UUID], item: AgendaItem, *, now: datetime) -> None:
+async def _grant(session: AsyncSession, partners: Iterable[UUID], item: AgendaItem, *, now: datetime) -> None:
+    """Let partners see the case of an item, but for those with a conflict of interest in it (H6.2)."""
+    apart = await conflicted_in(session, item.case_id)
     session.add_all(
-        CaseGrant(staff_id=partner, item_id=item.id, case_id=item.case_id, granted_at=now) for partner in partners
+        CaseGrant(staff_id=partner, item_id=item.id, case_id=item.case_id, granted_at=now)
+        for partner in partners
+        if partner not in apart
     )
 
 
-async def _open_items(session: AsyncSession, meeting_id: UUID) -> list[AgendaItem]:
-    query = select(AgendaItem).where(col(AgendaItem.meeting_id) == meeting_id, col(AgendaItem.ended_at).is_(None))
-    return list(await session.scalars(query))
+async def conflicted_in(session: AsyncSession, case_id: UUID) -> set[UUID]:
+    """Who declared a conflict of interest in a case: it holds for the case, on whichever agenda it stands (H6.2)."""
+    query = select(col(ConflictOfInterest.staff_id)).where(col(ConflictOfInterest.case_id) == case_id)
+    return set(await session.scalars(query))
+
+
+async def _held_items(session: AsyncSession, meeting_id: UUID) -> list[AgendaItem]:
+    """The open items of a meeting, their cases held: one that somebody is ending is waited for, and open no more."""
+    is_open = (col(AgendaItem.meeting_id) == meeting_id, col(AgendaItem.ended_at).is_(None))
+    on_it = select(col(AgendaItem.case_id)).where(*is_open)
+    held = select(col(Case.id)).where(col(Case.id).in_(on_it)).order_by(col(Case.id)).with_for_update()
+    await session.execute(held)
+    return list(await session.scalars(select(AgendaItem).where(*is_open)))
 
 
 async def meeting_at(session: AsyncSession, meeting_id: UUID, *, actor: Actor) -> ForumMeeting:
@@ -147,6 +168,17 @@ async def meeting_at(session: AsyncSession, meeting_id: UUID, *, actor: Actor) -
     if meeting.force_id != actor.force_id and await session.get(ForumMember, (meeting_id, actor.staff_id)) is None:
         raise MeetingNotFound
     return meeting
+
+
+async def _held_meeting(session: AsyncSession, meeting_id: UUID, *, actor: Actor) -> ForumMeeting:
+    """The meeting, held until the transaction ends: nobody is listed while an item is put on, nor the other way."""
+    meeting = await meeting_at(session, meeting_id, actor=actor)
+    await session.execute(select(col(ForumMeeting.id)).where(col(ForumMeeting.id) == meeting_id).with_for_update())
+    return meeting
+
+
+def _day(moment: datetime) -> date:
+    return moment.astimezone(LONDON).date()
 
 
 async def meetings_of(session: AsyncSession, *, actor: Actor) -> list[MeetingSummary]:
@@ -174,10 +206,10 @@ async def read_meeting(session: AsyncSession, meeting_id: UUID, *, actor: Actor)
 
 async def members_of(session: AsyncSession, meeting_id: UUID) -> list[MemberView]:
     """Who sits at a meeting, with the newest attendance."""
-    attendance = await _attendance(session, meeting_id)
+    attendance = await newest_attendance(session, meeting_id)
     return [
         MemberView(staff_id=row.staff_id, name=row.name, agency=row.agency, attendance=attendance.get(row.staff_id))
-        for row in await _members(session, meeting_id)
+        for row in await listed_members(session, meeting_id)
     ]
 
 
@@ -192,7 +224,8 @@ async def agenda_of(session: AsyncSession, meeting_id: UUID) -> list[AgendaItemV
     return [AgendaItemView.model_validate(row) for row in (await session.execute(query)).all()]
 
 
-async def _members(session: AsyncSession, meeting_id: UUID) -> Sequence[Row[UUID, str, str]]:
+async def listed_members(session: AsyncSession, meeting_id: UUID) -> Sequence[Row[UUID, str, str]]:
+    """Each member's id, name and agency."""
     query = (
         select(col(ForumMember.staff_id), col(StaffMember.name), col(ForumMember.agency))
         .join(StaffMember, col(StaffMember.id) == col(ForumMember.staff_id))
@@ -202,7 +235,8 @@ async def _members(session: AsyncSession, meeting_id: UUID) -> Sequence[Row[UUID
     return (await session.execute(query)).all()
 
 
-async def _attendance(session: AsyncSession, meeting_id: UUID) -> dict[UUID, Attendance]:
+async def newest_attendance(session: AsyncSession, meeting_id: UUID) -> dict[UUID, Attendance]:
+    """What was recorded last of each member of whom anything was."""
     query = (
         select(col(ForumAttendance.staff_id), col(ForumAttendance.attendance))
         .where(col(ForumAttendance.meeting_id) == meeting_id)
@@ -214,9 +248,14 @@ async def _attendance(session: AsyncSession, meeting_id: UUID) -> dict[UUID, Att
 async def record_attendance(
     session: AsyncSession, meeting_id: UUID, given: AttendanceIn, *, actor: Actor, now: datetime
 ) -> None:
-    """Keep who is there; whoever is not listed yet is listed, and sees the open items from then on."""
-    meeting = await meeting_at(session, meeting_id, actor=actor)
-    listed = {row.staff_id for row in await _members(session, meeting_id)}
+    """Keep who is there; whoever is not listed yet is listed, and sees the open items from then on.
+
+    Apologies may come before the meeting's day; nobody is present before it.
+    """
+    meeting = await _held_meeting(session, meeting_id, actor=actor)
+    if any(one.attendance is Attendance.PRESENT for one in given.members) and meeting.held_on > _day(now):
+        raise MeetingNotHeld("The meeting's day has not come: record who is present when it sits.")
+    listed = {row.staff_id for row in await listed_members(session, meeting_id)}
     unlisted = {one.staff_id for one in given.members} - listed
     if unlisted:
         await _list_members(session, meeting, unlisted, field="members", actor=actor, now=now)
@@ -236,11 +275,17 @@ async def record_attendance(
 async def put_on_agenda(
     session: AsyncSession, case: Case, given: AgendaIn, *, meeting_id: UUID, actor: Actor, now: datetime
 ) -> Recorded:
-    """Put a case that waits for the forum on the agenda; the meeting's partners see it until the item ends."""
+    """Put a case that waits for the forum on the agenda; the meeting's partners see it until the item ends.
+
+    A meeting held before the case came to the forum never sat on it, so that its quorum counts for nothing (H6.1).
+    """
     must_be_at(case, Stage.FORUM)
-    meeting = await meeting_at(session, meeting_id, actor=actor)
     if await open_item_of(session, case.id) is not None:
         raise AlreadyOnAgenda("The case is on an agenda already. Take it off there first, or decide it there.")
+    meeting = await _held_meeting(session, meeting_id, actor=actor)
+    came_at = await _came_at(session, case.id)
+    if came_at is not None and meeting.held_on < _day(came_at):
+        raise MeetingTooEarly("The meeting was held before the case came to the forum: arrange another.")
     item = AgendaItem(
         case_id=case.id,
         force_id=case.force_id,
@@ -250,14 +295,23 @@ async def put_on_agenda(
     )
     session.add(item)
     await session.flush()
-    members = await _members(session, meeting_id)
+    members = await listed_members(session, meeting_id)
     accounts = select(col(StaffMember.id)).where(
         col(StaffMember.id).in_([row.staff_id for row in members]), col(StaffMember.agency_id).is_not(None)
     )
-    _grant(session, await session.scalars(accounts), item, now=now)
+    await _grant(session, await session.scalars(accounts), item, now=now)
     sentence = f"Put on the agenda of the forum of {meeting.held_on:%d %B %Y}."
     await note(session, case, "on_agenda", sentence, by=actor, now=now, about_id=item.id)
     return Recorded(item.id)
+
+
+async def _came_at(session: AsyncSession, case_id: UUID) -> datetime | None:
+    """When the case came to the forum, by referral or else by an emergency authority, or last came back to it."""
+    referred = select(func.max(col(Referral.recorded_at))).where(col(Referral.case_id) == case_id)
+    authorised = select(func.min(col(EmergencyAuthority.recorded_at))).where(col(EmergencyAuthority.case_id) == case_id)
+    returned = select(func.max(col(DecisionReturn.recorded_at))).where(col(DecisionReturn.case_id) == case_id)
+    came = func.coalesce(referred.scalar_subquery(), authorised.scalar_subquery())
+    return await session.scalar(select(func.greatest(came, returned.scalar_subquery())))
 
 
 async def open_item_of(session: AsyncSession, case_id: UUID) -> AgendaItem | None:
@@ -267,8 +321,12 @@ async def open_item_of(session: AsyncSession, case_id: UUID) -> AgendaItem | Non
 
 
 async def case_of_item(session: AsyncSession, meeting_id: UUID, item_id: UUID, *, actor: Actor) -> UUID:
-    """The case that an item is about, for whoever may see both the meeting and the item."""
-    await meeting_at(session, meeting_id, actor=actor)
+    """The case that an item is about, for whoever may see the item; a partner also sat at its meeting.
+
+    The police of the case see it wherever it was decided, also when they took the case over afterwards (H8.5).
+    """
+    if actor.is_partner:
+        await meeting_at(session, meeting_id, actor=actor)
     query = select(col(AgendaItem.case_id)).where(
         col(AgendaItem.id) == item_id, col(AgendaItem.meeting_id) == meeting_id
     )
@@ -289,11 +347,11 @@ async def open_item(session: AsyncSession, item_id: UUID) -> AgendaItem:
 async def take_off_agenda(
     session: AsyncSession, case: Case, given: TakenOffIn, *, item_id: UUID, actor: Actor, now: datetime
 ) -> Recorded:
-    """Take a case off an agenda undecided; partners no longer see it."""
+    """Take a case off an agenda; partners no longer see it. A decision that waits for its second person waits on."""
     item = await open_item(session, item_id)
     await end_item(session, item, ItemEnd.TAKEN_OFF, now=now)
     item.ended_reason = given.reason
-    sentence = "Taken off the agenda undecided."
+    sentence = "Taken off the agenda."
     await note(session, case, "off_agenda", sentence, by=actor, now=now, about_id=item.id)
     return Recorded(item.id)
 
@@ -308,35 +366,15 @@ async def leave_agenda(session: AsyncSession, case_id: UUID, *, now: datetime) -
 async def end_item(session: AsyncSession, item: AgendaItem, because: ItemEnd, *, now: datetime) -> None:
     """End an item, and with it what partners see of the case through it."""
     item.ended_at, item.ended_because = now, because
-    await _end_grants(session, item.id, now=now)
+    await end_grants(session, item.case_id, now=now)
 
 
-async def _end_grants(session: AsyncSession, item_id: UUID, *, now: datetime, of: UUID | None = None) -> None:
-    ended = update(CaseGrant).where(col(CaseGrant.item_id) == item_id, col(CaseGrant.ended_at).is_(None))
+async def end_grants(session: AsyncSession, case_id: UUID, *, now: datetime, of: UUID | None = None) -> None:
+    """End what partners, or one of them, see of a case: it stands on one agenda at a time."""
+    ended = update(CaseGrant).where(col(CaseGrant.case_id) == case_id, col(CaseGrant.ended_at).is_(None))
     if of is not None:
         ended = ended.where(col(CaseGrant.staff_id) == of)
     await session.execute(ended.values(ended_at=now))
-
-
-async def declare_conflict(
-    session: AsyncSession, case: Case, given: ConflictIn, *, item_id: UUID, actor: Actor, now: datetime
-) -> Recorded:
-    """Keep a conflict of interest: the member leaves the item, and a partner no longer sees its case (H6.2)."""
-    if given.staff_id != actor.staff_id and not actor.may(Permission.ARRANGE_FORUM):
-        raise OwnConflictOnly("Declare your own conflict; the chair or a supervisor records another member's.")
-    item = await session.get_one(AgendaItem, item_id)
-    if await session.get(ForumMember, (item.meeting_id, given.staff_id)) is None:
-        raise Unprocessable("staff_id must name a member of this meeting.", field="staff_id")
-    row = ConflictOfInterest(
-        **act_keys(case, actor=actor, now=now, occurred_at=given.occurred_at),
-        item_id=item_id,
-        staff_id=given.staff_id,
-        reason=given.reason,
-    )
-    sentence = "A member of the forum has a conflict of interest and left the item."
-    done = await record_act(session, case, row, "conflict_of_interest", sentence, actor=actor, now=now)
-    await _end_grants(session, item_id, now=now, of=given.staff_id)
-    return done
 
 
 async def write_minutes(
@@ -347,36 +385,3 @@ async def write_minutes(
         **act_keys(case, actor=actor, now=now, occurred_at=given.occurred_at), item_id=item_id, minutes=given.minutes
     )
     return await record_act(session, case, row, "forum_minutes", "The item was minuted.", actor=actor, now=now)
-
-
-async def sitting_on(session: AsyncSession, item: AgendaItem, case: Case, *, now: datetime) -> Sitting:
-    """The meeting as it sits on one item: the quorum that this case needs, and who counts towards it (H6.1)."""
-    meeting = await session.get_one(ForumMeeting, item.meeting_id)
-    attendance = await _attendance(session, meeting.id)
-    conflicted = set(
-        await session.scalars(
-            select(col(ConflictOfInterest.staff_id)).where(col(ConflictOfInterest.item_id) == item.id)
-        )
-    )
-    affected = children_affected(await parties(session, case.id), case, now=now)
-    return Sitting(
-        required=edition(case.edition).quorum(children_affected=affected),
-        seats=tuple(
-            Seat(
-                row.staff_id,
-                row.agency,
-                present=attendance.get(row.staff_id) is Attendance.PRESENT,
-                conflicted=row.staff_id in conflicted,
-            )
-            for row in await _members(session, meeting.id)
-        ),
-        chair_id=meeting.chair_id,
-        held_on=meeting.held_on,
-    )
-
-
-def children_affected(known: Parties, case: Case, *, now: datetime) -> bool:
-    """Whether a child is a party, or a party is under the edition's age of a child (H2.9, H6.1)."""
-    births = [party.person.born for party in known.everyone]
-    today = now.astimezone(LONDON).date()
-    return bool(known.children) or under_age(births, edition=edition(case.edition), today=today)

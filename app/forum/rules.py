@@ -45,11 +45,6 @@ class Sitting:
         """A person's seat, if the person is a member of the meeting."""
         return next((seat for seat in self.seats if seat.staff_id == staff_id), None)
 
-    @property
-    def present(self) -> frozenset[UUID]:
-        """Who was at the meeting, conflicted or not."""
-        return frozenset(seat.staff_id for seat in self.seats if seat.present)
-
 
 @dataclass(frozen=True)
 class Proposal:
@@ -62,6 +57,7 @@ class Proposal:
     what: str | None
     has_recipient: bool
     has_delivery: bool
+    subject_to_be_told: bool
 
 
 def obstacles_to_sitting(sitting: Sitting, *, deciding: UUID, today: date) -> list[Obstacle]:
@@ -71,15 +67,9 @@ def obstacles_to_sitting(sitting: Sitting, *, deciding: UUID, today: date) -> li
         obstacles.append(
             Obstacle("not_the_chair", "Only the chair of this meeting records what it decides.", "H6.2"),
         )
-    elif (chair := sitting.seat_of(sitting.chair_id)) is not None and chair.conflicted:
-        obstacles.append(
-            Obstacle(
-                "chair_conflicted",
-                "The chair has a conflict of interest on this item: take it to a meeting with another chair.",
-                "H6.2",
-            )
-        )
-    elif chair is None or not chair.present:
+    elif conflicted := chair_conflicted(sitting):
+        obstacles += conflicted
+    elif (chair := sitting.seat_of(sitting.chair_id)) is None or not chair.present:
         obstacles.append(
             Obstacle("chair_not_present", "The chair is not recorded as present: record the attendance.", "H6.2")
         )
@@ -88,6 +78,20 @@ def obstacles_to_sitting(sitting: Sitting, *, deciding: UUID, today: date) -> li
             Obstacle("meeting_not_held", "The meeting's day has not come: decide when it sits.", "H6.2"),
         )
     return [*obstacles, *no_quorum(sitting)]
+
+
+def chair_conflicted(sitting: Sitting) -> list[Obstacle]:
+    """Nobody decides for a meeting on a case in which the own interests are in conflict (H6.2)."""
+    chair = sitting.seat_of(sitting.chair_id)
+    if chair is None or not chair.conflicted:
+        return []
+    return [
+        Obstacle(
+            "chair_conflicted",
+            "The chair has a conflict of interest on this item: take it to a meeting with another chair.",
+            "H6.2",
+        )
+    ]
 
 
 def no_quorum(sitting: Sitting) -> list[Obstacle]:
@@ -103,13 +107,26 @@ def no_quorum(sitting: Sitting) -> list[Obstacle]:
 
 
 def obstacles_to_deciding(
-    proposal: Proposal, *, representations_considered: bool, police_conclude_necessary: bool | None
+    proposal: Proposal,
+    *,
+    categorised: bool,
+    representations_considered: bool,
+    police_conclude_necessary: bool | None,
 ) -> list[Obstacle]:
     """What stands against a decision on one potential victim, whoever sits (H6.3, H6.4).
 
+    `categorised` is whether the police found a category, or an emergency authority its concern (H6.8).
     `police_conclude_necessary` is what the police member recorded by name, None where nothing is recorded.
     """
     obstacles = []
+    if not categorised:
+        obstacles.append(
+            Obstacle(
+                "not_categorised",
+                "The police have not categorised this potential victim: have the category recorded first.",
+                "H5.6",
+            )
+        )
     if not representations_considered:
         obstacles.append(
             Obstacle(
@@ -120,6 +137,10 @@ def obstacles_to_deciding(
         )
     if proposal.disclose:
         obstacles += _obstacles_to_disclosing(proposal, police_conclude_necessary)
+    elif proposal.subject_to_be_told:
+        obstacles.append(
+            Obstacle("subject_not_told", "Where nothing is disclosed the subject is not told: leave it out.", "H7.4")
+        )
     return obstacles
 
 
@@ -181,15 +202,26 @@ def obstacles_to_police_conclusion(sitting: Sitting, *, by: UUID, of_the_force: 
 
 
 def obstacles_to_confirming(
-    by: UUID, *, held_by: UUID | None, chair_id: UUID, present: Collection[UUID]
+    by: UUID, *, held_by: Collection[UUID], chair_id: UUID, took_part: Collection[UUID], conflicted: Collection[UUID]
 ) -> list[Obstacle]:
-    """The second person neither holds the case nor chaired nor voted (H6.4)."""
-    if by == held_by:
-        why = "holds the case"
+    """The second person neither holds the case nor chaired nor voted (H6.4), and has no conflict of interest (H6.2).
+
+    Whoever did so once has done so: leaving the case or the meeting afterwards makes nobody a second person.
+    """
+    if by in held_by:
+        why = "holds the case, or held, categorised or referred it"
     elif by == chair_id:
         why = "chaired the meeting"
-    elif by in present:
+    elif by in took_part:
         why = "sat at the meeting"
+    elif by in conflicted:
+        return [
+            Obstacle(
+                "confirmer_conflicted",
+                "Whoever confirms a decision not to disclose has no conflict of interest in the case; this one has.",
+                "H6.2",
+            )
+        ]
     else:
         return []
     return [
@@ -199,6 +231,15 @@ def obstacles_to_confirming(
             "H6.4",
         )
     ]
+
+
+def decided_with_conflicted_member() -> Obstacle:
+    """A member who took part in a decision that still counts turns out to be conflicted (H6.2)."""
+    says = (
+        "The member had taken part in a decision that still counts: refuse to confirm it or return it to the forum, or "
+        "say why it may stand."
+    )
+    return Obstacle("decided_with_conflicted_member", says, "H6.2")
 
 
 def obstacles_to_emergency(

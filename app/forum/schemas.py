@@ -19,6 +19,8 @@ from app.forum.terms import (
 )
 from app.people.schemas import Day, Form, Line, Narrative
 
+_ONE_RECIPIENT = "Give recipient_id, or recipient_described for one who is no party: one of the two."
+
 
 @dataclass(frozen=True)
 class StandingDecision:
@@ -49,12 +51,16 @@ class StandingDecision:
 
 @dataclass(frozen=True)
 class ForumFacts:
-    """What the forum still owes a case: `undecided` counts potential victims without a standing forum decision."""
+    """What the forum still owes a case: `undecided` counts potential victims without a standing forum decision.
+
+    `uncategorised` counts those of them that have neither a police category nor an emergency authority.
+    """
 
     on_agenda_of: date | None
     undecided: int
     awaiting_confirmation: int
     representations_not_considered: int
+    uncategorised: int
 
 
 class MeetingIn(Form):
@@ -173,6 +179,12 @@ class DecisionIn(Form):
     offender_management: OffenderManagementIn
     dissent: Narrative | None = Field(None, description="Minuted where a member disagrees.")
 
+    @model_validator(mode="after")
+    def _to_one(self) -> Self:
+        if self.recipient_id is not None and self.recipient_described is not None:
+            raise ValueError(_ONE_RECIPIENT)
+        return self
+
 
 class ConfirmationIn(Form):
     """The second person's answer to a decision not to disclose (H6.4)."""
@@ -206,9 +218,9 @@ class EmergencyAuthorityIn(Form):
     already_managed: AlreadyManagedIn | None = None
 
     @model_validator(mode="after")
-    def _to_somebody(self) -> Self:
-        if self.recipient_id is None and self.recipient_described is None:
-            raise ValueError("Give recipient_id, or recipient_described for one who is no party.")
+    def _to_one(self) -> Self:
+        if (self.recipient_id is None) == (self.recipient_described is None):
+            raise ValueError(_ONE_RECIPIENT)
         return self
 
 

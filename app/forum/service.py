@@ -1,4 +1,4 @@
-"""Deciding at the forum, confirming, returning, and what stands (H6.3 to H6.5)."""
+"""Deciding at the forum, and what stands of it (H6.3 to H6.5)."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -15,27 +15,17 @@ from app.cases.schemas import Recorded
 from app.cases.service import advance, must_be_at, must_be_party, note, party_ids
 from app.cases.tables import Case, PartyRole
 from app.categorisation.rules import obstacles_to_words
-from app.categorisation.service import names_to_keep_apart, representations_considered
+from app.categorisation.service import names_to_keep_apart, police_categories, representations_considered
 from app.categorisation.terms import Category
 from app.clock import LONDON
 from app.deadlines.service import meet
 from app.editions.terms import ClockKind, Route
-from app.errors import AlreadyDecided, Conflict, NotFound, Obstacle, Unprocessable, refuse_if
-from app.forum.conclusions import police_conclusion
-from app.forum.meetings import end_item, open_item, open_item_of, sitting_on
-from app.forum.rules import (
-    Proposal,
-    obstacles_to_confirming,
-    obstacles_to_deciding,
-    obstacles_to_sitting,
-)
-from app.forum.schemas import (
-    ConfirmationIn,
-    DecisionIn,
-    ForumFacts,
-    ReturnIn,
-    StandingDecision,
-)
+from app.errors import AlreadyDecided, Obstacle, Unprocessable, refuse_if
+from app.forum.meetings import end_item, open_item, open_item_of
+from app.forum.police_conclusion import police_conclusion
+from app.forum.rules import Proposal, obstacles_to_deciding, obstacles_to_sitting
+from app.forum.schemas import DecisionIn, ForumFacts, StandingDecision
+from app.forum.sitting import sitting_on
 from app.forum.tables import (
     DecisionConfirmation,
     DecisionReturn,
@@ -44,27 +34,12 @@ from app.forum.tables import (
     ForumMeeting,
 )
 from app.forum.terms import ItemEnd, Verdict
-from app.initial_checks.rules import obstacles_to_no_disclosure
+from app.initial_checks.rules import checks_not_done, immediate_safeguarding_first, obstacles_to_no_disclosure
 from app.initial_checks.service import checks_facts
 from app.process import Move, Stage
 from app.safeguarding.service import act_keys, answer_duties, open_duties
 from app.safeguarding.tables import DutyKind
 from app.storage.base import columns_of
-
-
-class DecisionNotFound(NotFound):
-    """No such decision on this item."""
-
-    code = "decision_not_found"
-
-    def __init__(self) -> None:
-        super().__init__("No decision of this item is held under that address.")
-
-
-class NothingToConfirm(Conflict):
-    """A decision to disclose needs no second person."""
-
-    code = "nothing_to_confirm"
 
 
 async def decide_at_forum(
@@ -78,20 +53,26 @@ async def decide_at_forum(
     must_be_at(case, Stage.FORUM)
     item = await open_item(session, item_id)
     await _must_name_parties(session, case, given)
-    if any(row.potential_victim_id == given.potential_victim_id for row in await _live(session, case.id)):
-        raise AlreadyDecided("A decision for this potential victim stands, or awaits its confirmation.")
+    if await live_decision(session, case.id, given.potential_victim_id) is not None:
+        raise AlreadyDecided(
+            "A decision for this potential victim stands, or awaits its second person, who confirms or refuses it."
+        )
     sitting = await sitting_on(session, item, case, now=now)
     concluded = await police_conclusion(session, item_id, given.potential_victim_id, sitting)
-    considered = await representations_considered(session, case.id, given.potential_victim_id)
+    checks = await checks_facts(session, case)
     refuse_if(
         [
+            *immediate_safeguarding_first(owed=checks.immediate_safeguarding_owed),
             *obstacles_to_sitting(sitting, deciding=actor.staff_id, today=now.astimezone(LONDON).date()),
             *obstacles_to_deciding(
                 _proposal(given),
-                representations_considered=considered,
+                categorised=given.potential_victim_id in await categorised(session, case.id),
+                representations_considered=await representations_considered(
+                    session, case.id, given.potential_victim_id
+                ),
                 police_conclude_necessary=concluded.necessary if concluded else None,
             ),
-            *([] if given.disclose else obstacles_to_no_disclosure(await checks_facts(session, case))),
+            *(checks_not_done(checks) if given.disclose else obstacles_to_no_disclosure(checks)),
             *await _obstacles_to_what_is_said(session, case, given),
         ]
     )
@@ -112,8 +93,14 @@ async def decide_at_forum(
     sentence = f"The forum decided for a potential victim: {what}."
     await note(session, case, "forum_decided", sentence, by=actor, now=now, about_id=row.id)
     if given.disclose:
-        await _now_stands(session, case, row, actor=actor, now=now)
+        await now_stands(session, case, row, actor=actor, now=now)
     return Recorded(row.id)
+
+
+async def categorised(session: AsyncSession, case_id: UUID) -> set[UUID]:
+    """The potential victims with a police category, or with the concern that an emergency authority found (H6.8)."""
+    query = select(col(EmergencyAuthority.potential_victim_id)).where(col(EmergencyAuthority.case_id) == case_id)
+    return {*await police_categories(session, case_id), *await session.scalars(query)}
 
 
 async def _must_name_parties(session: AsyncSession, case: Case, given: DecisionIn) -> None:
@@ -140,6 +127,7 @@ def _proposal(given: DecisionIn) -> Proposal:
         what=given.what,
         has_recipient=given.recipient_id is not None or given.recipient_described is not None,
         has_delivery=given.delivery is not None,
+        subject_to_be_told=given.subject_to_be_told,
     )
 
 
@@ -161,46 +149,7 @@ async def _obstacles_to_what_is_said(session: AsyncSession, case: Case, given: D
     return obstacles
 
 
-async def confirm_decision(
-    session: AsyncSession,
-    case: Case,
-    given: ConfirmationIn,
-    *,
-    item_id: UUID,
-    decision_id: UUID,
-    actor: Actor,
-    now: datetime,
-) -> Recorded:
-    """Confirm a decision not to disclose, or refuse it and so return it to the forum: the clock runs on (H6.4)."""
-    must_be_at(case, Stage.FORUM)
-    decision = await session.get(ForumDecision, decision_id)
-    if decision is None or decision.case_id != case.id or decision.item_id != item_id:
-        raise DecisionNotFound
-    if decision.disclose:
-        raise NothingToConfirm("A decision to disclose stands without a second person.")
-    if all(row.id != decision_id or row.confirmed_at for row in await _live(session, case.id)):
-        raise AlreadyDecided("This decision has been confirmed or refused already.")
-    item = await open_item(session, item_id)
-    sitting = await sitting_on(session, item, case, now=now)
-    refuse_if(
-        obstacles_to_confirming(
-            actor.staff_id, held_by=case.assigned_to, chair_id=sitting.chair_id, present=sitting.present
-        )
-    )
-    row = DecisionConfirmation(
-        **act_keys(case, actor=actor, now=now, occurred_at=None), decision_id=decision_id, **given.model_dump()
-    )
-    session.add(row)
-    await session.flush()
-    confirmed = given.verdict is Verdict.CONFIRM
-    sentence = f"A decision not to disclose was {'confirmed' if confirmed else 'refused and returned to the forum'}."
-    await note(session, case, f"no_disclosure_{given.verdict.value}", sentence, by=actor, now=now, about_id=row.id)
-    if confirmed:
-        await _now_stands(session, case, decision, actor=actor, now=now)
-    return Recorded(row.id)
-
-
-async def _now_stands(
+async def now_stands(
     session: AsyncSession, case: Case, decision: ForumDecision, *, actor: Actor, now: datetime
 ) -> None:
     """A decision stands: the emergency is reviewed, and with the last potential victim's the case goes on."""
@@ -208,7 +157,7 @@ async def _now_stands(
         if duty.potential_victim_id == decision.potential_victim_id:
             duty.answered_at, duty.answered_by = now, actor.staff_id
             duty.answer = "Reviewed: the forum decided for this potential victim."
-    standing = {row.potential_victim_id: row for row in await _live(session, case.id) if row.confirmed_at}
+    standing = {row.potential_victim_id: row for row in await live_decisions(session, case.id) if row.confirmed_at}
     if set(await party_ids(session, case.id, PartyRole.POTENTIAL_VICTIM)) - set(standing):
         return
     sentence = "The forum has decided for every potential victim."
@@ -219,32 +168,13 @@ async def _now_stands(
         await end_item(session, item, ItemEnd.DECIDED, now=now)
 
 
-async def return_to_forum(
-    session: AsyncSession, case: Case, given: ReturnIn, *, actor: Actor, now: datetime
-) -> Recorded:
-    """Take the case back to the forum: the decisions named no longer stand, the others do."""
-    must_be_at(case, Stage.DISCLOSURE)
-    standing = {row.potential_victim_id: row for row in await _live(session, case.id)}
-    rows = []
-    for number, potential_victim_id in enumerate(dict.fromkeys(given.potential_victim_ids)):
-        field = f"potential_victim_ids.{number}"
-        await must_be_party(session, case, potential_victim_id, PartyRole.POTENTIAL_VICTIM, field=field)
-        rows.append(
-            DecisionReturn(
-                **act_keys(case, actor=actor, now=now, occurred_at=None),
-                decision_id=standing[potential_victim_id].id,
-                potential_victim_id=potential_victim_id,
-                reason=given.reason,
-            )
-        )
-    session.add_all(rows)
-    await session.flush()
-    sentence = f"Returned to the forum for {len(rows)} of the potential victims."
-    await advance(session, case, Move.RETURNED_TO_FORUM, by=actor, now=now, sentence=sentence, about_id=rows[0].id)
-    return Recorded(rows[0].id)
+async def live_decision(session: AsyncSession, case_id: UUID, potential_victim_id: UUID) -> Row[Any] | None:
+    """The forum's decision for one potential victim that stands or waits for its second person, if there is one."""
+    live = await live_decisions(session, case_id)
+    return next((row for row in live if row.potential_victim_id == potential_victim_id), None)
 
 
-async def _live(session: AsyncSession, case_id: UUID) -> list[Row[Any]]:
+async def live_decisions(session: AsyncSession, case_id: UUID) -> list[Row[Any]]:
     """The forum's decisions that were neither refused nor returned; `confirmed_at` is empty while one waits."""
     return [row for row in await _decisions(session, case_id) if row.verdict != Verdict.REFUSE and not row.returned]
 
@@ -283,18 +213,17 @@ async def standing_decision(session: AsyncSession, case_id: UUID, potential_vict
 async def standing_decisions(session: AsyncSession, case_id: UUID) -> Mapping[UUID, StandingDecision]:
     """What holds for each potential victim that has something.
 
-    The newest decision of the forum that stands. Where the forum never decided, the newest emergency authority:
-    once a decision of the forum has stood, the authority is spent, also when that decision is returned.
+    The decision of the forum that stands, or an emergency authority given since the last one began to stand. An older
+    authority is spent, also when that decision is returned.
     """
+    decided = [row for row in await _decisions(session, case_id) if row.confirmed_at]
+    found = {row.potential_victim_id: _from_forum(row) for row in decided if not row.returned}
+    last = {row.potential_victim_id: row.confirmed_at for row in decided}
     emergency = select(*columns_of(EmergencyAuthority)).where(col(EmergencyAuthority.case_id) == case_id)
-    authorities = (await session.execute(emergency.order_by(col(EmergencyAuthority.position)))).all()
-    found = {row.potential_victim_id: _from_emergency(row) for row in authorities}
-    for row in await _decisions(session, case_id):
-        if row.confirmed_at is None:
-            continue
-        found.pop(row.potential_victim_id, None)
-        if not row.returned:
-            found[row.potential_victim_id] = _from_forum(row)
+    for row in await session.execute(emergency.order_by(col(EmergencyAuthority.position))):
+        spent_at = last.get(row.potential_victim_id)
+        if spent_at is None or row.recorded_at > spent_at:
+            found[row.potential_victim_id] = _from_emergency(row)
     return found
 
 
@@ -352,14 +281,16 @@ def _how(delivery: dict[str, Any] | None) -> str | None:
 async def facts(session: AsyncSession, case: Case) -> ForumFacts:
     """What the forum still owes the case."""
     everyone = await party_ids(session, case.id, PartyRole.POTENTIAL_VICTIM)
-    live = await _live(session, case.id)
+    live = await live_decisions(session, case.id)
     standing = {row.potential_victim_id for row in live if row.confirmed_at}
     item = await open_item_of(session, case.id)
     meeting = await session.get_one(ForumMeeting, item.meeting_id) if item else None
     considered = [await representations_considered(session, case.id, one) for one in everyone]
+    undecided = set(everyone) - standing
     return ForumFacts(
         on_agenda_of=meeting.held_on if meeting else None,
-        undecided=len(set(everyone) - standing),
+        undecided=len(undecided),
         awaiting_confirmation=len({row.potential_victim_id for row in live} - standing),
         representations_not_considered=considered.count(False),
+        uncategorised=len(undecided - await categorised(session, case.id)),
     )

@@ -129,7 +129,7 @@ def _recipient(table: str) -> ForeignKeyConstraint:
 
 _WHOLE_DISCLOSURE = (
     "pressing_need IS NOT NULL AND proportionate IS NOT NULL AND what IS NOT NULL AND delivery IS NOT NULL "
-    "AND num_nonnulls(recipient_id, recipient_described) > 0"
+    "AND num_nonnulls(recipient_id, recipient_described) = 1"
 )
 
 
@@ -146,6 +146,7 @@ class ForumDecision(Act, table=True):
         ),
         check("NOT police_conclude_necessary OR police_conclusion_id IS NOT NULL", "conclusion_by_name"),
         check("NOT subject_to_be_told OR words_for_subject IS NOT NULL", "words_settled"),
+        check("NOT subject_to_be_told OR disclose", "subject_told_of_disclosure_only"),
         party="potential_victim_id",
     )
 
@@ -182,12 +183,13 @@ class DecisionConfirmation(Act, table=True):
 
 
 class DecisionReturn(Act, table=True):
-    """A decision that no longer stands, because the case went back to the forum."""
+    """A potential victim on whom the forum decides again; the decision that stood, if one did, no longer stands."""
 
     __tablename__ = "decision_return"
     __table_args__ = case_constraints("decision_return", UniqueConstraint("decision_id"), party="potential_victim_id")
 
-    decision_id: UUID = Field(foreign_key="forum_decision.id")
+    decision_id: UUID | None = Field(default=None, foreign_key="forum_decision.id")
+    """Empty for somebody on whom the forum had decided nothing yet."""
     potential_victim_id: UUID
     reason: str
 
@@ -199,7 +201,7 @@ class EmergencyAuthority(Act, table=True):
     __table_args__ = case_constraints(
         "emergency_authority",
         _recipient("emergency_authority"),
-        check("num_nonnulls(recipient_id, recipient_described) > 0", "has_recipient"),
+        check("num_nonnulls(recipient_id, recipient_described) = 1", "has_recipient"),
         party="potential_victim_id",
     )
 
@@ -243,5 +245,7 @@ class ForumActionAnswer(Act, table=True):
     __table_args__ = case_constraints("forum_action_answer")
 
     action_id: UUID = Field(foreign_key="forum_action.id", index=True)
+    owner_staff_id: UUID | None = Field(default=None, foreign_key="staff_member.id")
+    """The action's owner, who goes on reading it (row-level security compares it where it stands)."""
     outcome: ActionOutcome = Field(sa_type=text_enum(ActionOutcome, "outcome"))
     note: str

@@ -179,11 +179,11 @@ class ConfirmationView(ActView):
 
 
 class ReturnView(ActView):
-    """A decision that went back to the forum."""
+    """A potential victim who went back to the forum, with the decision that stood, if one did."""
 
     of: ClassVar = DecisionReturn
 
-    decision_id: UUID
+    decision_id: UUID | None
     potential_victim_id: UUID
     reason: str
 

@@ -14,10 +14,11 @@ from app.cases.schemas import PartyView
 from app.cases.service import advance, note, parties
 from app.cases.tables import Case, LinkKind, PartyRole
 from app.clock import in_london
-from app.editions import edition
 from app.editions.terms import Route
 from app.errors import Obstacle
-from app.intake.service import blank_case, record_party, start_clocks_of
+from app.intake.blank import blank_case
+from app.intake.people import OF_THE_PART, record_party
+from app.intake.service import start_clocks_of
 from app.intake.tables import InitialContact, ReceivedFrom
 from app.people.schemas import AddressIn, AliasIn, PersonIn, SafeContactIn
 from app.process import Move
@@ -58,7 +59,7 @@ async def continue_as_right_to_know(
     session.add(
         await _received(session, case, linked, reason, grading, received_from, actor=actor, now=now),
     )
-    await start_clocks_of(session, linked, edition(linked.edition), applicant_is_potential_victim=False)
+    await start_clocks_of(session, linked, applicant_is_potential_victim=False)
     await _carry_duties(session, case, linked, actor=actor, now=now)
     sentence = f"Carried on as right to know: {linked.reference}."
     await note(session, case, "continued_as_right_to_know", sentence, by=actor, now=now, about_id=linked.id)
@@ -83,10 +84,9 @@ async def _copy_people(session: AsyncSession, case: Case, linked: Case, *, actor
             continue
         described = _as_described(one)
         copy = await record_party(session, linked, one.role, described, actor=actor, now=now)
-        copy.relationship, copy.relationship_ended = one.relationship, one.relationship_ended
-        copy.connection, copy.police_employment = one.connection, one.police_employment
-        if one.role is not PartyRole.CHILD:
-            keys += keys_of(described, one.role)
+        for name in OF_THE_PART:
+            setattr(copy, name, getattr(one, name))
+        keys += keys_of(described, one.role)
     await session.flush()
     await point(session, linked, keys)
 

@@ -1,26 +1,29 @@
 """Parties that come to light later, and corrections of what is known of a person (H1.1, H1.4)."""
 
+from collections.abc import Iterable
 from datetime import datetime
-from typing import Self
+from typing import ClassVar, Self
 from uuid import UUID
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.access.rules import Actor
 from app.cases.pointers import keys_of, point
 from app.cases.schemas import Recorded
-from app.cases.service import must_be_party, note
+from app.cases.service import must_be_party, note, parties
 from app.cases.tables import Case, Party, PartyRole
 from app.clock import LONDON
 from app.editions import edition
-from app.intake.rules import childrens_referral, under_age
+from app.editions.terms import Route
+from app.errors import Obstacle, Unprocessable
+from app.intake.people import Revealed, all_of, owe_for_people, point_again, record_party
+from app.intake.rules import changed_after_conclusion, further_applicant, unborn_but_no_child, under_age
 from app.intake.schemas import ChildIn, PotentialVictimIn
-from app.intake.service import record_party
-from app.people.schemas import Form, PersonIn, SafeContactIn
+from app.people.schemas import Form, Line, PersonIn, SafeContactIn
 from app.people.service import agree_safe_contact, amend_person
 from app.people.tables import Person
-from app.safeguarding.service import owe_once
+from app.safeguarding.service import owe
 from app.safeguarding.tables import DutyKind
 
 
@@ -37,11 +40,19 @@ class PartyOfCaseIn(Form):
         return self
 
 
+class KnownPersonIn(PersonIn):
+    """What is now known of a person: only the fields that are sent change, and null makes one blank (H1.4)."""
+
+    may_be_unborn: ClassVar[bool] = True
+
+    police_employment: Line | None = Field(None, description="The force that employs the person (H2.8).")
+
+
 class AmendedPersonIn(Form):
-    """What is now known of a party's person: replaces what was recorded, the timeline keeps that it was."""
+    """What is now known of a party's person. What was recorded until now is kept beside it."""
 
     party_id: UUID
-    person: PersonIn
+    person: KnownPersonIn
 
 
 class AgreedContactIn(Form):
@@ -54,32 +65,62 @@ class AgreedContactIn(Form):
 async def add_party(
     session: AsyncSession, case: Case, found: PartyOfCaseIn, *, actor: Actor, now: datetime
 ) -> Recorded:
-    """Add a potential victim or a child who came to light; a child brings the referral at once (H2.9)."""
+    """Add a potential victim or a child who came to light, and owe what follows from who that is (H2.8, H2.9)."""
     role = PartyRole.POTENTIAL_VICTIM if found.potential_victim else PartyRole.CHILD
-    described = found.potential_victim or found.child
-    assert described is not None  # the form holds exactly one
-    party = await record_party(session, case, role, described, actor=actor, now=now)
-    await point(session, case, keys_of(described, role))
+    told = found.potential_victim or found.child
+    assert told is not None  # the form holds exactly one
+    wrong = changed_after_conclusion(case.stage)
+    asks = found.potential_victim is not None and found.potential_victim.is_applicant
+    applicant = (await parties(session, case.id)).applicant
+    first = asks and applicant is None and case.route is Route.RIGHT_TO_ASK
+    if asks and not first:
+        wrong.append(further_applicant())
+    party = await record_party(session, case, role, told, applies=first, actor=actor, now=now)
     await session.flush()
-    scheme, today = edition(case.edition), now.astimezone(LONDON).date()
-    if role is PartyRole.CHILD or under_age([described.born], edition=scheme, today=today):
-        await owe_once(session, case, DutyKind.CHILDRENS_SOCIAL_CARE, childrens_referral(), actor=actor, now=now)
+    await point(session, case, keys_of(told, role))
+    await owe_for_people(session, case, [all_of(party, told)], actor=actor, now=now)
+    _put_before_supervisor(session, case, wrong, about_id=party.id, actor=actor, now=now)
     sentence = f"A further {role.replace('_', ' ')} was added."
     await note(session, case, "party_added", sentence, by=actor, now=now, about_id=party.id)
-    return Recorded(party.id)
+    return Recorded(party.id, flags=tuple(wrong))
 
 
 async def amend(
     session: AsyncSession, case: Case, amended: AmendedPersonIn, *, actor: Actor, now: datetime
 ) -> Recorded:
-    """Replace what is known of a person; names and addresses known before are kept beside the new ones."""
+    """Change what was sent of a person; what was held is kept, and what comes to light brings its duty (H2.8, H2.9)."""
     party = await must_be_party(session, case, amended.party_id, field="party_id")
+    known, today = amended.person, now.astimezone(LONDON).date()
+    if says := unborn_but_no_child(party.role, known.born, today=today):
+        raise Unprocessable(says, field="person.born")
     person = await session.get_one(Person, party.person_id)
-    await amend_person(session, person, amended.person, by=actor.staff_id, now=now)
-    await point(session, case, keys_of(amended.person, party.role))
+    was_young = under_age([person.born], edition=edition(case.edition), today=today)
+    employed = party.police_employment
+    version = amend_person(session, person, known, held_too={"police_employment": employed}, by=actor.staff_id, now=now)
+    if "police_employment" in known.model_fields_set:
+        party.police_employment = known.police_employment
+    await session.flush()
+    await point_again(session, case, party.role)
+    revealed = Revealed(
+        party.role,
+        party.id,
+        new=False,
+        born=None if was_young else person.born,
+        police=party.police_employment not in (None, employed),
+    )
+    await owe_for_people(session, case, [revealed], actor=actor, now=now)
+    wrong = changed_after_conclusion(case.stage)
+    _put_before_supervisor(session, case, wrong, about_id=version.id, actor=actor, now=now)
     sentence = f"What is known of the {party.role.replace('_', ' ')} was amended."
-    await note(session, case, "person_amended", sentence, by=actor, now=now, about_id=party.id)
-    return Recorded(party.id)
+    await note(session, case, "person_amended", sentence, by=actor, now=now, about_id=version.id)
+    return Recorded(version.id, flags=tuple(wrong))
+
+
+def _put_before_supervisor(
+    session: AsyncSession, case: Case, wrong: Iterable[Obstacle], *, about_id: UUID, actor: Actor, now: datetime
+) -> None:
+    for flag in wrong:
+        owe(session, case, DutyKind.SUPERVISOR_REVIEW, flag, actor=actor, now=now, about_id=about_id)
 
 
 async def agree_contact(

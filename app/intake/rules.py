@@ -3,17 +3,19 @@
 from collections.abc import Iterable
 from datetime import date
 
+from app.cases.rules import CONCLUDED
 from app.editions.rules import Edition
 from app.errors import Obstacle
-from app.people.rules import age_on
+from app.people.rules import age_on, unborn_problem
+from app.process import Stage
 
 
 def under_age(births: Iterable[date | None], *, edition: Edition, today: date) -> bool:
-    """Whether any of the parties is under the edition's age of a child (H2.9). An unknown birth decides nothing."""
-    return any(
-        born is not None and age_on(born, min(today, born) if born > today else today) < edition.ages.child_under
-        for born in births
-    )
+    """Whether any of the parties is under the edition's age of a child (H2.9), or not born yet.
+
+    An unknown birth decides nothing.
+    """
+    return any(born is not None and age_on(born, max(born, today)) < edition.ages.child_under for born in births)
 
 
 def childrens_referral() -> Obstacle:
@@ -30,9 +32,60 @@ def police_notice(notified: str) -> Obstacle:
     return Obstacle("police_involvement", f"A party is police: a supervisor must inform the {notified}.", "H2.8")
 
 
-def relationship_problem(code: str | None, *, ended: bool, edition: Edition) -> str | None:
-    """Why a relationship is not in the edition's scope, else None. Safeguarding goes on all the same (H1.5)."""
+def relationship_out_of_scope(code: str | None, *, ended: bool, edition: Edition) -> list[Obstacle]:
+    """What a supervisor is told of a relationship that the edition does not cover: risk is safeguarded still (H1.5)."""
     if code is None or edition.relationship_eligible(code, ended=ended):
-        return None
+        return []
     known = ", ".join(kind.code for kind in edition.relationships.eligible)
-    return f"'{code}' is not a relationship of this edition; it knows: {known}."
+    says = (
+        "The relationship recorded is not one of this edition of the guidance: correct it, or decide how the risk is "
+        f"safeguarded outside the scheme. The edition knows: {known}."
+    )
+    return [Obstacle("relationship_out_of_scope", says, "H1.5")]
+
+
+def described_differently(role: str, fields: Iterable[str]) -> list[Obstacle]:
+    """What a supervisor is told where a further contact describes a party otherwise than is recorded (H1.4)."""
+    named = ", ".join(name.replace("_", " ") for name in sorted(fields))
+    if not named:
+        return []
+    says = f"The {role.replace('_', ' ')} is described otherwise than is recorded: compare and correct ({named})."
+    return [Obstacle("described_differently", says, "H1.4")]
+
+
+def further_applicant() -> Obstacle:
+    """Somebody asks in a case that holds the same people already (H3.5)."""
+    says = (
+        "Somebody else asks about the same people: settle who is met, who is told what, and in whose protection "
+        "from the other."
+    )
+    return Obstacle("further_applicant", says, "H3.5")
+
+
+def risk_not_graded_again() -> Obstacle:
+    """A further contact came without a grade of risk (H3.5, H2.6)."""
+    return Obstacle(
+        "risk_not_graded_again", "A further contact joined without a grade of risk: grade the risk again.", "H3.5"
+    )
+
+
+def earlier_first_contact() -> Obstacle:
+    """A joined contact reached the police before the one that the clocks were counted from (H3.4, H10.7)."""
+    says = (
+        "This contact reached the police before the one recorded first: the clocks are counted from it now. Find out "
+        "why it was not acted on."
+    )
+    return Obstacle("earlier_first_contact", says, "H3.4")
+
+
+def changed_after_conclusion(stage: Stage) -> list[Obstacle]:
+    """What a supervisor is told where people are added or amended in a case that has ended (H2.10, H8.3)."""
+    if stage not in CONCLUDED:
+        return []
+    says = "This was recorded after the case had ended: new information opens a new application that follows it."
+    return [Obstacle("changed_after_conclusion", says, "H8.3")]
+
+
+def unborn_but_no_child(role: str, born: date | None, *, today: date) -> str | None:
+    """Why a corrected date of birth cannot be: only an expected child's may lie ahead (H2.9)."""
+    return None if role == "child" or born is None else unborn_problem(born, today=today)

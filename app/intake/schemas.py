@@ -1,12 +1,11 @@
 """An application as it is taken down."""
 
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 from uuid import UUID
 
 from pydantic import Field, StrictBool, StringConstraints, model_validator
 
 from app.cases.schemas import GradeIn
-from app.cases.tables import LinkKind
 from app.deadlines.schemas import ClockView
 from app.editions.terms import Route
 from app.intake.tables import Channel, ReceivedFrom
@@ -40,7 +39,9 @@ class ThirdPartyIn(PersonIn):
 
 
 class ChildIn(PersonIn):
-    """A child who may be affected, born or not (H2.9)."""
+    """A child who may be affected, born or not (H2.9): an unborn child's `born` is when the birth is expected."""
+
+    may_be_unborn: ClassVar[bool] = True
 
     connection: Line | None = Field(None, examples=["Daughter of the potential victim, lives with her"])
 
@@ -148,8 +149,8 @@ class ApplicationOpened(View):
     joined: bool = Field(False, description="An open case held this pair already: the contact joined it (H3.5).")
 
 
-class LinkView(View):
-    """The case that another follows."""
+class InformationReceived(View):
+    """What a partner agency hears of what it sent: that it is with the police, and by what reference to ask (H2.7)."""
 
-    id: UUID
-    because: LinkKind
+    reference: str
+    stage: Literal["received"] = "received"

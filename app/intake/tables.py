@@ -1,6 +1,7 @@
 """Initial contacts: the first opens a case, a later one about the same pair joins it (H3.5)."""
 
 from enum import StrEnum
+from uuid import UUID
 
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field
@@ -55,9 +56,13 @@ class InitialContact(Act, table=True):
 
 
 class Draft(CaseRow, table=True):
-    """An application begun and not yet opened, kept as typed (H3.5)."""
+    """An application begun and not yet opened, kept as typed (H3.5).
+
+    One that was completed while a case held the same pair joined that case, and is no longer open.
+    """
 
     __tablename__ = "draft"
     __table_args__ = case_constraints("draft")
 
     typed: dict[str, object] = Field(sa_type=JSONB)
+    joined_id: UUID | None = Field(default=None, foreign_key="application.id")

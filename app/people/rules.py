@@ -8,7 +8,8 @@ and what to do, or `None`. It never repeats the text, which may be personal.
 import hashlib
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from datetime import date
 from itertools import product
 
@@ -24,7 +25,7 @@ class InvalidPncId(ValueError):
     """Not a PNC identifier; the text says why, without repeating what was typed."""
 
 
-def canonical_pnc_id(text: str, *, this_year: int = 2030) -> str:
+def canonical_pnc_id(text: str, *, this_year: int) -> str:
     """The one form in which a PNC identifier is kept: `YYYY/NNNNNNNL` (H1.4).
 
     Read are the long form (four-digit year, seven-digit serial) and the short one (two-digit year,
@@ -33,8 +34,7 @@ def canonical_pnc_id(text: str, *, this_year: int = 2030) -> str:
 
     The check letter is the two-digit year followed by the seven-digit serial, modulo 23, in
     `PNC_CHECK_LETTERS`. The century is not part of it, so a two-digit year is of this century up to
-    `this_year` and of the last one after; callers who know the date pass its year, and a later
-    four-digit year is refused.
+    `this_year` and of the last one after; a later four-digit year is refused.
 
     Raises `InvalidPncId`.
     """
@@ -104,21 +104,66 @@ def match_keys(
 ) -> frozenset[str]:
     """SHA-256 keys, in hexadecimal, by which forces find each other's records of one person (H3.5).
 
-    One key for the PNC identifier (raises `InvalidPncId`), and where the date of birth is known one
-    for every surname and alias with every given name's initial. Two records that share a key may be
-    of one person.
+    One key for the PNC identifier, which comes in canonical form, and where the date of birth is
+    known one for every surname and alias with every given name's initial. Two records that share a
+    key may be of one person.
 
     A key holds no name, but names and dates are few enough to be guessed: keys are as restricted as
     the record.
     """
     plain = set()
     if pnc_id is not None:
-        plain.add(f"pnc:{canonical_pnc_id(pnc_id)}")
+        plain.add(f"pnc:{pnc_id}")
     if born is not None:
         families = {key for name in surnames if (key := normalise_name(name))}
         initials = {key[0] for name in given_names if (key := normalise_name(name))}
         plain |= {f"name:{family}|{initial}|{born.isoformat()}" for family, initial in product(families, initials)}
     return frozenset(hashlib.sha256(key.encode()).hexdigest() for key in plain)
+
+
+@dataclass(frozen=True)
+class Described:
+    """What two descriptions of one person are compared by; names with every alias."""
+
+    pnc_id: str | None
+    surnames: tuple[str, ...]
+    given_names: tuple[str, ...]
+    born: date | None
+
+
+def taken_as_one(one: Described, other: Described) -> bool:
+    """Whether two people described in the same part of one case are taken to be the same person (H3.5).
+
+    The PNC identifier settles it. Else two of surname, given name and date of birth agree and the
+    third, where both have it, does not differ. Stricter than a match key, which knows a given name
+    by its initial: to take twins for one person would lose a potential victim, and a person kept
+    twice is only untidy.
+    """
+    if one.pnc_id and other.pnc_id:
+        return one.pnc_id == other.pnc_id
+    compared = (
+        _agree(_normalised(one.surnames), _normalised(other.surnames), str.__eq__),
+        _agree(_first(one.given_names), _first(other.given_names), _begins_alike),
+        None if one.born is None or other.born is None else one.born == other.born,
+    )
+    return False not in compared and compared.count(True) > 1
+
+
+def _normalised(names: tuple[str, ...]) -> set[str]:
+    return {key for name in names if (key := normalise_name(name))}
+
+
+def _first(names: tuple[str, ...]) -> set[str]:
+    return _normalised(tuple(name.split()[0] for name in names if name.split()))
+
+
+def _begins_alike(one: str, other: str) -> bool:
+    return one.startswith(other) or other.startswith(one)
+
+
+def _agree(some: set[str], others: set[str], same: Callable[[str, str], bool]) -> bool | None:
+    """Whether any two names are the same; None where one side has none."""
+    return any(same(one, other) for one, other in product(some, others)) if some and others else None
 
 
 _NARRATIVE_CONTROLS = frozenset("\n\r\t")
@@ -199,4 +244,11 @@ def invented_date_problem(born: date) -> str | None:
     """Why a date of birth looks invented: 1 January 1900 is what systems write for none (H1.4)."""
     if born in INVENTED_DATES_OF_BIRTH:
         return "1 January 1900 stands for no date of birth: leave it blank, or mark an estimate."
+    return None
+
+
+def unborn_problem(born: date, *, today: date) -> str | None:
+    """Why a date of birth cannot be a person's who is no expected child: it has not come yet (H2.9)."""
+    if born > today:
+        return "That date of birth has not come yet; only a child may be expected."
     return None

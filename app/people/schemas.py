@@ -2,8 +2,8 @@
 
 import re
 from collections.abc import Callable
-from datetime import date
-from typing import Annotated, ClassVar, Self
+from datetime import date, datetime
+from typing import Annotated, Any, ClassVar, Self
 from uuid import UUID
 
 from pydantic import (
@@ -18,21 +18,24 @@ from pydantic import (
     model_validator,
 )
 
+from app import clock
 from app.people.rules import (
     canonical_pnc_id,
+    invented_date_problem,
     line_problem,
     narrative_problem,
     placeholder_problem,
+    unborn_problem,
 )
-from app.people.tables import Gender
+from app.people.tables import Gender, KeptBecause, PersonVersion
 from app.storage.base import CaseRow
 
 
-def _without(problem: Callable[[str], str | None]) -> AfterValidator:
-    def check(text: str) -> str:
-        if says := problem(text):
+def _without(problem: Callable[[Any], str | None]) -> AfterValidator:
+    def check(typed: Any) -> Any:
+        if says := problem(typed):
             raise ValueError(says)
-        return text
+        return typed
 
     return AfterValidator(check)
 
@@ -60,7 +63,16 @@ Narrative = Annotated[
 Name = Annotated[Line, _without(placeholder_problem)]
 """A name as given; invented ones ("unknown") are refused: leave it out instead (H1.4)."""
 
-PncId = Annotated[str, AfterValidator(canonical_pnc_id)]
+
+def _today() -> date:
+    return clock.now().astimezone(clock.LONDON).date()
+
+
+def _canonical_pnc_id(text: str) -> str:
+    return canonical_pnc_id(text, this_year=_today().year)
+
+
+PncId = Annotated[str, AfterValidator(_canonical_pnc_id)]
 """A PNC identifier, kept in canonical form (2002/0073319Z); the check letter must agree."""
 
 
@@ -74,6 +86,8 @@ def _as_text(value: object) -> object:
 _ISO = re.compile(r"(19|20|21)\d{2}-\d{2}-\d{2}")
 Day = Annotated[date, BeforeValidator(_as_text)]
 """A day of the calendar, YYYY-MM-DD."""
+Born = Annotated[Day, _without(invented_date_problem)]
+"""A day of birth; one that stands for none (1 January 1900) is refused: leave it out instead (H1.4)."""
 Moment = Annotated[AwareDatetime, BeforeValidator(_as_text)]
 """An instant with its UTC offset."""
 
@@ -129,10 +143,12 @@ class SafeContactIn(Form):
 class PersonIn(Form):
     """A person as described. Leave out what is not known: a blank beats a known error (H1.4)."""
 
+    may_be_unborn: ClassVar[bool] = False
+
     given_names: Name | None = None
     surname: Name | None = None
-    born: Day | None = None
-    born_estimated: StrictBool = False
+    born: Born | None = None
+    born_estimated: StrictBool = Field(False, description="Goes with `born`.")
     gender: Gender = Gender.NOT_STATED
     ethnicity: Line | None = None
     pnc_id: PncId | None = None
@@ -144,6 +160,14 @@ class PersonIn(Form):
     aliases: list[AliasIn] = Field(default=[], max_length=20)
     addresses: list[AddressIn] = Field(default=[], max_length=20)
     safe_contact: SafeContactIn | None = None
+
+    @model_validator(mode="after")
+    def _birth_is_possible(self) -> Self:
+        if self.born is None and self.born_estimated:
+            raise ValueError("born_estimated marks an estimate: give the estimated date as born.")
+        if self.born is not None and not self.may_be_unborn and (says := unborn_problem(self.born, today=_today())):
+            raise ValueError(says)
+        return self
 
 
 class AliasView(View):
@@ -189,3 +213,16 @@ class PersonView(View):
     aliases: list[AliasView] = []
     addresses: list[AddressView] = []
     safe_contact: SafeContactView | None = None
+
+
+class PersonVersionView(RowView):
+    """What was recorded of a person until it was amended, or was said and does not stand."""
+
+    of: ClassVar = PersonVersion
+
+    id: UUID
+    person_id: UUID
+    because: KeptBecause
+    said: dict[str, Any]
+    recorded_at: datetime
+    recorded_by: UUID

@@ -5,6 +5,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from sqlalchemy import Index
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field
 
 from app.storage.base import CaseRow, case_constraints, check, text_enum
@@ -45,6 +46,28 @@ class Person(CaseRow, table=True):
     language: str | None = None
     interpreter_needed: bool = False
     access_needs: str | None = None
+
+
+class KeptBecause(StrEnum):
+    """Why a version of a person is kept beside the person (H1.4)."""
+
+    HELD_BEFORE = "held_before"
+    """What was recorded until it was amended."""
+    TOLD_OTHERWISE = "told_otherwise"
+    """What a later contact said, where something else is recorded: somebody compares the two."""
+
+
+class PersonVersion(CaseRow, table=True):
+    """What was recorded of a person before, or was said and does not stand. Append-only: nothing typed is lost."""
+
+    __tablename__ = "person_version"
+    __table_args__ = case_constraints("person_version")
+
+    person_id: UUID = Field(foreign_key="person.id", index=True)
+    because: KeptBecause = Field(sa_type=text_enum(KeptBecause, "because"))
+    said: dict[str, object] = Field(sa_type=JSONB)
+    recorded_at: datetime
+    recorded_by: UUID = Field(foreign_key="staff_member.id")
 
 
 class PersonAlias(CaseRow, table=True):

@@ -17,7 +17,7 @@ from app.doors import CaseDoor, Door, decides, reads, records, requires
 from app.editions.terms import Route
 from app.evidence.terms import Category
 from app.intake import parties
-from app.people.schemas import Moment
+from app.people.schemas import Moment, PersonVersionView
 from app.process import Stage
 from app.routes.errors import ERRORS, ERRORS_OF_ACT, ERRORS_OF_CASE, ERRORS_OF_DECISION
 from app.routes.paging import Cursor, Limit, Page, after_moment, after_position, encode, page
@@ -129,8 +129,14 @@ async def add_party(
 async def amend_person(
     body: parties.AmendedPersonIn, door: Annotated[CaseDoor, records(Permission.OPEN_APPLICATION)]
 ) -> Receipt:
-    """Replace what is known of a party's person; the name held until now stays as an alias."""
+    """Change what was sent of a party's person; the name held until now stays as an alias, the rest as a version."""
     return await door.record(parties.amend, body)
+
+
+@router.get("/{case_id}/persons", responses=ERRORS_OF_CASE)
+async def read_person_versions(door: Annotated[CaseDoor, reads(Permission.READ_RECORDS)]) -> list[PersonVersionView]:
+    """What was recorded of the people until it was amended, and what was said and does not stand (H1.4)."""
+    return await door.history(PersonVersionView)
 
 
 @router.post("/{case_id}/safe-contacts", status_code=201, responses=ERRORS_OF_ACT)

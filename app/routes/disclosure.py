@@ -7,8 +7,7 @@ from fastapi import APIRouter
 
 from app.access.rules import Permission
 from app.cases.schemas import Receipt
-from app.cases.service import known_id
-from app.disclosure import clearance, deliveries, items, notices, service
+from app.disclosure import clearance, deliveries, items, non_completion, notices, postponement
 from app.disclosure.schemas import (
     AgreementIn,
     AgreementView,
@@ -58,7 +57,8 @@ async def record_item(body: ItemIn, door: Preparer) -> Receipt:
 @router.get("/items/{item_id}/agreements", responses=ERRORS_OF_CASE)
 async def read_agreements(item_id: str, door: Reader) -> list[AgreementView]:
     """The agreements of an item's owner."""
-    return await door.history(AgreementView, item_id=known_id(item_id, items.ItemNotFound()))
+    item = await items.item_of(door.session, door.case, item_id)
+    return await door.history(AgreementView, item_id=item.id)
 
 
 @router.post("/items/{item_id}/agreements", status_code=201, responses=ERRORS_OF_ACT)
@@ -70,7 +70,8 @@ async def record_agreement(item_id: str, body: AgreementIn, door: Preparer) -> R
 @router.get("/items/{item_id}/spent-authorisations", responses=ERRORS_OF_CASE)
 async def read_spent_authorisations(item_id: str, door: Reader) -> list[SpentAuthorisationView]:
     """The authorities to tell an item although it is spent."""
-    return await door.history(SpentAuthorisationView, item_id=known_id(item_id, items.ItemNotFound()))
+    item = await items.item_of(door.session, door.case, item_id)
+    return await door.history(SpentAuthorisationView, item_id=item.id)
 
 
 @router.post("/items/{item_id}/spent-authorisations", status_code=201, responses=ERRORS_OF_DECISION)
@@ -126,19 +127,19 @@ async def record_notice(body: NoticeIn, door: Deliverer) -> Receipt:
 async def read_postponements(door: Reader) -> list[PostponementView]:
     """Every postponement, and how it ended."""
     await door.read()
-    return await service.postponements_of(door.session, door.case)
+    return await postponement.postponements_of(door.session, door.case)
 
 
 @router.post("/postponement", status_code=201, responses=ERRORS_OF_DECISION)
 async def postpone(body: PostponementIn, door: Postponer) -> Receipt:
     """Let delivery wait until a review date, the investigator having been asked; clocks run on (H7.7)."""
-    return await door.decide(service.postpone, body)
+    return await door.decide(postponement.postpone, body)
 
 
 @router.post("/postponement/end", status_code=201, responses=ERRORS_OF_DECISION)
 async def end_postponement(body: PostponementEndIn, door: Postponer) -> Receipt:
     """End the postponement in force before its review date."""
-    return await door.decide(service.end_postponement, body)
+    return await door.decide(postponement.end_postponement, body)
 
 
 @router.get("/non-completion", responses=ERRORS_OF_CASE)
@@ -150,4 +151,4 @@ async def read_non_completions(door: Reader) -> list[NonCompletionView]:
 @router.post("/non-completion", status_code=201, responses=ERRORS_OF_DECISION)
 async def record_non_completion(body: NonCompletionIn, door: Supervisor) -> Receipt:
     """End the attempts to tell: not reached, withdrew, declined to hear, unsafe to reach (H7.6)."""
-    return await door.decide(service.record_non_completion, body)
+    return await door.decide(non_completion.record_non_completion, body)

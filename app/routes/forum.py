@@ -10,7 +10,7 @@ from app.access.rules import Permission
 from app.cases.schemas import Receipt
 from app.doors import CaseDoor, Door, creates, requires
 from app.evidence.terms import Category
-from app.forum import actions, conclusions, items, meetings, service
+from app.forum import actions, confirming, conflicts, items, meetings, police_conclusion, service
 from app.forum.schemas import (
     ActionAnswerIn,
     ActionIn,
@@ -133,7 +133,7 @@ async def read_item(meeting_id: UUID, item_id: UUID, door: Reader) -> ItemView:
 
 @router.post(f"{ITEM}/removal", status_code=201, responses=ERRORS_OF_ACT)
 async def take_off_agenda(meeting_id: UUID, item_id: UUID, body: TakenOffIn, door: Arranger) -> Receipt:
-    """Take a case off the agenda undecided; partners no longer see it."""
+    """Take a case off the agenda; partners no longer see it. A decision awaiting its second person waits on."""
     inside = await _at_item(door, meeting_id, item_id)
     return await inside.record(partial(meetings.take_off_agenda, item_id=item_id), body)
 
@@ -142,7 +142,7 @@ async def take_off_agenda(meeting_id: UUID, item_id: UUID, body: TakenOffIn, doo
 async def declare_conflict(meeting_id: UUID, item_id: UUID, body: ConflictIn, door: Member) -> Receipt:
     """Declare a conflict of interest: the member leaves the item and no longer counts (H6.2)."""
     inside = await _at_item(door, meeting_id, item_id)
-    return await inside.record(partial(meetings.declare_conflict, item_id=item_id), body)
+    return await inside.record(partial(conflicts.declare_conflict, item_id=item_id), body)
 
 
 @router.get(f"{ITEM}/conflicts", responses=ERRORS_OF_CASE)
@@ -176,7 +176,7 @@ async def record_police_conclusion(
 ) -> Receipt:
     """The police member records by name whether the police conclude disclosure to be necessary (H6.3)."""
     inside = await _at_item(door, meeting_id, item_id, if_match=if_match)
-    return await inside.decide(partial(conclusions.record_police_conclusion, item_id=item_id), body)
+    return await inside.decide(partial(police_conclusion.record_police_conclusion, item_id=item_id), body)
 
 
 @router.get(f"{ITEM}/police-conclusions", responses=ERRORS_OF_CASE)
@@ -217,7 +217,7 @@ async def confirm_decision(
 ) -> Receipt:
     """A second person confirms a decision not to disclose, or refuses it: then the forum decides again (H6.4)."""
     inside = await _at_item(door, meeting_id, item_id, if_match=if_match)
-    return await inside.decide(partial(service.confirm_decision, item_id=item_id, decision_id=decision_id), body)
+    return await inside.decide(partial(confirming.confirm_decision, item_id=item_id, decision_id=decision_id), body)
 
 
 @router.get(f"{ITEM}/decisions/{{decision_id}}/confirmation", responses=ERRORS_OF_CASE)
@@ -243,21 +243,21 @@ async def read_item_actions(meeting_id: UUID, item_id: UUID, door: Reader) -> li
 
 @router.get("/actions", responses=ERRORS)
 async def read_actions(door: Reader) -> list[OpenActionView]:
-    """The actions still owed that one may see, the longest due first."""
+    """The actions still owed that one owns or may see, the longest due first."""
     await door.log(Category.CONSULTATION)
-    return await actions.open_actions(door.session, now=door.now)
+    return await actions.open_actions(door.session, actor=door.actor, now=door.now)
 
 
 @router.post("/actions/{action_id}/answers", status_code=201, responses=ERRORS_OF_ACT)
 async def answer_action(action_id: UUID, body: ActionAnswerIn, door: Member) -> Receipt:
     """Say what became of an action: done, circumstances changed, or not done by the agency and still owed."""
-    inside = await door.enter(await actions.case_of_action(door.session, action_id), for_change=True)
+    inside = await door.enter(await actions.case_of_action(door.session, action_id, actor=door.actor), for_change=True)
     return await inside.record(partial(actions.answer_action, action_id=action_id), body)
 
 
 @router.get("/actions/{action_id}/answers", responses=ERRORS_OF_CASE)
 async def read_action_answers(action_id: UUID, door: Reader) -> list[ActionAnswerView]:
     """What became of an action, oldest first."""
-    inside = await door.enter(await actions.case_of_action(door.session, action_id), for_change=False)
+    inside = await door.enter(await actions.case_of_action(door.session, action_id, actor=door.actor), for_change=False)
     await inside.read()
     return await actions.answers_of(door.session, action_id)

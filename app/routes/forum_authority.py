@@ -7,7 +7,7 @@ from fastapi import APIRouter
 from app.access.rules import Permission
 from app.cases.schemas import Receipt
 from app.doors import CaseDoor, decides, reads
-from app.forum import authority, service
+from app.forum import authority, confirming
 from app.forum.schemas import EmergencyAuthorityIn, ReturnIn
 from app.forum.views import EmergencyAuthorityView, ReturnView
 from app.routes.errors import ERRORS_OF_CASE, ERRORS_OF_DECISION
@@ -35,10 +35,10 @@ async def emergency_authorities(
 @router.post("/return-to-forum", status_code=201, responses=ERRORS_OF_DECISION)
 async def return_to_forum(body: ReturnIn, door: Annotated[CaseDoor, decides(Permission.SUPERVISE)]) -> Receipt:
     """Take the case back to the forum: the decisions for the potential victims named no longer stand."""
-    return await door.decide(service.return_to_forum, body)
+    return await door.decide(confirming.return_to_forum, body)
 
 
 @router.get("/return-to-forum", responses=ERRORS_OF_CASE)
 async def returns(door: Annotated[CaseDoor, reads(Permission.READ_RECORDS)]) -> list[ReturnView]:
-    """The decisions that went back to the forum, oldest first."""
+    """Who went back to the forum, with the decision that stood, oldest first."""
     return await door.history(ReturnView)

@@ -7,8 +7,15 @@ from fastapi import APIRouter
 from app.access.rules import Permission
 from app.cases.schemas import Receipt
 from app.doors import CaseDoor, Door, creates, decides, reads, records
-from app.intake import service
-from app.intake.schemas import ApplicationIn, ApplicationOpened, ContactIn, DraftIn, DraftView
+from app.intake import contacts, drafts, service
+from app.intake.schemas import (
+    ApplicationIn,
+    ApplicationOpened,
+    ContactIn,
+    DraftIn,
+    DraftView,
+    InformationReceived,
+)
 from app.routes.errors import ERRORS_OF_ACT, ERRORS_OF_DECISION
 from app.routes.reading import StrictRoute
 
@@ -18,20 +25,24 @@ router = APIRouter(prefix="/v1", tags=["1 intake"], route_class=StrictRoute)
 @router.post("/applications", status_code=201, responses=ERRORS_OF_ACT)
 async def open_application(
     body: ApplicationIn, door: Annotated[Door, creates(Permission.SEND_INFORMATION)]
-) -> ApplicationOpened:
-    """Open a case under either route; its clocks start at the initial contact, not when it is typed (H3.4)."""
+) -> ApplicationOpened | InformationReceived:
+    """Open a case under either route; its clocks start at the initial contact, not when it is typed (H3.4).
+
+    A partner agency that sends information hears that it is received, and nothing of any case (H2.7).
+    """
     before = await door.answered(body)
     if before is not None and before.case_id is not None:
-        return await service.opened_before(door.session, before.case_id, now=door.now)
+        opened = await service.opened_before(door.session, before.case_id, actor=door.actor, now=door.now)
+        return service.shown_to(door.actor, opened)
     opened = await service.open_application(door.session, body, actor=door.actor, now=door.now)
     await door.opened(opened.id, opened.version)
-    return opened
+    return service.shown_to(door.actor, opened)
 
 
 @router.post("/applications/{case_id}/initial-contacts", status_code=201, responses=ERRORS_OF_ACT)
 async def join_contact(body: ContactIn, door: Annotated[CaseDoor, records(Permission.OPEN_APPLICATION)]) -> Receipt:
     """Join a further contact to an open case, under its first clock (H3.5)."""
-    return await door.record(service.join_contact, body)
+    return await door.record(contacts.join_contact, body)
 
 
 @router.post("/drafts", status_code=201, responses=ERRORS_OF_ACT)
@@ -39,8 +50,8 @@ async def keep_draft(body: DraftIn, door: Annotated[Door, creates(Permission.OPE
     """Keep an application begun. No clock runs for a draft: once a request has reached the police, open it."""
     before = await door.answered(body)
     if before is not None and before.case_id is not None:
-        return await service.draft_before(door.session, before.case_id)
-    draft = await service.keep_draft(door.session, body, actor=door.actor, now=door.now)
+        return await drafts.draft_before(door.session, before.case_id)
+    draft = await drafts.keep_draft(door.session, body, actor=door.actor, now=door.now)
     await door.opened(draft.id, draft.version)
     return draft
 
@@ -49,10 +60,10 @@ async def keep_draft(body: DraftIn, door: Annotated[Door, creates(Permission.OPE
 async def read_draft(door: Annotated[CaseDoor, reads(Permission.OPEN_APPLICATION)]) -> DraftView:
     """A draft as it was left."""
     await door.read()
-    return await service.read_draft(door.session, door.case)
+    return await drafts.read_draft(door.session, door.case)
 
 
 @router.put("/drafts/{case_id}", responses=ERRORS_OF_DECISION)
 async def rewrite_draft(body: DraftIn, door: Annotated[CaseDoor, decides(Permission.OPEN_APPLICATION)]) -> Receipt:
     """Replace what a draft holds."""
-    return await door.decide(service.rewrite_draft, body)
+    return await door.decide(drafts.rewrite_draft, body)

@@ -1,8 +1,10 @@
 """Safety rules that hold at every step (H2). Pure."""
 
+from collections.abc import Collection
 from datetime import date, datetime
+from uuid import UUID
 
-from app.access.rules import Role
+from app.access.rules import Permission, Role, roles_that_may
 from app.editions.rules import Edition
 from app.errors import Obstacle
 from app.safeguarding.schemas import Plan
@@ -29,9 +31,26 @@ def no_current_plan(plan: Plan | None, *, newest_immediate_risk_at: datetime | N
     ]
 
 
-def police_notices(edition: Edition) -> list[str]:
-    """Whom a supervisor must tell where a party is police (H2.8), in the edition's words."""
-    return list(edition.police_involvement_notices)
+def no_safe_contact() -> Obstacle:
+    """Somebody was approached with no safe means agreed and no approach planned (H2.1)."""
+    says = (
+        "No safe means of contact is recorded for this person and no approach was planned: record a safe contact, or "
+        "how the approach is made, before anybody tries again."
+    )
+    return Obstacle("no_safe_contact", says, "H2.1")
+
+
+def subject_contacted() -> Obstacle:
+    """The subject was approached with nobody having authorised it (H2.7)."""
+    return Obstacle("subject_contacted", "The subject was contacted outside authorised representations.", "H2.7")
+
+
+def makes_safe(done_for: UUID | None, *, endangered: UUID | None, potential_victims: Collection[UUID]) -> bool:
+    """Whether an immediate action answers a finding of risk to one potential victim, or with None to the whole case.
+
+    One that was done for another potential victim does not; one done about the subject or for nobody named does (H2.4).
+    """
+    return endangered is None or done_for == endangered or done_for not in potential_victims
 
 
 _FOR_SUPERVISORS = {"supervisor_review", "police_involvement", "crime", "offender_management"}
@@ -43,4 +62,9 @@ def who_may_answer(kind: str) -> tuple[Role, ...]:
     A supervisor's alone: the review of an irregular act (H2.10), the notices where a party is police (H2.8), a crime
     without a reference (H2.3), offender management (H8.2).
     """
-    return (Role.PUBLIC_PROTECTION_SUPERVISOR, Role.HEAD_OF_PUBLIC_PROTECTION) if kind in _FOR_SUPERVISORS else ()
+    return tuple(roles_that_may(Permission.SUPERVISE)) if kind in _FOR_SUPERVISORS else ()
+
+
+def least_rank_to_answer(kind: str, edition: Edition) -> str | None:
+    """The rank below which a duty is not answered: those told where a party is police are told by that rank (H2.8)."""
+    return edition.ranks.police_involvement_supervisor if kind == "police_involvement" else None

@@ -12,12 +12,14 @@ from sqlmodel import col
 from app.access.rules import Actor
 from app.cases.rules import happened_at, late_entry
 from app.cases.schemas import Recorded
-from app.cases.service import grade_risk, known_id, must_be_party, note
+from app.cases.service import grade_risk, known_id, must_be_party, note, party_ids
 from app.cases.tables import Case, PartyRole, RiskGrade
 from app.editions import edition
+from app.editions.terms import ClosingDuty
 from app.errors import AlreadyDecided, NotFound, NotPermitted, Obstacle
 from app.people.schemas import RowView
-from app.safeguarding.rules import who_may_answer
+from app.safeguarding.contact import wrong_with_contact
+from app.safeguarding.rules import least_rank_to_answer, makes_safe, who_may_answer
 from app.safeguarding.schemas import (
     ContactAttemptIn,
     CrimeReferenceIn,
@@ -53,6 +55,12 @@ class SupervisorOnly(NotPermitted):
     """Only a supervisor answers this duty."""
 
     code = "supervisor_only"
+
+
+class RankTooLow(NotPermitted):
+    """A supervisor of a higher rank answers this duty."""
+
+    code = "rank_too_low"
 
 
 def act_keys(case: Case, *, actor: Actor, now: datetime, occurred_at: datetime | None) -> dict[str, Any]:
@@ -150,14 +158,30 @@ async def owe_crime(session: AsyncSession, case: Case, *, actor: Actor, now: dat
     await owe_once(session, case, DutyKind.CRIME, why, actor=actor, now=now)
 
 
-async def owe_immediate_safeguarding(session: AsyncSession, case: Case, *, actor: Actor, now: datetime) -> None:
-    """Immediate risk: an action and a safety plan are owed before anything else (H2.4)."""
+async def owe_offender_management(session: AsyncSession, case: Case, *, actor: Actor, now: datetime) -> None:
+    """A case ended with no forum sitting: a supervisor considers the management of the subject, where the edition
+    asks for that with the case's outcome (H8.2)."""
+    if case.outcome is None or ClosingDuty.OFFENDER_MANAGEMENT not in edition(case.edition).duties(case.outcome):
+        return
+    says = "No forum sat: a supervisor considers offender management (MAPPA, IOM, MATAC) and says what was decided."
+    why = Obstacle("offender_management", says, "H8.2")
+    await owe_once(session, case, DutyKind.OFFENDER_MANAGEMENT, why, actor=actor, now=now)
+
+
+async def owe_immediate_safeguarding(
+    session: AsyncSession, case: Case, *, actor: Actor, now: datetime, potential_victim_id: UUID | None = None
+) -> None:
+    """Immediate risk to a potential victim, or to the whole case: an action and a safety plan are owed first (H2.4).
+
+    Every finding is owed its own: what was done before it does not answer it.
+    """
     why = Obstacle(
         "immediate_risk",
         "Immediate risk: record the immediate safeguarding action and a robust safety plan first.",
         "H2.4",
     )
-    await owe_once(session, case, DutyKind.IMMEDIATE_SAFEGUARDING, why, actor=actor, now=now)
+    kind = DutyKind.IMMEDIATE_SAFEGUARDING
+    owe(session, case, kind, why, actor=actor, now=now, potential_victim_id=potential_victim_id)
 
 
 async def open_duties(session: AsyncSession, case_id: UUID, *kinds: DutyKind) -> list[Duty]:
@@ -198,6 +222,10 @@ async def answer_duty(
     needed = who_may_answer(duty.kind)
     if needed and not actor.roles & set(needed):
         raise SupervisorOnly("Only a public protection supervisor may answer this duty.")
+    scheme = edition(case.edition)
+    least = least_rank_to_answer(duty.kind, scheme)
+    if least is not None and not scheme.rank_suffices(actor.rank or "", least=least):
+        raise RankTooLow(f"A supervisor of the rank of {least.replace('_', ' ')} or above answers this duty.")
     _answer(duty, given.answer, actor=actor, now=now)
     await note(
         session,
@@ -222,10 +250,7 @@ async def record_contact_attempt(
     )
     if attempt.crime_alleged:
         await owe_crime(session, case, actor=actor, now=now)
-    wrong = []
-    if party.role is PartyRole.SUBJECT:
-        says = "The subject was contacted outside authorised representations."
-        wrong = [Obstacle("subject_contacted", says, "H2.7")]
+    wrong = await wrong_with_contact(session, party, at=row.occurred_at)
     words = f"Tried to reach the {party.role.replace('_', ' ')}: {attempt.outcome.replace('_', ' ')}."
     return await record_act(session, case, row, "contact_attempt", words, actor=actor, now=now, wrong=wrong)
 
@@ -274,23 +299,29 @@ async def record_safety_plan(
 
 
 async def _settle_immediate_safeguarding(session: AsyncSession, case: Case, *, actor: Actor, now: datetime) -> None:
-    """The duty of immediate safeguarding is met once both an action and a plan are recorded after it (H2.4)."""
+    """A finding of immediate risk is answered once an action and a safety plan are recorded after it: for the potential
+    victim whom it is about, or for each where it is about the whole case (H2.4)."""
     owed = await open_duties(session, case.id, DutyKind.IMMEDIATE_SAFEGUARDING)
     if not owed:
         return
-    since = min(duty.opened_at for duty in owed)
-    for columns in (columns_of(SafeguardingAction), columns_of(SafetyPlan)):
-        query = select(columns.id).where(columns.case_id == case.id, columns.recorded_at >= since).limit(1)
-        if (await session.scalars(query)).first() is None:
-            return
-    await answer_duties(
-        session,
-        case,
-        DutyKind.IMMEDIATE_SAFEGUARDING,
-        answer="Immediate action and safety plan recorded.",
-        actor=actor,
-        now=now,
+    everyone = await party_ids(session, case.id, PartyRole.POTENTIAL_VICTIM)
+    action, plan = columns_of(SafeguardingAction), columns_of(SafetyPlan)
+    since = owed[0].opened_at
+    done = select(action.party_id, action.recorded_at).where(action.case_id == case.id, action.recorded_at >= since)
+    planned = select(plan.potential_victim_id, plan.recorded_at).where(
+        plan.case_id == case.id, plan.recorded_at >= since
     )
+    actions = (await session.execute(done)).all()
+    plans = (await session.execute(planned)).all()
+    for duty in owed:
+        endangered = duty.potential_victim_id
+        acted = any(
+            at >= duty.opened_at and makes_safe(done_for, endangered=endangered, potential_victims=everyone)
+            for done_for, at in actions
+        )
+        safe = {one for one, at in plans if at >= duty.opened_at}
+        if acted and safe.issuperset([endangered] if endangered else everyone):
+            _answer(duty, "Immediate action and safety plan recorded.", actor=actor, now=now)
 
 
 async def record_crime_reference(
@@ -358,7 +389,9 @@ async def grade(session: AsyncSession, case: Case, graded: RegradeIn, *, actor: 
         potential_victim_id=graded.potential_victim_id,
     )
     if graded.immediate:
-        await owe_immediate_safeguarding(session, case, actor=actor, now=now)
-    sentence = f"Risk graded {graded.grade}."
-    await note(session, case, "risk_graded", sentence, by=actor, now=now, about_id=row_id)
-    return Recorded(row_id)
+        await owe_immediate_safeguarding(
+            session, case, actor=actor, now=now, potential_victim_id=graded.potential_victim_id
+        )
+    await session.flush()
+    row = await session.get_one(RiskGrade, row_id)
+    return await record_act(session, case, row, "risk_graded", f"Risk graded {graded.grade}.", actor=actor, now=now)

@@ -56,7 +56,7 @@ def sessions(engine: AsyncEngine) -> async_sessionmaker[AsyncSession]:
 
 _CONTEXT = text(
     "SELECT set_config('app.force_id', :force_id, true), set_config('app.agenda', :agenda, true), "
-    "set_config('app.national', :national, true)"
+    "set_config('app.national', :national, true), set_config('app.staff_id', :staff_id, true)"
 )
 
 
@@ -66,9 +66,11 @@ async def set_context(
     force_id: str | None,
     agenda: Iterable[UUID] = (),
     national: bool = False,
+    staff_id: UUID | None = None,
 ) -> None:
     """Whose rows this transaction may touch: those of one force, plus cases on an agenda, plus closing reports of all.
 
+    With `staff_id` it also reads what that person was given to do by the forum, whatever became of the case (H6.2).
     Local to the transaction: at session level it leaked into other requests when one was cancelled.
     """
     await session.execute(
@@ -77,5 +79,6 @@ async def set_context(
             "force_id": force_id or "",
             "agenda": "{" + ",".join(str(case_id) for case_id in agenda) + "}",
             "national": "on" if national else "",
+            "staff_id": str(staff_id or ""),
         },
     )

@@ -189,7 +189,6 @@ def upgrade() -> None:
             sa.Enum(
                 "continues_as_right_to_know",
                 "new_information",
-                "later_application",
                 name="follows_because",
                 native_enum=False,
                 create_constraint=True,
@@ -471,12 +470,14 @@ def upgrade() -> None:
         sa.Column("case_id", sa.Uuid(), nullable=False),
         sa.Column("force_id", sa.String(), nullable=False),
         sa.Column("typed", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("joined_id", sa.Uuid(), nullable=True),
         sa.ForeignKeyConstraint(
             ["case_id", "force_id"],
             ["application.id", "application.force_id"],
             name="fk_draft_case",
             onupdate="CASCADE",
         ),
+        sa.ForeignKeyConstraint(["joined_id"], ["application.id"], name=op.f("fk_draft_joined_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_draft")),
     )
     op.create_index("ix_draft_case_id", "draft", ["case_id"], unique=False)
@@ -708,28 +709,6 @@ def upgrade() -> None:
     op.create_index("ix_person_case_id", "person", ["case_id"], unique=False)
     op.create_index("ix_person_pnc_id", "person", ["force_id", "pnc_id"], unique=False)
     op.create_index("ix_person_surname_key", "person", ["force_id", "surname_key"], unique=False)
-    op.create_table(
-        "postponement",
-        sa.Column("id", sa.Uuid(), nullable=False),
-        sa.Column("case_id", sa.Uuid(), nullable=False),
-        sa.Column("force_id", sa.String(), nullable=False),
-        sa.Column("occurred_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("recorded_by", sa.Uuid(), nullable=False),
-        sa.Column("investigator", sa.String(), nullable=False),
-        sa.Column("investigator_answer", sa.String(), nullable=False),
-        sa.Column("reason", sa.String(), nullable=False),
-        sa.Column("review_on", sa.Date(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["case_id", "force_id"],
-            ["application.id", "application.force_id"],
-            name="fk_postponement_case",
-            onupdate="CASCADE",
-        ),
-        sa.ForeignKeyConstraint(["recorded_by"], ["staff_member.id"], name=op.f("fk_postponement_recorded_by")),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_postponement")),
-    )
-    op.create_index("ix_postponement_case_id", "postponement", ["case_id"], unique=False)
     op.create_table(
         "proceeding",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -1275,29 +1254,31 @@ def upgrade() -> None:
     op.create_index(op.f("ix_person_alias_person_id"), "person_alias", ["person_id"], unique=False)
     op.create_index("ix_person_alias_surname_key", "person_alias", ["force_id", "surname_key"], unique=False)
     op.create_table(
-        "postponement_end",
+        "person_version",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("case_id", sa.Uuid(), nullable=False),
         sa.Column("force_id", sa.String(), nullable=False),
-        sa.Column("occurred_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("person_id", sa.Uuid(), nullable=False),
+        sa.Column(
+            "because",
+            sa.Enum("held_before", "told_otherwise", name="because", native_enum=False, create_constraint=True),
+            nullable=False,
+        ),
+        sa.Column("said", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("recorded_by", sa.Uuid(), nullable=False),
-        sa.Column("postponement_id", sa.Uuid(), nullable=False),
-        sa.Column("reason", sa.String(), nullable=False),
         sa.ForeignKeyConstraint(
             ["case_id", "force_id"],
             ["application.id", "application.force_id"],
-            name="fk_postponement_end_case",
+            name="fk_person_version_case",
             onupdate="CASCADE",
         ),
-        sa.ForeignKeyConstraint(
-            ["postponement_id"], ["postponement.id"], name=op.f("fk_postponement_end_postponement_id")
-        ),
-        sa.ForeignKeyConstraint(["recorded_by"], ["staff_member.id"], name=op.f("fk_postponement_end_recorded_by")),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_postponement_end")),
-        sa.UniqueConstraint("postponement_id", name=op.f("uq_postponement_end_postponement_id")),
+        sa.ForeignKeyConstraint(["person_id"], ["person.id"], name=op.f("fk_person_version_person_id")),
+        sa.ForeignKeyConstraint(["recorded_by"], ["staff_member.id"], name=op.f("fk_person_version_recorded_by")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_person_version")),
     )
-    op.create_index("ix_postponement_end_case_id", "postponement_end", ["case_id"], unique=False)
+    op.create_index("ix_person_version_case_id", "person_version", ["case_id"], unique=False)
+    op.create_index(op.f("ix_person_version_person_id"), "person_version", ["person_id"], unique=False)
     op.create_table(
         "safe_contact",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -1689,7 +1670,7 @@ def upgrade() -> None:
         sa.Column("delivery", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column("already_managed", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=True),
         sa.CheckConstraint(
-            "num_nonnulls(recipient_id, recipient_described) > 0", name=op.f("ck_emergency_authority_has_recipient")
+            "num_nonnulls(recipient_id, recipient_described) = 1", name=op.f("ck_emergency_authority_has_recipient")
         ),
         sa.ForeignKeyConstraint(
             ["case_id", "force_id"],
@@ -1757,6 +1738,7 @@ def upgrade() -> None:
         sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("recorded_by", sa.Uuid(), nullable=False),
         sa.Column("action_id", sa.Uuid(), nullable=False),
+        sa.Column("owner_staff_id", sa.Uuid(), nullable=True),
         sa.Column(
             "outcome",
             sa.Enum(
@@ -1776,6 +1758,9 @@ def upgrade() -> None:
             ["application.id", "application.force_id"],
             name="fk_forum_action_answer_case",
             onupdate="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["owner_staff_id"], ["staff_member.id"], name=op.f("fk_forum_action_answer_owner_staff_id")
         ),
         sa.ForeignKeyConstraint(["recorded_by"], ["staff_member.id"], name=op.f("fk_forum_action_answer_recorded_by")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_forum_action_answer")),
@@ -1815,6 +1800,7 @@ def upgrade() -> None:
         sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("recorded_by", sa.Uuid(), nullable=False),
         sa.Column("potential_victim_id", sa.Uuid(), nullable=True),
+        sa.Column("decision_id", sa.Uuid(), nullable=True),
         sa.Column(
             "reason",
             sa.Enum(
@@ -1829,6 +1815,9 @@ def upgrade() -> None:
             nullable=False,
         ),
         sa.Column("explanation", sa.String(), nullable=False),
+        sa.CheckConstraint(
+            "(potential_victim_id IS NULL) = (decision_id IS NULL)", name=op.f("ck_non_completion_of_a_decision")
+        ),
         sa.ForeignKeyConstraint(
             ["case_id", "force_id"],
             ["application.id", "application.force_id"],
@@ -1844,8 +1833,8 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_non_completion")),
         sa.UniqueConstraint(
             "case_id",
-            "potential_victim_id",
-            name=op.f("uq_non_completion_case_id_potential_victim_id"),
+            "decision_id",
+            name=op.f("uq_non_completion_case_id_decision_id"),
             postgresql_nulls_not_distinct=True,
         ),
     )
@@ -1913,12 +1902,19 @@ def upgrade() -> None:
         sa.Column(
             "because",
             sa.Enum(
-                "not_reached", "declined", "unsafe_to_reach", name="because", native_enum=False, create_constraint=True
+                "not_reached",
+                "withdrew",
+                "declined_to_hear",
+                "unsafe_to_reach",
+                name="because",
+                native_enum=False,
+                create_constraint=True,
             ),
             nullable=False,
         ),
         sa.Column("reason", sa.String(), nullable=False),
         sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.CheckConstraint("because <> 'withdrew'", name=op.f("ck_not_completed_withdrawal_has_its_own_row")),
         sa.ForeignKeyConstraint(
             ["case_id", "force_id"],
             ["application.id", "application.force_id"],
@@ -1963,6 +1959,34 @@ def upgrade() -> None:
     )
     op.create_index("ix_police_conclusion_case_id", "police_conclusion", ["case_id"], unique=False)
     op.create_index(op.f("ix_police_conclusion_item_id"), "police_conclusion", ["item_id"], unique=False)
+    op.create_table(
+        "postponement",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("case_id", sa.Uuid(), nullable=False),
+        sa.Column("force_id", sa.String(), nullable=False),
+        sa.Column("occurred_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("recorded_by", sa.Uuid(), nullable=False),
+        sa.Column("potential_victim_id", sa.Uuid(), nullable=True),
+        sa.Column("investigator", sa.String(), nullable=False),
+        sa.Column("investigator_answer", sa.String(), nullable=False),
+        sa.Column("reason", sa.String(), nullable=False),
+        sa.Column("review_on", sa.Date(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["case_id", "force_id"],
+            ["application.id", "application.force_id"],
+            name="fk_postponement_case",
+            onupdate="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["potential_victim_id", "case_id"],
+            ["party.id", "party.case_id"],
+            name="fk_postponement_potential_victim_id",
+        ),
+        sa.ForeignKeyConstraint(["recorded_by"], ["staff_member.id"], name=op.f("fk_postponement_recorded_by")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_postponement")),
+    )
+    op.create_index("ix_postponement_case_id", "postponement", ["case_id"], unique=False)
     op.create_table(
         "representations",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -2233,6 +2257,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["recorded_by"], ["staff_member.id"], name=op.f("fk_disclosure_recorded_by")),
         sa.ForeignKeyConstraint(["supersedes_id"], ["disclosure.id"], name=op.f("fk_disclosure_supersedes_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_disclosure")),
+        sa.UniqueConstraint("supersedes_id", name=op.f("uq_disclosure_supersedes_id")),
     )
     op.create_index("ix_disclosure_case_id", "disclosure", ["case_id"], unique=False)
     op.create_table(
@@ -2267,12 +2292,15 @@ def upgrade() -> None:
         sa.Column("offender_management", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column("dissent", sa.String(), nullable=True),
         sa.CheckConstraint(
-            "NOT disclose OR (category = 'concern' AND police_conclude_necessary AND pressing_need IS NOT NULL AND proportionate IS NOT NULL AND what IS NOT NULL AND delivery IS NOT NULL AND num_nonnulls(recipient_id, recipient_described) > 0)",
+            "NOT disclose OR (category = 'concern' AND police_conclude_necessary AND pressing_need IS NOT NULL AND proportionate IS NOT NULL AND what IS NOT NULL AND delivery IS NOT NULL AND num_nonnulls(recipient_id, recipient_described) = 1)",
             name=op.f("ck_forum_decision_disclosure_is_whole"),
         ),
         sa.CheckConstraint(
             "NOT police_conclude_necessary OR police_conclusion_id IS NOT NULL",
             name=op.f("ck_forum_decision_conclusion_by_name"),
+        ),
+        sa.CheckConstraint(
+            "NOT subject_to_be_told OR disclose", name=op.f("ck_forum_decision_subject_told_of_disclosure_only")
         ),
         sa.CheckConstraint(
             "NOT subject_to_be_told OR words_for_subject IS NOT NULL", name=op.f("ck_forum_decision_words_settled")
@@ -2337,6 +2365,30 @@ def upgrade() -> None:
     )
     op.create_index("ix_initial_decision_case_id", "initial_decision", ["case_id"], unique=False)
     op.create_table(
+        "postponement_end",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("case_id", sa.Uuid(), nullable=False),
+        sa.Column("force_id", sa.String(), nullable=False),
+        sa.Column("occurred_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("recorded_by", sa.Uuid(), nullable=False),
+        sa.Column("postponement_id", sa.Uuid(), nullable=False),
+        sa.Column("reason", sa.String(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["case_id", "force_id"],
+            ["application.id", "application.force_id"],
+            name="fk_postponement_end_case",
+            onupdate="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["postponement_id"], ["postponement.id"], name=op.f("fk_postponement_end_postponement_id")
+        ),
+        sa.ForeignKeyConstraint(["recorded_by"], ["staff_member.id"], name=op.f("fk_postponement_end_recorded_by")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_postponement_end")),
+        sa.UniqueConstraint("postponement_id", name=op.f("uq_postponement_end_postponement_id")),
+    )
+    op.create_index("ix_postponement_end_case_id", "postponement_end", ["case_id"], unique=False)
+    op.create_table(
         "representations_answer",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("case_id", sa.Uuid(), nullable=False),
@@ -2344,7 +2396,7 @@ def upgrade() -> None:
         sa.Column("occurred_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("recorded_by", sa.Uuid(), nullable=False),
-        sa.Column("representations_id", sa.Uuid(), nullable=False),
+        sa.Column("representations_id", sa.Uuid(), nullable=True),
         sa.Column(
             "outcome",
             sa.Enum("given", "declined", "no_answer", name="outcome", native_enum=False, create_constraint=True),
@@ -2455,7 +2507,7 @@ def upgrade() -> None:
         sa.Column("occurred_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("recorded_by", sa.Uuid(), nullable=False),
-        sa.Column("decision_id", sa.Uuid(), nullable=False),
+        sa.Column("decision_id", sa.Uuid(), nullable=True),
         sa.Column("potential_victim_id", sa.Uuid(), nullable=False),
         sa.Column("reason", sa.String(), nullable=False),
         sa.ForeignKeyConstraint(
@@ -2517,6 +2569,8 @@ def downgrade() -> None:
     op.drop_table("risk_assessment")
     op.drop_index("ix_representations_answer_case_id", table_name="representations_answer")
     op.drop_table("representations_answer")
+    op.drop_index("ix_postponement_end_case_id", table_name="postponement_end")
+    op.drop_table("postponement_end")
     op.drop_index("ix_initial_decision_case_id", table_name="initial_decision")
     op.drop_table("initial_decision")
     op.drop_index(op.f("ix_forum_decision_item_id"), table_name="forum_decision")
@@ -2539,6 +2593,8 @@ def downgrade() -> None:
     op.drop_table("risk_grade")
     op.drop_index("ix_representations_case_id", table_name="representations")
     op.drop_table("representations")
+    op.drop_index("ix_postponement_case_id", table_name="postponement")
+    op.drop_table("postponement")
     op.drop_index(op.f("ix_police_conclusion_item_id"), table_name="police_conclusion")
     op.drop_index("ix_police_conclusion_case_id", table_name="police_conclusion")
     op.drop_table("police_conclusion")
@@ -2577,8 +2633,9 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_safe_contact_person_id"), table_name="safe_contact")
     op.drop_index("ix_safe_contact_case_id", table_name="safe_contact")
     op.drop_table("safe_contact")
-    op.drop_index("ix_postponement_end_case_id", table_name="postponement_end")
-    op.drop_table("postponement_end")
+    op.drop_index(op.f("ix_person_version_person_id"), table_name="person_version")
+    op.drop_index("ix_person_version_case_id", table_name="person_version")
+    op.drop_table("person_version")
     op.drop_index("ix_person_alias_surname_key", table_name="person_alias")
     op.drop_index(op.f("ix_person_alias_person_id"), table_name="person_alias")
     op.drop_index("ix_person_alias_case_id", table_name="person_alias")
@@ -2626,8 +2683,6 @@ def downgrade() -> None:
     op.drop_table("referral")
     op.drop_index("ix_proceeding_case_id", table_name="proceeding")
     op.drop_table("proceeding")
-    op.drop_index("ix_postponement_case_id", table_name="postponement")
-    op.drop_table("postponement")
     op.drop_index("ix_person_surname_key", table_name="person")
     op.drop_index("ix_person_pnc_id", table_name="person")
     op.drop_index("ix_person_case_id", table_name="person")

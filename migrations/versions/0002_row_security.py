@@ -72,11 +72,25 @@ SEALED = (
 NATIONAL = ("case_pointer",)
 """Rows of a case that every force may read, because they carry no name."""
 
+REMADE = ("case_pointer",)
+"""Rows that the API deletes and writes anew: what points by a key that was corrected points no more (H3.5)."""
+
 RETRIEVED = ("closing", "final_report", "final_report_key", "intelligence_submission")
 """Rows that an intelligence unit reads of every force, in a transaction that asks for them (H8.1)."""
 
 OFFERED = ("transfer_acceptance", "transfer_offer")
 """Rows that both forces read while a case goes from one to the other (H8.5)."""
+
+OWNED = {
+    "conflict_of_interest": "staff_id",
+    "forum_action": "owner_staff_id",
+    "forum_action_answer": "owner_staff_id",
+}
+"""Rows that the person named in a column reads in a transaction that says who asks: what a member of the forum was
+given to do stays the member's own when the case leaves the agenda, unless the member has a conflict there (H6.2)."""
+
+HELD = ("forum_meeting",)
+"""Rows that the API never changes and yet holds against others: PostgreSQL asks for the right to update a column."""
 
 WORKER_READS = ("application", "bank_holiday", "holiday_calendar", "installation")
 
@@ -86,6 +100,10 @@ def upgrade() -> None:
         op.execute(f"GRANT SELECT, INSERT ON {table} TO {APP}")
     for table in CHANGING:
         op.execute(f"GRANT UPDATE ON {table} TO {APP}")
+    for table in REMADE:
+        op.execute(f"GRANT DELETE ON {table} TO {APP}")
+    for table in HELD:
+        op.execute(f"GRANT UPDATE (id) ON {table} TO {APP}")
     op.execute(f"GRANT SELECT ON {', '.join(WORKER_READS)} TO {WORKER}")
     op.execute(f"GRANT SELECT, UPDATE ON clock TO {WORKER}")
     op.execute(f"GRANT SELECT, INSERT ON alert TO {WORKER}")
@@ -109,6 +127,8 @@ def _secure(table: str) -> None:
     everyone = "true" if table in NATIONAL else reach
     if table in RETRIEVED:
         everyone = f"{reach} OR current_setting('app.national', true) = 'on'"
+    if table in OWNED:
+        everyone = f"{reach} OR {OWNED[table]} = nullif(current_setting('app.staff_id', true), '')::uuid"
     if table in OFFERED:
         everyone = f"{reach} OR nullif(current_setting('app.force_id', true), '') IN (from_force_id, to_force_id)"
     op.execute(f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY")
@@ -116,6 +136,8 @@ def _secure(table: str) -> None:
     op.execute(f"CREATE POLICY reach_read ON {table} FOR SELECT TO {APP} USING ({everyone})")
     op.execute(f"CREATE POLICY reach_insert ON {table} FOR INSERT TO {APP} WITH CHECK ({reach})")
     op.execute(f"CREATE POLICY reach_update ON {table} FOR UPDATE TO {APP} USING ({reach}) WITH CHECK ({reach})")
+    if table in REMADE:
+        op.execute(f"CREATE POLICY reach_delete ON {table} FOR DELETE TO {APP} USING ({reach})")
     op.execute(f"CREATE POLICY worker ON {table} TO {WORKER} USING (true) WITH CHECK (true)")
     if table in NATIONAL:
         op.execute(f"CREATE POLICY search ON {table} FOR SELECT TO {SEARCH} USING (true)")
@@ -161,7 +183,7 @@ def downgrade() -> None:
         op.execute(f"DROP TRIGGER kept_whole ON {table}")
     op.execute("DROP FUNCTION refuse_change()")
     for table in _of_a_case():
-        for policy in ("reach_read", "reach_insert", "reach_update", "worker", "search"):
+        for policy in ("reach_read", "reach_insert", "reach_update", "reach_delete", "worker", "search"):
             op.execute(f"DROP POLICY IF EXISTS {policy} ON {table}")
         op.execute(f"ALTER TABLE {table} NO FORCE ROW LEVEL SECURITY")
         op.execute(f"ALTER TABLE {table} DISABLE ROW LEVEL SECURITY")

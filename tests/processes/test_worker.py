@@ -9,6 +9,7 @@ from typing import Any, cast
 import pytest
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
+from structlog.testing import capture_logs
 
 from app import scheduler
 from app.deadlines.alerts import BATCH
@@ -59,10 +60,13 @@ async def test_full_batches_are_followed_by_another_each_in_its_own_transaction(
     assert bench.done == ["sweep", "commit"] * 3 + ["beat", "commit"]
 
 
-async def test_a_failing_database_is_no_end_and_no_heartbeat(monkeypatch: pytest.MonkeyPatch) -> None:
-    bench = Bench(monkeypatch, [BATCH, OperationalError("SELECT", {}, Exception("gone")), 0])
-    await bench.worker.sweep()
+@pytest.mark.parametrize("failure", [OperationalError("SELECT", {}, Exception("gone")), KeyError("a name")])
+async def test_a_failure_is_no_end_and_no_heartbeat(monkeypatch: pytest.MonkeyPatch, failure: Exception) -> None:
+    bench = Bench(monkeypatch, [BATCH, failure, 0])
+    with capture_logs() as logged:
+        await bench.worker.sweep()
     assert bench.done == ["sweep", "commit", "sweep"]
+    assert [(one["event"], one["error"]) for one in logged] == [("sweep_failed", type(failure).__name__)]
     await bench.worker.sweep()
     assert bench.done[3:] == ["sweep", "commit", "beat", "commit"]
 

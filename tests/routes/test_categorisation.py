@@ -161,6 +161,15 @@ async def test_the_subjects_answer_is_kept_and_an_unauthorised_one_flagged(world
     assert len(await officer.must_get(path)) == 2
 
 
+async def test_an_answer_where_nothing_was_considered_is_kept_and_flagged(world: World, case: str) -> None:
+    path = f"/v1/applications/{case}/representations/answers"
+    said = {"outcome": "given", "answer": "He denies everything."}
+    kept = await world.as_("officer").must_post(path, said)
+    assert [one["code"] for one in kept["put_before_supervisor"]] == ["representations_not_authorised"]
+    [shown] = await world.as_("officer").must_get(path)
+    assert (shown["representations_id"], shown["answer"]) == (None, "He denies everything.")
+
+
 async def test_an_answer_to_another_cases_representations_is_a_misfit(world: World, case: str) -> None:
     other = await intake.opened(world, intake.right_to_know(world, potential_victims=[intake.SECOND_VICTIM]))
     asked = (await steps.considered(world, other))["id"]

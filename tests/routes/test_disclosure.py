@@ -145,6 +145,22 @@ async def test_a_corrected_conviction_carries_what_lies_behind_it(ready: Ready) 
     assert await ready.refused("item_spent", item_ids=[behind])
 
 
+async def test_no_conviction_is_hidden_behind_newer_behaviour(ready: Ready) -> None:
+    spent = await steps.prepare(ready.world, ready.case, steps.conviction("2019-06-03"))
+    with ready.world.unchanged():
+        answer = await ready.world.as_("officer").post(
+            steps.path(ready.case, "items"), steps.behaviour(supersedes_id=spent)
+        )
+    assert answer.status_code == 422
+    assert "an item of its own" in answer.json()["detail"]
+    behind = await steps.prepare(ready.world, ready.case, steps.behaviour(concerns_item=spent))
+    newer = await steps.prepare(ready.world, ready.case, steps.behaviour(supersedes_id=behind))
+    assert await ready.refused("item_spent", item_ids=[newer])
+    unspent = await steps.prepare(ready.world, ready.case, steps.conviction("2025-06-02"))
+    named = await steps.prepare(ready.world, ready.case, steps.behaviour(supersedes_id=newer, concerns_item=unspent))
+    assert (await ready.ask(ready.body(item_ids=[named]))).status_code == 201
+
+
 ADVICE = {"advice_reference": "LEG/26/9", "advice": "May be told in these terms.", "reason": "Nothing else warns her."}
 
 
@@ -246,7 +262,7 @@ async def test_every_obstacle_is_said_at_once(world: World) -> None:
 
 
 async def test_clearance_out_of_order_or_on_an_old_version(ready: Ready) -> None:
-    place_at(ready.world, ready.case, Stage.FORUM)
+    place_at(ready.world, ready.case, Stage.CATEGORISATION)
     with ready.world.unchanged():
         early = await ready.ask(ready.body())
     assert (early.status_code, early.json()["type"]) == (409, "urn:clares-law:problem:wrong_stage")

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from typing import Any
 from uuid import UUID
 
 import httpx
@@ -61,7 +62,7 @@ async def test_an_emergency_waives_what_is_missing_and_the_forum_reviews_it(worl
     assert (answer.status_code, answer.json()["stage"]) == (201, "forum"), answer.text
     query = "SELECT kind, ended_because FROM clock WHERE case_id = %s AND ended_at IS NOT NULL ORDER BY kind"
     assert {row["kind"]: row["ended_because"] for row in world.rows(query, case)} == dict.fromkeys(
-        ("categorise_and_refer", "face_to_face", "initial_checks", "risk_assessment"), "emergency_waiver"
+        ("categorise_and_refer", "face_to_face", "risk_assessment"), "emergency_waiver"
     )
     authority = (await standing(world, case))[UUID(she)]
     assert (authority.source, authority.disclose, authority.confirmed_at) == ("emergency", True, world.now)
@@ -97,7 +98,7 @@ async def test_a_returned_decision_leaves_nothing_standing_not_even_the_spent_au
     async with session(world) as opened:
         assert await standing_decision(opened, UUID(case), UUID(she)) is None
         held = await opened.get_one(Case, UUID(case))
-        assert await facts(opened, held) == ForumFacts(None, 1, 0, 0)
+        assert await facts(opened, held) == ForumFacts(None, 1, 0, 0, 0)
 
 
 async def test_an_emergency_is_refused_with_every_obstacle(world: World) -> None:
@@ -109,8 +110,38 @@ async def test_an_emergency_is_refused_with_every_obstacle(world: World) -> None
     await planned(world, case)
     accepted = forum.emergency(victim(world, case), open_checks_accepted=["pnd"])
     assert (await forum.authorise(world, case, accepted)).status_code == 201
-    ended = world.rows("SELECT ended_because FROM clock WHERE case_id = %s AND kind = 'initial_checks'", case)
-    assert [row["ended_because"] for row in ended] == ["emergency_waiver"]
+
+
+def checks_clock(world: World, case: str) -> dict[str, Any]:
+    return world.rows("SELECT * FROM clock WHERE case_id = %s AND kind = 'initial_checks'", case)[0]
+
+
+async def test_an_emergency_waives_no_check_and_its_clock_runs_until_the_answer(world: World) -> None:
+    case = await intake.opened(world)
+    await initial_checks.all_checks(world, case, down=("pnd",))
+    await planned(world, case)
+    world.forward(hours=2)
+    accepted = forum.emergency(victim(world, case), open_checks_accepted=["pnd"])
+    assert (await forum.authorise(world, case, accepted)).status_code == 201
+    clock = checks_clock(world, case)
+    assert (clock["met_at"], clock["ended_at"]) == (None, None)
+    assert clock["next_alert_at"] is not None
+    answered = world.forward(hours=3)
+    world.forward(hours=1)
+    subject = intake.parties(world, case)["subject"][0]
+    body = initial_checks.check("pnd", subject, occurred_at=answered.isoformat())
+    await initial_checks.record(world, case, body)
+    clock = checks_clock(world, case)
+    assert (clock["met_at"], clock["met_recorded_at"], clock["ended_at"]) == (answered, world.now, None)
+
+
+async def test_an_emergency_with_every_check_answered_meets_their_clock(world: World) -> None:
+    case = await intake.opened(world)
+    await initial_checks.all_checks(world, case)
+    await planned(world, case)
+    authorised = world.forward(hours=2)
+    await forum.authorise(world, case, forum.emergency(victim(world, case)))
+    assert checks_clock(world, case)["met_at"] == authorised
 
 
 async def test_immediate_risk_is_answered_first(world: World) -> None:
@@ -186,3 +217,92 @@ async def test_a_case_that_ends_otherwise_leaves_the_agenda_and_partners_see(wor
         await opened.commit()
     with world.unchanged():
         assert (await world.as_("idva").get(item.path)).status_code == 404
+
+
+async def emergency_for(world: World, *checks_but: str) -> tuple[str, str, str]:
+    """An emergency for one of two potential victims: the case, and the two."""
+    case = await intake.opened(world, forum.two_victims(world))
+    await initial_checks.all_checks(world, case, but=checks_but)
+    first, second = intake.parties(world, case)["potential_victim"]
+    await planned(world, case)
+    answer = await forum.authorise(world, case, forum.emergency(first, open_checks_accepted=list(checks_but)))
+    assert answer.status_code == 201, answer.text
+    await categorisation.considered(world, case)
+    return case, first, second
+
+
+async def test_who_came_to_the_forum_with_anothers_emergency_is_categorised_there(world: World) -> None:
+    case, first, second = await emergency_for(world)
+    async with session(world) as opened:
+        assert (await facts(opened, await opened.get_one(Case, UUID(case)))).uncategorised == 1
+    item = await forum.sitting(world, case)
+    with world.unchanged():
+        assert codes(await forum.decide(world, item, forum.not_to_disclose(second))) == ["not_categorised"]
+    await categorisation.categorised(world, case, categorisation.no_concern(second))
+    await forum.withholding(world, item, second)
+    await forum.disclosing(world, item, first)
+    assert world.rows("SELECT stage FROM application WHERE id = %s", case)[0]["stage"] == "disclosure"
+
+
+async def test_the_forum_discloses_once_every_check_was_tried(world: World) -> None:
+    case, first, _ = await emergency_for(world, "pnd")
+    item = await forum.sitting(world, case)
+    await forum.concluded(world, item, first)
+    with world.unchanged():
+        assert set(codes(await forum.decide(world, item, forum.to_disclose(first)))) == {"check_not_done"}
+    await initial_checks.all_checks(world, case, down=("pnd",))
+    assert (await forum.decide(world, item, forum.to_disclose(first))).status_code == 201
+
+
+async def test_an_authority_after_a_return_stands_until_the_forum_decides_again(world: World) -> None:
+    case, first, second = await emergency_for(world)
+    await categorisation.categorised(world, case, categorisation.no_concern(second))
+    item = await forum.sitting(world, case)
+    await forum.withholding(world, item, second)
+    await forum.disclosing(world, item, first)
+    await forum.returned(world, case, first)
+    assert UUID(first) not in await standing(world, case)
+    world.forward(minutes=5)
+    authority = await forum.authorise(world, case, forum.emergency(first))
+    assert authority.status_code == 201, authority.text
+    held = (await standing(world, case))[UUID(first)]
+    assert (held.source, str(held.id)) == ("emergency", authority.json()["id"])
+    world.forward(minutes=5)
+    again = await forum.sitting(world, case)
+    pending = await forum.withholding(world, again, first, confirmed_by=None)
+    assert (await standing(world, case))[UUID(first)].source == "emergency"
+    await forum.confirm(world, again, pending)
+    assert (await standing(world, case))[UUID(first)].source == "forum"
+
+
+async def test_no_authority_while_a_decision_waits_or_one_to_disclose_stands(world: World) -> None:
+    case, first, second = await emergency_for(world)
+    await categorisation.categorised(world, case, categorisation.no_concern(second))
+    item = await forum.sitting(world, case)
+    pending = await forum.withholding(world, item, second, confirmed_by=None)
+    await forum.disclosing(world, item, first)
+    for who in (first, second):
+        with world.unchanged():
+            answer = await forum.authorise(world, case, forum.emergency(who))
+        assert (answer.status_code, answer.json()["type"]) == (409, "urn:clares-law:problem:already_decided")
+    await forum.confirm(world, item, pending, verdict="refuse")
+
+
+async def test_an_authority_overtakes_a_decision_not_to_disclose_and_the_forum_decides_anew(world: World) -> None:
+    case, first, _ = await emergency_for(world)
+    item = await forum.sitting(world, case)
+    await forum.withholding(world, item, first)
+    assert (await standing(world, case))[UUID(first)].disclose is False
+    world.forward(minutes=5)
+    assert (await forum.authorise(world, case, forum.emergency(first))).status_code == 201
+    assert (await standing(world, case))[UUID(first)].source == "emergency"
+    world.forward(minutes=5)
+    await forum.disclosing(world, item, first)
+    assert (await standing(world, case))[UUID(first)].source == "forum"
+
+
+async def test_an_authority_names_one_recipient(world: World) -> None:
+    case = await intake.opened(world)
+    body = forum.emergency(victim(world, case), recipient_described="Her mother")
+    with world.unchanged():
+        assert (await forum.authorise(world, case, body)).status_code == 422

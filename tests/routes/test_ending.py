@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 
 from app.process import Stage
-from tests.arrange import place_at, version_of
+from tests.arrange import emergency_authority, forum_decision, place_at, version_of
+from tests.ready import identified
+from tests.steps import disclosure, intake
 from tests.steps import final_report as steps
-from tests.steps import intake
 from tests.world import World
 
 
@@ -95,6 +96,58 @@ async def test_nothing_is_decided_on_a_withdrawal_by_unsafe_means(world: World) 
     await steps.decide_withdrawal(world, case)
 
 
+async def _refused_to_drop(world: World, case: str) -> list[str]:
+    with world.unchanged():
+        refused = await world.as_("supervisor").post(
+            steps.path(case, "withdrawal/decision"),
+            {"carry_on": False, "reason": "As she wishes."},
+            headers=version_of(world, case),
+        )
+    assert refused.status_code == 409
+    return [one["code"] for one in refused.json()["obstacles"]]
+
+
+async def test_a_withdrawal_does_not_undo_a_decision_to_disclose(world: World) -> None:
+    case = await intake.opened(world)
+    victim = intake.parties(world, case)["potential_victim"][0]
+    forum_decision(world, case, victim, disclose=True, recipient=victim)
+    await steps.withdraw(world, case)
+    assert await _refused_to_drop(world, case) == ["decided_to_disclose"]
+    await steps.decide_withdrawal(world, case, carry_on=True)
+    assert _case(world, case)["outcome"] == "withdrawn"
+
+
+async def test_a_withdrawal_waits_for_the_review_of_an_emergency(world: World) -> None:
+    case = await intake.opened(world)
+    victim = intake.parties(world, case)["potential_victim"][0]
+    emergency_authority(world, case, victim, recipient=victim)
+    world.execute(
+        "INSERT INTO duty (id, case_id, force_id, kind, code, says, rule, opened_at, opened_by) SELECT "
+        "gen_random_uuid(), id, force_id, 'emergency_review', 'emergency_review', 'x', 'H6.8', %s, created_by "
+        "FROM application",
+        world.now,
+    )
+    await steps.withdraw(world, case)
+    assert await _refused_to_drop(world, case) == ["decided_to_disclose", "emergency_review"]
+
+
+async def test_a_third_party_who_withdraws_is_still_owed_the_neutral_words(world: World) -> None:
+    case = await intake.opened(world, intake.third_party_asks(world))
+    victim = intake.parties(world, case)["potential_victim"][0]
+    identified(world, case)
+    decision = forum_decision(world, case, victim, disclose=True, recipient=victim)
+    await disclosure.deliver(world, case, victim, decision)
+    await steps.withdraw(world, case)
+    assert await _refused_to_drop(world, case) == ["neutral_words_owed"]
+
+
+async def test_a_withdrawal_under_suspected_duress_is_carried_on_or_not_decided(world: World) -> None:
+    case = await intake.opened(world)
+    await steps.withdraw(world, case, duress_suspected=True)
+    assert await _refused_to_drop(world, case) == ["duress_suspected"]
+    assert (await steps.decide_withdrawal(world, case, carry_on=True))["continued_as"] is not None
+
+
 async def test_carried_on_as_right_to_know_under_the_first_contact(world: World) -> None:
     asked_at = world.now
     body = intake.third_party_asks(world, children=[intake.CHILD], crime_alleged=True)
@@ -171,6 +224,18 @@ async def test_the_death_of_the_subject_ends_the_case(world: World) -> None:
     assert (again.status_code, again.json()["type"]) == (409, "urn:clares-law:problem:wrong_stage")
 
 
+async def test_a_death_is_the_finding_on_the_subjects_identity(world: World) -> None:
+    query = "SELECT result, how FROM subject_identity WHERE case_id = %s"
+    case = await intake.opened(world)
+    await steps.subject_deceased(world, case)
+    assert world.rows(query, case) == [{"result": "deceased", "how": "Entry of death seen in the register."}]
+    known = await intake.opened(world, intake.right_to_know(world, subject={"given_names": "Ivo", "surname": "Kell"}))
+    found = {"result": "deceased", "record": "Register of deaths", "how": "Read by the officer."}
+    await world.as_("officer").must_post(steps.path(known, "identity"), found)
+    await steps.subject_deceased(world, known)
+    assert [row["how"] for row in world.rows(query, known)] == ["Read by the officer."]
+
+
 async def test_not_reached_needs_spaced_attempts_since_the_last_talk(world: World) -> None:
     case = await intake.opened(world)
     place_at(world, case, Stage.FACE_TO_FACE)
@@ -185,7 +250,7 @@ async def test_not_reached_needs_spaced_attempts_since_the_last_talk(world: Worl
         )
     assert refused.status_code == 409
     assert refused.json()["obstacles"][0]["code"] == "too_few_attempts"
-    assert refused.json()["obstacles"][0]["says"].startswith("1 of 3")
+    assert refused.json()["obstacles"][0]["says"].startswith("Attempts that count: 1 of 3")
 
     await steps.attempt(world, person, case, outcome="spoke")
     for _ in range(3):
@@ -199,7 +264,7 @@ async def test_not_reached_needs_spaced_attempts_since_the_last_talk(world: Worl
     assert [one["attempts"] for one in kept] == [3]
 
 
-@pytest.mark.parametrize("because", ["declined", "unsafe_to_reach"])
+@pytest.mark.parametrize("because", ["declined_to_hear", "unsafe_to_reach"])
 async def test_other_reasons_need_no_attempts(world: World, because: str) -> None:
     case = await intake.opened(world)
     person = intake.parties(world, case)["potential_victim"][0]
@@ -213,10 +278,18 @@ async def test_the_subject_is_nobody_who_was_not_reached(world: World) -> None:
     with world.unchanged():
         refused = await world.as_("supervisor").post(
             steps.path(case, "not-completed"),
-            {"party_id": subject, "because": "declined", "reason": "x"},
+            {"party_id": subject, "because": "declined_to_hear", "reason": "x"},
             headers=version_of(world, case),
         )
     assert refused.status_code == 422
+    victim = intake.parties(world, case)["potential_victim"][0]
+    with world.unchanged():
+        withdrawn = await world.as_("supervisor").post(
+            steps.path(case, "not-completed"),
+            {"party_id": victim, "because": "withdrew", "reason": "x"},
+            headers=version_of(world, case),
+        )
+    assert withdrawn.status_code == 422
 
 
 async def test_early_ends_keep_a_breach(world: World) -> None:

@@ -118,6 +118,54 @@ async def test_a_second_meeting_moves_no_clock(world: World) -> None:
     assert clocks(world, case_id)["risk_assessment"]["started_at"] == first
 
 
+async def test_an_earlier_meeting_typed_later_takes_its_place(world: World) -> None:
+    case_id = await at_meeting(world)
+    first: datetime = world.forward(days=2)
+    late = world.forward(days=18)  # the last day to meet was 19 May
+    await face_to_face.meet(world, case_id)
+    assert clocks(world, case_id)["face_to_face"]["met_at"] == late
+    world.forward(hours=1)
+    receipt = await face_to_face.meet(world, case_id, occurred_at=first.isoformat())
+    assert ("met_before", "H10.7") in [(one["code"], one["rule"]) for one in receipt["put_before_supervisor"]]
+    running = clocks(world, case_id)
+    met = running["face_to_face"]
+    assert (met["met_at"], met["met_recorded_at"]) == (first, world.now)
+    assert met["met_at"] < met["due_at"]  # no false breach
+    for kind in ("risk_assessment", "categorise_and_refer"):
+        assert (running[kind]["started_at"], str(running[kind]["due_on"])) == (first, "2026-05-14")
+        assert running[kind]["next_alert_at"] is not None
+    await world.sweep()
+    rungs = world.rows("SELECT rung FROM alert WHERE case_id = %s AND clock_kind = 'risk_assessment'", case_id)
+    assert "breached" in {row["rung"] for row in rungs}  # and no true one is hidden
+    told = world.rows("SELECT sentence FROM event WHERE case_id = %s AND kind = 'clocks_counted_anew'", case_id)
+    assert len(told) == 1
+
+
+async def test_an_earlier_meeting_leaves_what_is_done_as_it_was(world: World) -> None:
+    case_id = await at_meeting(world)
+    first = world.forward(days=2)
+    second = world.forward(days=7)
+    await face_to_face.meet(world, case_id)
+    await risk_assessment.assess_everyone(world, case_id)
+    await face_to_face.meet(world, case_id, occurred_at=first.isoformat())
+    running = clocks(world, case_id)
+    assert (running["risk_assessment"]["started_at"], running["risk_assessment"]["met_at"]) == (second, second)
+    assert running["categorise_and_refer"]["started_at"] == first
+
+
+async def test_a_meeting_dated_before_the_case_moves_no_clock(world: World) -> None:
+    case_id = await at_meeting(world)
+    met = world.forward(days=1)
+    await face_to_face.meet(world, case_id)
+    receipt = await face_to_face.meet(world, case_id, occurred_at="2025-05-06T09:00:00Z")
+    assert {"met_before", "before_first_contact"} <= set(flags(receipt))
+    running = clocks(world, case_id)
+    assert (running["face_to_face"]["met_at"], running["risk_assessment"]["started_at"]) == (met, met)
+    third = await face_to_face.meet(world, case_id, occurred_at=(met - timedelta(hours=2)).isoformat())
+    assert "met_before" in flags(third)
+    assert clocks(world, case_id)["face_to_face"]["met_at"] == met - timedelta(hours=2)
+
+
 async def test_meeting_somebody_else_is_kept_and_the_applicant_is_still_to_be_met(world: World) -> None:
     case_id = await at_meeting(world, intake.third_party_asks(world))
     victim = intake.parties(world, case_id)["potential_victim"][0]
@@ -204,7 +252,7 @@ async def test_the_subject_is_nobody_to_meet(world: World) -> None:
     with world.unchanged():
         answer = await world.as_("officer").post(f"/v1/applications/{case_id}/face-to-face", body)
     assert answer.status_code == 422
-    assert "applicant or potential_victim of this case" in answer.json()["detail"]
+    assert "a party of this case (applicant or potential_victim)" in answer.json()["detail"]
 
 
 async def test_malice_ends_the_request_when_a_second_person_agrees(world: World) -> None:

@@ -25,6 +25,13 @@ async def ended(world: World, outcome: Outcome, body: dict[str, Any] | None = No
     case = await intake.opened(world, body, by=by)
     place_at(world, case, Stage.FINAL_REPORT)
     world.execute("UPDATE application SET outcome = %s WHERE id = %s", outcome.value, case)
+    world.execute(
+        "UPDATE clock SET met_at = %s, met_recorded_at = %s, next_alert_at = NULL "
+        "WHERE kind = 'initial_checks' AND case_id = %s",
+        world.now,
+        world.now,
+        case,
+    )
     return case
 
 
@@ -163,7 +170,7 @@ async def test_a_case_whose_decisions_are_open_is_not_reported(world: World) -> 
             steps.path(case, "final-report"), steps.REPORT, headers=version_of(world, case)
         )
     assert early.status_code == 409
-    assert [one["code"] for one in early.json()["obstacles"]] == ["not_concluded"]
+    assert [one["code"] for one in early.json()["obstacles"]] == ["not_decided"]
 
 
 async def test_the_report_is_whole_in_itself_and_marked(world: World) -> None:

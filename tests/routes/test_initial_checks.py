@@ -8,7 +8,7 @@ import pytest
 
 from app.process import Stage
 from tests.arrange import place_at, version_of
-from tests.steps import face_to_face, initial_checks, intake, risk_assessment
+from tests.steps import face_to_face, final_report, initial_checks, intake, risk_assessment
 from tests.world import STAFF, World
 
 
@@ -277,6 +277,52 @@ async def test_what_came_since_stands_against_the_agreement(world: World) -> Non
     await initial_checks.record(world, case_id, marked)
     with world.unchanged():
         assert obstacles(await initial_checks.try_to_agree(world, case_id)) == ["check_not_done"]
+
+
+async def test_a_check_answered_after_the_decision_dates_its_clock(world: World) -> None:
+    case_id = await intake.opened(world)
+    await initial_checks.all_checks(world, case_id)
+    await initial_checks.decide(world, case_id, "do_not_progress")
+    world.forward(hours=1)
+    await initial_checks.record(world, case_id, initial_checks.check("pnc", subject(world, case_id), visor_marker=True))
+    answered = world.forward(hours=1)
+    await initial_checks.record(world, case_id, initial_checks.check("visor", subject(world, case_id)))
+    world.forward(hours=1)
+    await initial_checks.agree(world, case_id)
+    assert clocks(world, case_id)["initial_checks"]["met_at"] == answered
+
+
+async def test_a_case_does_not_close_over_a_check_it_went_on_without(world: World) -> None:
+    case_id = await intake.opened(world)
+    await initial_checks.all_checks(world, case_id, down=["pnd"])
+    await initial_checks.decide(world, case_id, by="supervisor")
+    place_at(world, case_id, Stage.FINAL_REPORT)
+    path = f"/v1/applications/{case_id}/closing"
+    with world.unchanged():
+        refused = await world.as_("officer").post(path, {}, headers=version_of(world, case_id))
+    owed = [one for one in refused.json()["obstacles"] if one["code"] == "check_unanswered"]
+    assert [one["rule"] for one in owed] == ["H4.1"]
+    assert "Police National Database on the subject is still unanswered" in owed[0]["says"]
+    file = await world.as_("officer").must_get(f"/v1/applications/{case_id}")
+    assert "record_check" in [step["action"] for step in file["what_next"]]
+
+    await initial_checks.record(world, case_id, initial_checks.check("pnd", subject(world, case_id)))
+    assert clocks(world, case_id)["initial_checks"]["met_at"] == world.now
+    with world.unchanged():
+        assert "check_unanswered" not in obstacles(
+            await world.as_("officer").post(path, {}, headers=version_of(world, case_id))
+        )
+
+
+async def test_a_case_that_ended_early_closes_with_its_checks_unanswered(world: World) -> None:
+    case_id = await intake.opened(world)
+    await final_report.withdraw(world, case_id)
+    await final_report.decide_withdrawal(world, case_id)
+    with world.unchanged():
+        answer = await world.as_("officer").post(
+            f"/v1/applications/{case_id}/closing", {}, headers=version_of(world, case_id)
+        )
+    assert "check_unanswered" not in obstacles(answer)
 
 
 async def test_an_unidentified_subject_is_not_a_nil(world: World) -> None:

@@ -99,7 +99,7 @@ async def test_cleared_yesterday_or_afterwards_or_once_before(ready: Ready) -> N
     assert "cleared_afterwards" in flags(early)
     ready.world.forward(days=1)
     late = await steps.disclose(ready.world, ready.case, ready.told(clearance_id=cleared))
-    assert flags(late) == {"cleared_on_another_day", "clearance_used", "case_concluded"}
+    assert flags(late) == {"cleared_on_another_day", "clearance_used"}
 
 
 async def test_a_spent_item_told_is_flagged_on_the_day_it_was_told(ready: Ready) -> None:

@@ -21,13 +21,11 @@ from app.deadlines.calendar import (
     Hours,
     Rule,
     WorkingDays,
-    add_working_days,
     day_with_left,
     due,
     in_time,
     last_moment,
     rule_of,
-    working_days_left,
 )
 from app.editions.rules import Limit
 from app.editions.terms import ClockKind, Mark, Route, StartingEvent
@@ -141,27 +139,10 @@ def test_a_longer_limit_is_due_later(division: Division, start: datetime, number
         assert shorter.due_at < longer.due_at
 
 
-@given(divisions, days, numbers, numbers)
-def test_days_add_up(division: Division, start: date, some: int, more: int) -> None:
-    calendar = published(division)
-    first = add_working_days(start, some, calendar)
-    assert add_working_days(first, more, calendar) == add_working_days(start, some + more, calendar)
-    assert first == by_hand(start, some, calendar)
-    assert add_working_days(start, 0, calendar) == start
-
-
-def test_working_days_are_not_counted_backwards() -> None:
-    with pytest.raises(ValueError, match="forwards"):
-        add_working_days(date(2026, 5, 5), -1, ENGLAND)
-
-
-@given(divisions, days, numbers)
-def test_what_is_left_is_what_was_given(division: Division, start: date, number: int) -> None:
-    calendar = published(division)
-    due_on = add_working_days(start, number, calendar)
-    assert working_days_left(on(start), due_on, calendar) == number
-    assert working_days_left(on(due_on), due_on, calendar) == 0
-    assert working_days_left(on(due_on), start, calendar) == -number
+def left_by_hand(day: date, due_on: date, calendar: Calendar) -> int:
+    """Working days after `day`, the due day included."""
+    between = (day + timedelta(days=n) for n in range(1, (due_on - day).days + 1))
+    return sum(calendar.is_working_day(one) for one in between)
 
 
 @given(divisions, days, st.integers(1, 40), st.integers(0, 10))
@@ -171,14 +152,14 @@ def test_the_day_with_so_many_left_is_the_first_such_day(division: Division, sta
     since = max(start - timedelta(days=30), date(FIRST_PUBLISHED, 1, 2))
     ahead = [since + timedelta(days=n) for n in range((due_on - since).days + 1)]
     wanted = next(
-        (day for day in ahead if working_days_left(on(day), due_on, calendar) == left and calendar.is_working_day(day)),
+        (day for day in ahead if left_by_hand(day, due_on, calendar) == left and calendar.is_working_day(day)),
         None,
     )
     found = day_with_left(left, due_on, calendar, since=since)
     assert found == wanted
     if found is not None:
         before = found - timedelta(days=1)
-        assert working_days_left(on(before), due_on, calendar) > left
+        assert left_by_hand(before, due_on, calendar) > left
 
 
 # --- calendar days and hours --------------------------------------------------------------------
@@ -328,8 +309,6 @@ def test_a_time_without_an_offset_is_refused() -> None:
     counted = due(london("2026-05-05T12:00"), WorkingDays(1), ENGLAND)
     with pytest.raises(ValueError, match="offset"):
         in_time(naive, counted)
-    with pytest.raises(ValueError, match="offset"):
-        working_days_left(naive, date(2026, 5, 6), ENGLAND)
 
 
 def test_days_need_a_calendar() -> None:

@@ -106,3 +106,5 @@ def test_a_referral_names_everything_that_stands_against_it() -> None:
         "not_categorised",
     ]
     assert obstacles_to_referral(CategorisationFacts(0, immediate_safeguarding_owed=False)) == []
+    waiting = CategorisationFacts(0, immediate_safeguarding_owed=False, malice_awaits_agreement=True)
+    assert codes(obstacles_to_referral(waiting)) == ["malice_awaits_agreement"]

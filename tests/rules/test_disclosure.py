@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import pytest
 from hypothesis import given
@@ -19,6 +19,7 @@ from app.disclosure.conclusions import (
     obstacles_to_concluding,
     outcome,
     spaced,
+    too_few_attempts,
     whole_case_met,
     wrong_with_notice,
 )
@@ -28,11 +29,16 @@ from app.disclosure.rules import (
     Readiness,
     Recipient,
     ToldFirst,
+    decided_afterwards,
+    held,
+    names,
     not_cleared,
     not_tellable,
     obstacles_to_clearance,
+    once,
 )
-from app.disclosure.terms import ConcludedAs, NoticeKind, RecipientWarning, Undertaking
+from app.disclosure.terms import ConcludedAs, NotCompletedReason, NoticeKind, RecipientWarning, Undertaking
+from app.editions.rules import ContactAttempts
 from app.editions.terms import Outcome, SpentRule
 from app.errors import Obstacle
 from app.forum.schemas import StandingDecision
@@ -110,20 +116,21 @@ def test_blocked_is_never_laxer_and_no_authority_opens_it(item: ItemFacts) -> No
     assert ("item_spent" in strict) == item.spent
 
 
-CLEARED = Clearance(VICTIM, VICTIM, DECISION, frozenset({VICTIM}), NOON)
+OFFICER = uuid4()
+HER = Recipient(VICTIM, None)
+CLEARED = Clearance(VICTIM, DECISION, VICTIM, None, OFFICER, frozenset({VICTIM}), NOON)
 
 
-def delivered(at: datetime = NOON, items: frozenset[UUID] = frozenset({VICTIM})) -> list[str]:
-    found = not_cleared(
-        CLEARED,
-        potential_victim_id=VICTIM,
-        recipient_id=VICTIM,
-        delivered_by=DECISION,
-        item_ids=items,
-        occurred_at=at,
-        used_already=False,
-    )
-    return codes(found)
+def delivered(at: datetime = NOON, **changed: Any) -> list[str]:
+    told: dict[str, Any] = {
+        "potential_victim_id": VICTIM,
+        "decision_id": DECISION,
+        "recipient": HER,
+        "delivered_by": OFFICER,
+        "item_ids": frozenset({VICTIM}),
+        **changed,
+    }
+    return codes(not_cleared(CLEARED, occurred_at=at, used_already=False, **told))
 
 
 def test_a_clearance_holds_for_its_own_london_day() -> None:
@@ -131,7 +138,35 @@ def test_a_clearance_holds_for_its_own_london_day() -> None:
     assert delivered(datetime(2026, 5, 5, 22, 59, tzinfo=UTC)) == []
     assert delivered(datetime(2026, 5, 5, 23, 0, tzinfo=UTC)) == ["cleared_on_another_day"]
     assert delivered(NOON - timedelta(seconds=1)) == ["cleared_afterwards"]
-    assert delivered(items=frozenset({VICTIM, DECISION})) == ["items_not_cleared"]
+    assert delivered(item_ids=frozenset({VICTIM, DECISION})) == ["items_not_cleared"]
+    assert delivered(decision_id=OFFICER) == ["other_decision_cleared"]
+    assert delivered(recipient=Recipient(None, "Her mother")) == ["recipient_not_cleared"]
+
+
+def test_who_is_only_described_is_compared_by_the_words() -> None:
+    mother = replace(STANDING, recipient_id=None, recipient_described="Her mother, Mrs O\u2019Hara")
+    assert names(mother, Recipient(None, "her mother  MRS O'HARA."))
+    assert not names(mother, Recipient(None, "Her neighbour"))
+    assert not names(mother, HER)
+    assert not names(STANDING, Recipient(None, "Her mother"))
+
+
+@given(st.integers(-5, 5), st.integers(-5, 5))
+def test_a_clearance_holds_from_when_it_was_given_until_its_decision_is_overtaken(told: int, overtaken: int) -> None:
+    cleared = replace(CLEARED, overtaken_at=NOON + timedelta(minutes=overtaken))
+    at = NOON + timedelta(minutes=told)
+    assert held(cleared, potential_victim_id=VICTIM, recipient=HER, occurred_at=at) == (0 <= told < overtaken)
+
+
+def test_words_before_the_decision_do_not_carry_it_out() -> None:
+    assert codes(decided_afterwards(STANDING, occurred_at=NOON - timedelta(seconds=1))) == ["decided_afterwards"]
+    assert decided_afterwards(STANDING, occurred_at=NOON) == []
+    assert decided_afterwards(None, occurred_at=NOON) == []
+
+
+def test_each_code_is_said_once_in_order() -> None:
+    one, two = Obstacle("one", "x.", "H7.0"), Obstacle("two", "x.", "H7.0")
+    assert once([one, two, one]) == [one, two]
 
 
 NOTICE = NoticeFacts(
@@ -177,6 +212,24 @@ def test_what_is_missing_before_a_case_is_concluded() -> None:
         "neutral_words_owed",
     ]
     assert obstacles_to_concluding(DisclosureFacts({}, (), True, True)) == []
+    late = DisclosureFacts({}, (VICTIM, DECISION), False, False, undecided=(VICTIM,))
+    assert codes(obstacles_to_concluding(late)) == ["not_decided", "not_concluded"]
+
+
+def test_what_was_told_before_a_return_is_disclosed_all_the_same() -> None:
+    assert outcome([Conclusion(ConcludedAs.TOLD, NOON, told_before=True)]) is Outcome.DISCLOSED
+
+
+@pytest.mark.parametrize(
+    ("hours", "enough"),
+    [((), False), ((0, 24), False), ((0, 24, 47), False), ((0, 24, 48), True), ((48, 0, 24), True)],
+)
+def test_whoever_is_not_reached_was_tried_often_and_far_apart(hours: tuple[int, ...], enough: bool) -> None:
+    wanted = ContactAttempts(minimum=3, spacing_hours=24)
+    failed = [NOON + timedelta(hours=hour) for hour in hours]
+    assert (too_few_attempts(NotCompletedReason.NOT_REACHED, failed=failed, wanted=wanted) == []) is enough
+    for reason in set(NotCompletedReason) - {NotCompletedReason.NOT_REACHED}:
+        assert too_few_attempts(reason, failed=failed, wanted=wanted) == []
 
 
 @given(st.lists(st.integers(0, 500), max_size=12), st.integers(1, 72))

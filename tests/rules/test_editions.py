@@ -8,6 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 import app.editions
+from app.deadlines.calendar import CalendarDays, Hours, Rule, WorkingDays, rule_of
 from app.editions import (
     DEFAULT_EDITION,
     EditionInvalid,
@@ -22,7 +23,6 @@ from app.editions.terms import (
     ClockKind,
     ClosingDuty,
     FormOfWords,
-    LimitUnit,
     Mark,
     Outcome,
     Route,
@@ -37,15 +37,16 @@ STATUTORY_TOML = (FOLDER / "statutory-2023.toml").read_text(encoding="utf-8")
 ASK, KNOW = Route.RIGHT_TO_ASK, Route.RIGHT_TO_KNOW
 CONTACT, RECEIPT = StartingEvent.INITIAL_CONTACT, StartingEvent.RECEIPT
 MEETING = StartingEvent.COMPLETED_MEETING
-HOURS, WORKING, CALENDAR = LimitUnit.HOURS, LimitUnit.WORKING_DAYS, LimitUnit.CALENDAR_DAYS
+HOURS, WORKING, CALENDAR = Hours, WorkingDays, CalendarDays
 
-Line = tuple[int, LimitUnit, StartingEvent, Mark] | None
+Line = tuple[int, type[Rule], StartingEvent, Mark] | None
 
 
 def line(limit: Limit | None) -> Line:
     if limit is None:
         return None
-    return limit.number, limit.unit, limit.starts_from, limit.mark
+    rule = rule_of(limit)
+    return rule.number, type(rule), limit.starts_from, limit.mark
 
 
 def broken(old: str, new: str) -> str:

@@ -8,26 +8,26 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.editions import all_editions
-from app.editions.rules import ContactAttempts, Edition
+from app.editions.rules import Edition
 from app.editions.terms import ClosingDuty, Outcome, Route
 from app.final_report.rules import (
     ClosingFacts,
+    LeftBehind,
     OpenDuty,
     ReportFacts,
     VictimFacts,
     keys_of_subject,
     obstacles_to_closing,
-    obstacles_to_not_completed,
+    obstacles_to_dropping,
     pattern,
     wrong_with_submission,
     wrong_with_withdrawal,
 )
-from app.final_report.terms import REPORTED_TO, NotCompletedBecause, SubmissionKind
+from app.final_report.terms import REPORTED_TO, SubmissionKind
 from app.safeguarding.schemas import Plan
 
 TODAY = date(2026, 5, 5)
 NOON = datetime(2026, 5, 5, 12, tzinfo=UTC)
-WANTED = ContactAttempts(minimum=3, spacing_hours=24)
 SAFE = VictimFacts(at_risk=True, plan=Plan(NOON, TODAY), newest_immediate_risk_at=None, delivered=True, noticed=True)
 DONE = ClosingFacts(
     has_applicant=True,
@@ -109,19 +109,14 @@ def test_a_report_goes_to_every_system(system: str) -> None:
     assert [one.rule for one in found] == ["H8.1"]
 
 
-@pytest.mark.parametrize(
-    ("hours", "enough"),
-    [((), False), ((0, 24), False), ((0, 24, 47), False), ((0, 24, 48), True), ((48, 0, 24), True)],
-)
-def test_attempts_count_only_when_spaced(hours: tuple[int, ...], enough: bool) -> None:
-    attempts = [NOON + timedelta(hours=hour) for hour in hours]
-    found = obstacles_to_not_completed(NotCompletedBecause.NOT_REACHED, attempts=attempts, wanted=WANTED)
-    assert (found == []) is enough
-
-
-def test_other_reasons_need_no_attempts() -> None:
-    for because in (NotCompletedBecause.DECLINED, NotCompletedBecause.UNSAFE_TO_REACH):
-        assert obstacles_to_not_completed(because, attempts=[], wanted=WANTED) == []
+def test_what_a_dropped_withdrawal_would_leave_undone() -> None:
+    nothing = LeftBehind(
+        undelivered=False, emergency_unreviewed=False, neutral_words_owed=False, duress_suspected=False
+    )
+    assert obstacles_to_dropping(nothing) == []
+    everything = LeftBehind(undelivered=True, emergency_unreviewed=True, neutral_words_owed=True, duress_suspected=True)
+    found = [one.code for one in obstacles_to_dropping(everything)]
+    assert found == ["decided_to_disclose", "emergency_review", "neutral_words_owed", "duress_suspected"]
 
 
 def test_a_withdrawal_says_everything_that_is_wrong_with_it() -> None:

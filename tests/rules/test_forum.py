@@ -1,6 +1,7 @@
 """Quorum, decisions, confirmations, emergencies (H6)."""
 
 from datetime import date
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -78,12 +79,32 @@ def test_only_the_chair_of_the_meeting_decides_unconflicted_present_and_on_the_d
 WHOLE = {"pressing_need": "So.", "proportionate": "So.", "what": "This.", "has_recipient": True, "has_delivery": True}
 
 
-def proposed(**changed: object) -> Proposal:
-    return Proposal(**{"category": Category.CONCERN, "disclose": True, **WHOLE, **changed})  # type: ignore[arg-type]
+def against(
+    *, considered: bool = True, conclusion: bool | None = True, categorised: bool = True, **changed: object
+) -> list[str]:
+    """What stands against a decision that is whole but for what is changed."""
+    told = {"category": Category.CONCERN, "disclose": True, **WHOLE, "subject_to_be_told": False, **changed}
+    found = obstacles_to_deciding(
+        Proposal(**told),  # type: ignore[arg-type]
+        categorised=categorised,
+        representations_considered=considered,
+        police_conclude_necessary=conclusion,
+    )
+    return codes(found)
 
 
 def test_disclosure_with_every_limb() -> None:
-    assert not obstacles_to_deciding(proposed(), representations_considered=True, police_conclude_necessary=True)
+    assert against() == []
+    assert against(subject_to_be_told=True) == []
+
+
+def test_where_nothing_is_disclosed_the_subject_is_not_told() -> None:
+    assert against(disclose=False) == []
+    assert against(disclose=False, subject_to_be_told=True) == ["subject_not_told"]
+
+
+def test_nothing_is_decided_for_somebody_whom_the_police_did_not_categorise() -> None:
+    assert against(categorised=False) == against(disclose=False, categorised=False) == ["not_categorised"]
 
 
 @pytest.mark.parametrize(
@@ -97,28 +118,22 @@ def test_disclosure_with_every_limb() -> None:
         ({"has_delivery": False}, "delivery_not_decided"),
     ],
 )
-def test_disclosure_without_one_part(changed: dict[str, object], code: str) -> None:
-    found = obstacles_to_deciding(proposed(**changed), representations_considered=True, police_conclude_necessary=True)
-    assert codes(found) == [code]
+def test_disclosure_without_one_part(changed: dict[str, Any], code: str) -> None:
+    assert against(**changed) == [code]
 
 
 @pytest.mark.parametrize(
     ("conclusion", "code"), [(None, "no_police_conclusion"), (False, "police_conclude_not_necessary")]
 )
 def test_without_the_police_conclusion_nobody_discloses(conclusion: bool | None, code: str) -> None:
-    found = obstacles_to_deciding(proposed(), representations_considered=True, police_conclude_necessary=conclusion)
-    assert codes(found) == [code]
+    assert against(conclusion=conclusion) == [code]
 
 
 @given(st.booleans(), st.sampled_from(Category), st.sampled_from([None, True, False]), st.booleans())
 def test_no_disclosure_without_representations_and_none_without_the_police(
     disclose: bool, category: Category, conclusion: bool | None, considered: bool
 ) -> None:
-    found = obstacles_to_deciding(
-        proposed(disclose=disclose, category=category),
-        representations_considered=considered,
-        police_conclude_necessary=conclusion,
-    )
+    found = against(disclose=disclose, category=category, considered=considered, conclusion=conclusion)
     allowed = considered and (not disclose or (category is Category.CONCERN and conclusion is True))
     assert (found == []) == allowed
 
@@ -137,14 +152,18 @@ def test_the_police_conclusion_is_a_present_unconflicted_police_members() -> Non
     assert by(Seat(POLICE, "probation", present=True, conflicted=False)) == refused
 
 
-def test_the_second_person_neither_holds_the_case_nor_chaired_nor_sat() -> None:
-    holder, sat = uuid4(), uuid4()
+def test_the_second_person_neither_held_the_case_nor_chaired_nor_sat_and_has_no_conflict() -> None:
+    holder, before, sat, conflicted = uuid4(), uuid4(), uuid4(), uuid4()
 
     def by(who: UUID) -> list[str]:
-        return codes(obstacles_to_confirming(who, held_by=holder, chair_id=CHAIR, present={CHAIR, sat}))
+        found = obstacles_to_confirming(
+            who, held_by={holder, before}, chair_id=CHAIR, took_part={CHAIR, sat}, conflicted={conflicted, sat}
+        )
+        return codes(found)
 
     assert by(uuid4()) == []
-    assert [by(one) for one in (holder, CHAIR, sat)] == [["same_person"]] * 3
+    assert [by(one) for one in (holder, before, CHAIR, sat)] == [["same_person"]] * 4
+    assert by(conflicted) == ["confirmer_conflicted"]
 
 
 def test_an_emergency_names_its_open_checks_and_needs_the_rank() -> None:

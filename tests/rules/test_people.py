@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from app.people.rules import (
     PNC_CHECK_LETTERS,
+    Described,
     InvalidPncId,
     age_on,
     canonical_pnc_id,
@@ -19,6 +20,8 @@ from app.people.rules import (
     narrative_problem,
     normalise_name,
     placeholder_problem,
+    taken_as_one,
+    unborn_problem,
 )
 
 SHARED = Path(__file__).resolve().parents[2] / ".." / "shared" / "data" / "pnc-identifiers.json"
@@ -52,16 +55,16 @@ INVALID = [
 
 @pytest.mark.parametrize(("typed", "kept"), VALID)
 def test_a_pnc_id_is_kept_in_one_form(typed: str, kept: str) -> None:
-    assert canonical_pnc_id(typed) == kept
+    assert canonical_pnc_id(typed, this_year=2026) == kept
 
 
 @pytest.mark.parametrize("typed", INVALID)
 def test_what_is_no_pnc_id_is_refused(typed: str) -> None:
     with pytest.raises(InvalidPncId, match=r"PNC"):
-        canonical_pnc_id(typed)
+        canonical_pnc_id(typed, this_year=2026)
 
 
-pnc_parts = st.tuples(st.integers(1931, 2030), st.integers(1, 9_999_999))
+pnc_parts = st.tuples(st.integers(1927, 2026), st.integers(1, 9_999_999))
 
 
 def _pnc(year: int, serial: int) -> str:
@@ -75,7 +78,7 @@ def test_every_form_of_a_pnc_id_agrees(parts: tuple[int, int]) -> None:
     kept = _pnc(year, serial)
     short = f"{year % 100:02d}/{serial}{kept[-1]}"
     for form in (kept, kept.replace("/", ""), short, short.replace("/", ""), kept.lower()):
-        assert canonical_pnc_id(form) == kept
+        assert canonical_pnc_id(form, this_year=2026) == kept
 
 
 @given(pnc_parts, st.integers(5, 11), st.integers(1, 9))
@@ -83,7 +86,7 @@ def test_one_wrong_digit_is_always_noticed(parts: tuple[int, int], place: int, b
     digits = list(_pnc(*parts))
     digits[place] = str((int(digits[place]) + by) % 10)
     with pytest.raises(InvalidPncId):
-        canonical_pnc_id("".join(digits))
+        canonical_pnc_id("".join(digits), this_year=2026)
 
 
 def test_a_two_digit_year_is_never_in_the_future() -> None:
@@ -148,11 +151,11 @@ def test_aliases_meet_and_other_people_do_not() -> None:
     assert all(len(key) == 64 and set(key) <= set("0123456789abcdef") for key in one | other)
 
 
-def test_a_pnc_id_meets_in_any_form_and_a_name_needs_a_date_of_birth() -> None:
-    short = match_keys(pnc_id="02/73319Z", surnames=["Smith"], given_names=["Al"], born=None)
-    long = match_keys(pnc_id="2002/0073319Z", surnames=[], given_names=[], born=None)
-    assert short == long
-    assert len(short) == 1
+def test_a_pnc_id_meets_alone_and_a_name_needs_a_date_of_birth() -> None:
+    named = match_keys(pnc_id="2002/0073319Z", surnames=["Smith"], given_names=["Al"], born=None)
+    alone = match_keys(pnc_id="2002/0073319Z", surnames=[], given_names=[], born=None)
+    assert named == alone
+    assert len(named) == 1
     assert not match_keys(pnc_id=None, surnames=["-"], given_names=["A"], born=date(1990, 1, 2))
 
 
@@ -213,3 +216,44 @@ def test_real_names_and_blanks_are_not_stand_ins(name: str) -> None:
 def test_an_invented_date_of_birth() -> None:
     assert invented_date_problem(date(1900, 1, 1))
     assert invented_date_problem(date(1990, 1, 1)) is None
+
+
+def _like(given: str | None = "Alan", surname: str | None = "Merrick", born: int | None = 11, **more: str) -> Described:
+    return Described(
+        pnc_id=more.get("pnc_id"),
+        surnames=tuple(name for name in (surname, more.get("alias")) if name),
+        given_names=(given,) if given else (),
+        born=None if born is None else date(1984, 2, born),
+    )
+
+
+@pytest.mark.parametrize(
+    ("other", "one_person"),
+    [
+        (_like(), True),
+        (_like("A."), True),
+        (_like("alan peter"), True),
+        (_like(born=None), True),
+        (_like(surname=None), True),
+        (_like(surname="Stone", alias="MERRICK"), True),
+        (_like("Andrew"), False),  # a twin has the same key
+        (_like(born=12), False),
+        (_like(surname="Stone"), False),
+        (_like(given=None, born=None), False),
+        (_like(given=None, surname=None, born=None), False),
+    ],
+)
+def test_who_is_taken_to_be_one_person(other: Described, one_person: bool) -> None:
+    assert taken_as_one(_like(), other) is one_person
+    assert taken_as_one(other, _like()) is one_person
+
+
+def test_the_pnc_identifier_settles_who_it_is() -> None:
+    known = _like(pnc_id="2002/0073319Z")
+    assert taken_as_one(known, _like("Bo", "Stone", 1, pnc_id="2002/0073319Z"))
+    assert not taken_as_one(known, _like(pnc_id="1981/0000034U"))
+
+
+def test_a_birth_that_lies_ahead_is_a_problem() -> None:
+    assert unborn_problem(date(2026, 5, 5), today=date(2026, 5, 4))
+    assert unborn_problem(date(2026, 5, 4), today=date(2026, 5, 4)) is None

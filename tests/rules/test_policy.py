@@ -225,7 +225,7 @@ def test_a_third_edition_moves_the_clocks_without_code() -> None:
     whole_case = plans[-1]
     assert (whole_case.kind, whole_case.due.rule) == (ClockKind.WHOLE_CASE, CalendarDays(45))
     assert whole_case.due.due_on == date(2026, 6, 19)
-    assert whole_case.limit.number == 45
+    assert whole_case.limit.calendar_days == 45
 
 
 # --- alerts (H11) ---------------------------------------------------------------------------------

@@ -148,13 +148,14 @@ async def notice(
     return answer
 
 
-async def postpone(world: World, case_id: str, review_on: str, *, by: str = "supervisor") -> str:
+async def postpone(world: World, case_id: str, review_on: str, *, by: str = "supervisor", **changed: Any) -> str:
     """Let delivery wait; the postponement's id."""
     body = {
         "investigator": "Detective constable, child abuse investigation",
         "investigator_answer": "An arrest is planned within the week.",
         "reason": "He would learn of it and destroy evidence.",
         "review_on": review_on,
+        **changed,
     }
     address = path(case_id, "postponement")
     answer = await world.as_(by).must_post(address, body, headers=version_of(world, case_id))

@@ -6,7 +6,9 @@ from typing import Any
 import httpx
 
 from app.clock import LONDON
-from tests.arrange import version_of
+from app.process import Stage
+from tests.arrange import place_at, version_of
+from tests.steps import categorisation, initial_checks, intake
 from tests.world import STAFF, World
 
 QUORUM = ("chair", "police_member", "probation", "idva", "social_care")
@@ -30,6 +32,21 @@ class Item:
     def path(self) -> str:
         """Its address."""
         return f"/v1/forum/meetings/{self.meeting_id}/items/{self.id}"
+
+
+async def waiting(world: World, body: dict[str, Any] | None = None) -> str:
+    """A case that waits for the forum, its checks answered and the subject's representations considered."""
+    case = await intake.opened(world, body)
+    await initial_checks.all_checks(world, case)
+    place_at(world, case, Stage.CATEGORISATION)
+    await categorisation.to_forum(world, case)
+    return case
+
+
+def two_victims(world: World) -> dict[str, Any]:
+    """A potential victim asks, and there is another."""
+    both = [{**intake.VICTIM, "is_applicant": True}, intake.SECOND_VICTIM]
+    return intake.right_to_ask(world, potential_victims=both)
 
 
 def staff(key: str) -> str:
@@ -149,6 +166,25 @@ async def confirm(
         {"verdict": verdict, "reasons": "Read with the checks and the minutes."},
         headers=version_of(world, item.case_id),
     )
+
+
+async def taken_off(world: World, item: Item, *, by: str = "supervisor") -> None:
+    """Take a case off the agenda."""
+    await world.as_(by).must_post(f"{item.path}/removal", {"reason": "Postponed to the next meeting."})
+
+
+async def conflicted(world: World, item: Item, member: str, *, by: str = "chair") -> dict[str, Any]:
+    """Record a member's conflict of interest."""
+    body = {"staff_id": staff(member), "reason": "A relative of the subject."}
+    kept: dict[str, Any] = await world.as_(by).must_post(f"{item.path}/conflicts", body)
+    return kept
+
+
+async def returned(world: World, case_id: str, *victims: str) -> None:
+    """Take the case back to the forum for some of its potential victims."""
+    body = {"potential_victim_ids": list(victims), "reason": "New facts."}
+    path = f"/v1/applications/{case_id}/return-to-forum"
+    await world.as_("supervisor").must_post(path, body, headers=version_of(world, case_id))
 
 
 def emergency(potential_victim_id: str, **changed: Any) -> dict[str, Any]:

@@ -13,9 +13,10 @@ from app.cases.schemas import Recorded
 from app.cases.service import must_be_at, must_be_party, note
 from app.cases.tables import Case, PartyRole
 from app.errors import refuse_if
-from app.forum.meetings import open_item, sitting_on
+from app.forum.meetings import open_item
 from app.forum.rules import Sitting, obstacles_to_police_conclusion
 from app.forum.schemas import PoliceConclusionIn
+from app.forum.sitting import sitting_on
 from app.forum.tables import PoliceConclusion
 from app.process import Stage
 from app.safeguarding.service import act_keys
