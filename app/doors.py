@@ -35,7 +35,8 @@ from app.evidence.service import log
 from app.evidence.terms import Category
 from app.people.schemas import RowView
 from app.safeguarding.service import rows_of
-from app.safeguarding.tables import Duty, DutyKind
+from app.safeguarding.tables import Duty
+from app.safeguarding.terms import DutyKind
 from app.storage.engine import set_context
 
 R = TypeVar("R", bound=RowView)
@@ -292,8 +293,8 @@ class _Requires:
 
 class _Requirement(_Requires):
     async def __call__(self, request: Request, response: Response, db: SessionDep, person: ActorDep) -> Door:
-        self.admit(person)
         request.state.action = self.permission.value
+        self.admit(person)
         return Door(
             session=db,
             actor=person,
@@ -327,8 +328,8 @@ class _CaseRequirement(_Requires):
     async def _enter(
         self, request: Request, response: Response, db: AsyncSession, person: Actor, case_id: str
     ) -> CaseDoor:
-        self.admit(person)
         request.state.action = self.permission.value
+        self.admit(person)
         try:
             known = UUID(case_id)
         except ValueError:

@@ -18,6 +18,7 @@ from app.routes import (
     cases,
     categorisation,
     disclosure,
+    duties,
     ending,
     face_to_face,
     final_report,
@@ -61,6 +62,7 @@ ROUTERS = (
     transfer.receiving,
     safeguarding.router,
     alerts.router,
+    duties.router,
     administration.router,
     log.router,
 )

@@ -31,6 +31,7 @@ class Permission(StrEnum):
     LIST_CASES = "list_cases"
     SEARCH_CASES = "search_cases"
     ASSIGN_CASE = "assign_case"
+    LIST_STAFF = "list_staff"
     RECORD_CONTACT = "record_contact"
     RECORD_CHECK = "record_check"
     IDENTIFY_SUBJECT = "identify_subject"
@@ -101,6 +102,7 @@ _OFFICER = _EVERY_OFFICER | {
 }
 _SUPERVISOR = _OFFICER | {
     P.ASSIGN_CASE,
+    P.LIST_STAFF,
     P.SUPERVISE,
     P.ARRANGE_FORUM,
     P.AUTHORISE_EMERGENCY,
@@ -114,7 +116,7 @@ PERMISSIONS: dict[Role, frozenset[Permission]] = {
     Role.PUBLIC_PROTECTION_SUPERVISOR: frozenset(_SUPERVISOR),
     Role.HEAD_OF_PUBLIC_PROTECTION: frozenset(_SUPERVISOR),
     Role.FORUM_MEMBER: frozenset(_FORUM),
-    Role.FORUM_CHAIR: frozenset(_FORUM | {P.ARRANGE_FORUM, P.DECIDE_AT_FORUM, P.POSTPONE}),
+    Role.FORUM_CHAIR: frozenset(_FORUM | {P.ARRANGE_FORUM, P.DECIDE_AT_FORUM, P.POSTPONE, P.LIST_STAFF}),
     Role.INTELLIGENCE_OFFICER: frozenset(
         {P.READ_CASE, P.READ_RECORDS, P.LIST_CASES, P.SEARCH_CASES, P.RETRIEVE_FINAL_REPORTS, P.RECORD_SUBMISSION}
     ),
@@ -122,7 +124,7 @@ PERMISSIONS: dict[Role, frozenset[Permission]] = {
         {P.READ_CASE, P.READ_RECORDS, P.LIST_CASES, P.SEARCH_CASES, P.READ_VERBATIM, P.READ_LOG}
     ),
     Role.AUDITOR: frozenset({P.READ_LOG}),
-    Role.ADMINISTRATOR: frozenset({P.ADMINISTER}),
+    Role.ADMINISTRATOR: frozenset({P.ADMINISTER, P.LIST_STAFF}),
 }
 
 
@@ -177,6 +179,11 @@ def role_problem(roles: Iterable[Role], *, partner: bool) -> str | None:
     if Role.ADMINISTRATOR in held and len(held) > 1:
         return "An administrator sees no case, so holds no other role."
     return None
+
+
+def may_hold_cases(roles: Iterable[Role]) -> bool:
+    """Whether somebody with these roles works cases, and so may be given one."""
+    return any(Permission.DECIDE_INITIALLY in PERMISSIONS[role] for role in roles)
 
 
 def known_roles(names: Iterable[str]) -> frozenset[Role]:

@@ -101,9 +101,10 @@ class EventView(View):
 
 
 class Colleague(View):
-    """A member of staff of the own force."""
+    """A member of staff of the own force, or of an agency that sits with it."""
 
     id: UUID
     name: str
+    agency_id: str | None
     rank: str | None
     roles: list[str]

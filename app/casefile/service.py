@@ -4,12 +4,12 @@ from collections.abc import Iterable
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from app.access.rules import Actor
-from app.access.tables import StaffMember
+from app.access.tables import Agency, StaffMember
 from app.casefile.rules import Planned, what_next
 from app.casefile.schemas import (
     CaseFile,
@@ -28,6 +28,7 @@ from app.cases.tables import Case
 from app.deadlines.service import clocks_of, is_late
 from app.safeguarding.schemas import DutyView
 from app.safeguarding.service import open_duties, rows_of
+from app.storage.base import columns_of
 from app.timeline.service import events
 
 
@@ -125,10 +126,8 @@ async def timeline(session: AsyncSession, case: Case, *, after: int, limit: int)
 
 
 async def colleagues(session: AsyncSession, actor: Actor) -> list[Colleague]:
-    """Active staff of the own force, by name."""
-    query = (
-        select(col(StaffMember.id), col(StaffMember.name), col(StaffMember.rank), col(StaffMember.roles))
-        .where(col(StaffMember.force_id) == actor.force_id, col(StaffMember.active))
-        .order_by(col(StaffMember.name))
-    )
+    """Active staff of the own force and of the agencies that sit with it, by name."""
+    partners = select(col(Agency.id)).where(col(Agency.force_id) == actor.serves_force_id)
+    ours = or_(col(StaffMember.force_id) == actor.serves_force_id, col(StaffMember.agency_id).in_(partners))
+    query = select(*columns_of(StaffMember)).where(ours, col(StaffMember.active)).order_by(col(StaffMember.name))
     return [Colleague.model_validate(row) for row in (await session.execute(query)).all()]

@@ -8,13 +8,13 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from app.access.rules import Actor
+from app.access.rules import Actor, known_roles, may_hold_cases
 from app.access.tables import StaffMember
 from app.cases.rules import happened_at
 from app.cases.schemas import AssignmentIn, AssignmentView, GradeIn, Parties, PartyView, Recorded
 from app.cases.tables import Assignment, Case, Party, PartyRole, RiskGrade
 from app.editions.terms import Outcome
-from app.errors import NotFound, Unprocessable, WrongStage
+from app.errors import Conflict, NotFound, Unprocessable, WrongStage
 from app.people.service import persons
 from app.process import IllegalMove, Move, Stage, require
 from app.storage.base import columns_of
@@ -30,6 +30,12 @@ class CaseNotFound(NotFound):
 
     def __init__(self) -> None:
         super().__init__("No case is held under that address, or it is not yours to see.")
+
+
+class CannotHold(Conflict):
+    """The role of the person named does not work cases."""
+
+    code = "cannot_hold"
 
 
 class NoSuchParty(Unprocessable):
@@ -188,6 +194,8 @@ async def assign(session: AsyncSession, case: Case, order: AssignmentIn, *, acto
     officer = await session.get(StaffMember, order.staff_id)
     if officer is None or not officer.active or officer.force_id != case.force_id:
         raise Unprocessable("staff_id must name an active member of staff of this force.", field="staff_id")
+    if not may_hold_cases(known_roles(officer.roles)):
+        raise CannotHold("A case is held by a public protection officer or supervisor: give it to one of them.")
     row = Assignment(
         case_id=case.id,
         force_id=case.force_id,

@@ -29,7 +29,7 @@ from app.face_to_face.malice import finding_awaiting_agreement
 from app.people.schemas import AliasView, PersonView
 from app.process import Move, Stage
 from app.safeguarding.service import act_keys, open_duties, record_act
-from app.safeguarding.tables import DutyKind
+from app.safeguarding.terms import DutyKind
 
 _BEFORE_THE_FINAL_DECISION = (
     Stage.INITIAL_CHECKS,

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 import structlog
-from sqlalchemy import column, or_, select, table
+from sqlalchemy import ColumnElement, column, or_, select, table
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -110,8 +110,13 @@ async def _raise_alerts(session: AsyncSession, clock: Clock, *, now: datetime) -
     clock.next_alert_at = following.at if following else None
 
 
-def _inbox(actor: Actor) -> list[AlertLevel]:
-    return sorted({level for role in actor.roles for level in LEVELS_READ.get(role, ())})
+def _of_inbox(actor: Actor) -> list[ColumnElement[bool]]:
+    """What is in a person's inbox: the own level's, and for whoever supervises nobody, of own and unheld cases only."""
+    levels = sorted({level for role in actor.roles for level in LEVELS_READ.get(role, ())})
+    found: list[ColumnElement[bool]] = [col(Alert.level).in_(levels)]
+    if not actor.is_supervisor:
+        found.append(or_(_case.c.assigned_to == actor.staff_id, _case.c.assigned_to.is_(None)))
+    return found
 
 
 async def alerts_for(
@@ -119,6 +124,7 @@ async def alerts_for(
     actor: Actor,
     *,
     acknowledged: bool | None,
+    superseded: bool,
     after: tuple[datetime, UUID] | None,
     limit: int,
 ) -> Sequence[AlertView]:
@@ -126,12 +132,12 @@ async def alerts_for(
     query = (
         select(*columns_of(Alert), col(Alert.clock_kind).label("clock"))
         .join(_case, _case.c.id == col(Alert.case_id))
-        .where(col(Alert.level).in_(_inbox(actor)))
+        .where(*_of_inbox(actor))
         .order_by(col(Alert.recorded_at).desc(), col(Alert.id).desc())
         .limit(limit)
     )
-    if not actor.is_supervisor:
-        query = query.where(or_(_case.c.assigned_to == actor.staff_id, _case.c.assigned_to.is_(None)))
+    if not superseded:
+        query = query.where(~col(Alert.superseded))
     if acknowledged is not None:
         unread = col(Alert.acknowledged_at).is_(None)
         query = query.where(~unread if acknowledged else unread)
@@ -148,7 +154,12 @@ async def alerts_for(
 
 async def acknowledge(session: AsyncSession, actor: Actor, alert_id: UUID, *, now: datetime) -> Alert:
     """A person has seen the alert; the first acknowledgement stands."""
-    query = select(Alert).where(col(Alert.id) == alert_id, col(Alert.level).in_(_inbox(actor))).with_for_update()
+    query = (
+        select(Alert)
+        .join(_case, _case.c.id == col(Alert.case_id))
+        .where(col(Alert.id) == alert_id, *_of_inbox(actor))
+        .with_for_update(of=Alert)
+    )
     alert = (await session.scalars(query)).one_or_none()
     if alert is None:
         raise AlertNotFound

@@ -84,40 +84,16 @@ async def start(session: AsyncSession, case: Clocked, plans_for: PlansFor, *, an
     because the event it counts from was earlier than known; it leaves any other alone.
     """
     calendar = await calendar_of(session, (await session.get_one(Force, case.force_id)).division)
-    await start_clocks(
-        session,
-        plans_for(calendar),
-        case_id=case.id,
-        force_id=case.force_id,
-        reference=case.reference,
-        edition_name=case.edition,
-        calendar=calendar,
-        anew=anew,
-    )
-
-
-async def start_clocks(
-    session: AsyncSession,
-    plans: Iterable[ClockPlan],
-    *,
-    case_id: UUID,
-    force_id: str,
-    reference: str,
-    edition_name: str,
-    calendar: Calendar,
-    anew: bool = False,
-) -> None:
-    """Write planned clocks; see `start`, which finds the rest itself."""
-    running = {clock.kind: clock for clock in await _clocks_to_change(session, case_id)}
-    for plan in plans:
+    running = {clock.kind: clock for clock in await _clocks_to_change(session, case.id)}
+    for plan in plans_for(calendar):
         clock = running.get(plan.kind)
         if clock is None:
             clock = Clock(
-                case_id=case_id,
-                force_id=force_id,
+                case_id=case.id,
+                force_id=case.force_id,
                 kind=plan.kind,
-                reference=reference,
-                edition=edition_name,
+                reference=case.reference,
+                edition=case.edition,
                 hours=plan.limit.hours,
                 working_days=plan.limit.working_days,
                 calendar_days=plan.limit.calendar_days,

@@ -23,7 +23,7 @@ from app.intake.schemas import ChildIn, DraftIn
 from app.intake.tables import Channel, ReceivedFrom
 from app.safeguarding.schemas import CrimeReferenceIn, DutyAnswerIn, SafeguardingActionIn
 from app.safeguarding.service import open_duties, record_crime_reference, record_safeguarding_action
-from app.safeguarding.tables import ContactOutcome, DutyKind
+from app.safeguarding.terms import ContactOutcome, DutyKind
 
 
 @dataclass(frozen=True)

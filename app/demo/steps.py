@@ -26,7 +26,7 @@ from app.initial_checks.terms import CheckResult
 from app.risk_assessment.service import record_assessment
 from app.safeguarding.schemas import ContactAttemptIn
 from app.safeguarding.service import record_contact_attempt, record_safety_plan
-from app.safeguarding.tables import ContactOutcome
+from app.safeguarding.terms import ContactOutcome
 
 
 async def check(

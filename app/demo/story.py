@@ -26,8 +26,8 @@ from app.evidence.terms import Category
 from app.forum import meetings
 from app.forum.schemas import AgendaIn, AttendanceIn, MeetingIn, MemberAttendanceIn
 from app.forum.terms import Attendance
-from app.intake.schemas import ApplicationIn, DraftIn
 from app.intake.drafts import keep_draft
+from app.intake.schemas import ApplicationIn, DraftIn
 from app.intake.service import open_application
 from app.safeguarding.schemas import DutyAnswerIn
 from app.safeguarding.service import answer_duty

@@ -27,7 +27,7 @@ from app.forum.service import standing_decision
 from app.people.rules import age_on
 from app.people.tables import Person, SafeContact
 from app.safeguarding.service import act_keys, open_duties
-from app.safeguarding.tables import DutyKind
+from app.safeguarding.terms import DutyKind
 
 _AS_JSON = {"reconsideration", "offender_manager_consultation"}
 

@@ -30,7 +30,8 @@ from app.forum.schemas import StandingDecision
 from app.forum.service import standing_decision
 from app.process import Stage
 from app.safeguarding.service import act_keys
-from app.safeguarding.tables import ContactAttempt, ContactOutcome
+from app.safeguarding.tables import ContactAttempt
+from app.safeguarding.terms import ContactOutcome
 
 _REACHED = (ContactOutcome.SPOKE, ContactOutcome.DECLINED)
 

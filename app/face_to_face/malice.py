@@ -24,7 +24,7 @@ from app.intake.continuing import continue_as_right_to_know
 from app.intake.tables import ReceivedFrom
 from app.process import Move, Stage
 from app.safeguarding.service import act_keys, open_duties, owe_offender_management
-from app.safeguarding.tables import DutyKind
+from app.safeguarding.terms import DutyKind
 
 FOUND_AT = (Stage.FACE_TO_FACE, Stage.RISK_ASSESSMENT, Stage.CATEGORISATION)
 """Where malice can be found: once the case goes on, and before the forum has it."""

@@ -28,7 +28,8 @@ from app.initial_checks.rules import checks_unanswered
 from app.initial_checks.service import checks_facts
 from app.process import Move, Stage
 from app.safeguarding.service import act_keys, current_plan, newest_immediate_risk_at, open_duties
-from app.safeguarding.tables import Duty, DutyKind
+from app.safeguarding.tables import Duty
+from app.safeguarding.terms import DutyKind
 
 _NOTICED = (ConcludedAs.TOLD, ConcludedAs.RECORDED)
 

@@ -48,7 +48,7 @@ from app.initial_checks.terms import IdentityResult
 from app.intake.continuing import UNTESTED, continue_as_right_to_know
 from app.process import Move, Stage
 from app.safeguarding.service import act_keys, open_duties, owe_offender_management, record_act
-from app.safeguarding.tables import DutyKind
+from app.safeguarding.terms import DutyKind
 
 _UNDECIDED = (
     Stage.INITIAL_CHECKS,

@@ -33,7 +33,7 @@ from app.final_report.tables import (
 from app.final_report.terms import SubmissionKind
 from app.process import Stage
 from app.safeguarding.service import act_keys, answer_duties, record_act
-from app.safeguarding.tables import DutyKind
+from app.safeguarding.terms import DutyKind
 
 
 async def write_final_report(

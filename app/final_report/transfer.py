@@ -25,7 +25,7 @@ from app.final_report.tables import TransferAcceptance, TransferOffer
 from app.forum.tables import AgendaItem
 from app.process import Stage
 from app.safeguarding.service import act_keys, open_duties
-from app.safeguarding.tables import DutyKind
+from app.safeguarding.terms import DutyKind
 from app.storage.engine import set_context
 
 

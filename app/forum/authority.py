@@ -24,7 +24,7 @@ from app.initial_checks.service import checks_facts, meet_once_answered
 from app.process import Move, Stage
 from app.safeguarding.rules import no_current_plan
 from app.safeguarding.service import act_keys, current_plan, newest_immediate_risk_at, owe_once
-from app.safeguarding.tables import DutyKind
+from app.safeguarding.terms import DutyKind
 
 _WAIVED = (
     ClockKind.FACE_TO_FACE,

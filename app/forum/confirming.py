@@ -25,7 +25,7 @@ from app.forum.terms import Verdict
 from app.initial_checks.rules import immediate_safeguarding_first
 from app.process import Move, Stage
 from app.safeguarding.service import act_keys, open_duties
-from app.safeguarding.tables import DutyKind
+from app.safeguarding.terms import DutyKind
 
 
 class DecisionNotFound(NotFound):

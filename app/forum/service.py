@@ -38,7 +38,7 @@ from app.initial_checks.rules import checks_not_done, immediate_safeguarding_fir
 from app.initial_checks.service import checks_facts
 from app.process import Move, Stage
 from app.safeguarding.service import act_keys, answer_duties, open_duties
-from app.safeguarding.tables import DutyKind
+from app.safeguarding.terms import DutyKind
 from app.storage.base import columns_of
 
 

@@ -28,7 +28,7 @@ from app.initial_checks.tables import InitialDecision, InitialDecisionAgreement
 from app.initial_checks.terms import Course
 from app.process import Move, Stage
 from app.safeguarding.service import act_keys, owe, owe_immediate_safeguarding, owe_offender_management
-from app.safeguarding.tables import DutyKind
+from app.safeguarding.terms import DutyKind
 
 _GOES_ON = {
     Move.PROGRESSED_TO_MEETING: "Initial decision: progressed, to the face-to-face meeting.",

@@ -21,7 +21,7 @@ from app.initial_checks.tables import InitialDecision, InitialDecisionAgreement,
 from app.initial_checks.terms import Course, IdentityResult
 from app.process import Stage
 from app.safeguarding.service import act_keys, open_duties, record_act
-from app.safeguarding.tables import DutyKind
+from app.safeguarding.terms import DutyKind
 
 _SEARCHED = {
     PartyRole.SUBJECT: Searched.SUBJECT,

@@ -24,7 +24,7 @@ from app.intake.schemas import ContactIn
 from app.intake.tables import InitialContact
 from app.process import Stage
 from app.safeguarding.service import act_keys, owe, owe_crime, owe_immediate_safeguarding
-from app.safeguarding.tables import DutyKind
+from app.safeguarding.terms import DutyKind
 
 
 async def join_contact(

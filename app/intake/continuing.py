@@ -23,7 +23,7 @@ from app.intake.tables import InitialContact, ReceivedFrom
 from app.people.schemas import AddressIn, AliasIn, PersonIn, SafeContactIn
 from app.process import Move
 from app.safeguarding.service import act_keys, answer_duties, open_duties, owe
-from app.safeguarding.tables import DutyKind
+from app.safeguarding.terms import DutyKind
 
 UNTESTED = "2DC"
 """3x5x2 until somebody grades it: an untested source, nothing known of the information, sharing on conditions."""

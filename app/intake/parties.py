@@ -24,7 +24,7 @@ from app.people.schemas import Form, Line, PersonIn, SafeContactIn
 from app.people.service import agree_safe_contact, amend_person
 from app.people.tables import Person
 from app.safeguarding.service import owe
-from app.safeguarding.tables import DutyKind
+from app.safeguarding.terms import DutyKind
 
 
 class PartyOfCaseIn(Form):

@@ -31,7 +31,7 @@ from app.people.schemas import PersonIn
 from app.people.service import Completed, compare, complete_person, described, fill, keep_version, record_person
 from app.people.tables import KeptBecause, Person
 from app.safeguarding.service import open_duties, owe, owe_once
-from app.safeguarding.tables import DutyKind
+from app.safeguarding.terms import DutyKind
 
 OF_THE_PART = ("relationship", "relationship_ended", "connection", "police_employment")
 """What is said of a person's part in the case, beside what is said of the person."""

@@ -12,22 +12,27 @@ from app.doors import Door, requires
 from app.evidence.terms import Category
 from app.routes.errors import ERRORS, ERRORS_OF_CASE
 from app.routes.paging import Cursor, Limit, Page, after_moment, encode, page
+from app.routes.reading import StrictRoute
 
-router = APIRouter(prefix="/v1/alerts", tags=["alerts"])
+router = APIRouter(prefix="/v1/alerts", tags=["alerts"], route_class=StrictRoute)
 
 Reader = Annotated[Door, requires(Permission.READ_ALERTS)]
 
 
 @router.get("", responses=ERRORS)
 async def list_alerts(
-    door: Reader, acknowledged: bool | None = None, cursor: Cursor = None, limit: Limit = 50
+    door: Reader, acknowledged: bool | None = None, superseded: bool = False, cursor: Cursor = None, limit: Limit = 50
 ) -> Page[AlertView]:
-    """Alerts of one's own level, newest first: an officer's own and unheld cases, a supervisor's all."""
+    """Alerts of one's own level, newest first: an officer's own and unheld cases, a supervisor's all.
+
+    Those that a later rung overtook before they could be sent are shown with `superseded=true`.
+    """
     await door.log(Category.CONSULTATION)
     found = await alerts.alerts_for(
         door.session,
         door.actor,
         acknowledged=acknowledged,
+        superseded=superseded,
         after=after_moment(cursor),
         limit=limit + 1,
     )

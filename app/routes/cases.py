@@ -148,6 +148,6 @@ async def agree_contact(
 
 
 @people.get("/staff", responses=ERRORS)
-async def list_colleagues(door: Annotated[Door, requires(Permission.ASSIGN_CASE)]) -> list[Colleague]:
-    """Active staff of the own force, for giving cases to."""
+async def list_colleagues(door: Annotated[Door, requires(Permission.LIST_STAFF)]) -> list[Colleague]:
+    """Active staff of the own force and of the agencies that sit with it: who may be given a case, who sits."""
     return await casefile.colleagues(door.session, door.actor)

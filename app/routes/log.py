@@ -12,8 +12,9 @@ from app.evidence.service import read_log
 from app.evidence.terms import Category
 from app.routes.errors import ERRORS
 from app.routes.paging import Cursor, Limit, Page, after_moment, encode, page
+from app.routes.reading import StrictRoute
 
-router = APIRouter(prefix="/v1/access-log", tags=["log"])
+router = APIRouter(prefix="/v1/access-log", tags=["log"], route_class=StrictRoute)
 
 
 @router.get("", responses=ERRORS)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from fastapi import Request, Response
+from fastapi.dependencies.models import Dependant
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 
@@ -37,12 +38,16 @@ class StrictRequest(Request):
 
 
 class StrictRoute(APIRoute):
-    """A route that reads its body strictly."""
+    """A route that reads its body strictly and knows every query parameter that it is given."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
+        known = _query_parameters(self.dependant)
 
         async def strictly(request: Request) -> Response:
+            if not set(request.query_params) <= known:
+                takes = ", ".join(sorted(known)) or "none"
+                raise _misfit(f"A query parameter is not one of this list's: {takes}.", "query")
             strict = StrictRequest(request.scope, request.receive)
             if await strict.body():
                 await strict.json()  # here, because the framework answers 400 to whatever its own reading raises
@@ -51,8 +56,8 @@ class StrictRoute(APIRoute):
         return strictly
 
 
-def _misfit(says: str) -> RequestValidationError:
-    return RequestValidationError([{"loc": ("body",), "msg": says, "type": "json", "input": None}])
+def _misfit(says: str, place: str = "body") -> RequestValidationError:
+    return RequestValidationError([{"loc": (place,), "msg": says, "type": "json", "input": None}])
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -90,3 +95,9 @@ def _check(value: Any, depth: int = 0) -> None:
         case list():
             for item in value:
                 _check(item, depth + 1)
+
+
+def _query_parameters(dependant: Dependant) -> set[str]:
+    """The query parameters of a route and of all that it depends on."""
+    own = {parameter.alias for parameter in dependant.query_params}
+    return own.union(*(_query_parameters(one) for one in dependant.dependencies))

@@ -9,15 +9,8 @@ from pydantic import Field, StrictBool
 
 from app.cases.schemas import ActIn, GradeIn
 from app.people.schemas import Day, Form, Line, Narrative, RowView
-from app.safeguarding.tables import (
-    ContactAttempt,
-    ContactOutcome,
-    CrimeReference,
-    Duty,
-    DutyKind,
-    SafeguardingAction,
-    SafetyPlan,
-)
+from app.safeguarding.tables import ContactAttempt, CrimeReference, Duty, SafeguardingAction, SafetyPlan
+from app.safeguarding.terms import ContactOutcome, DutyKind
 
 
 @dataclass(frozen=True)
@@ -89,6 +82,14 @@ class DutyView(RowView):
     answered_at: datetime | None
     answered_by: UUID | None
     answer: str | None
+
+
+class OwedView(DutyView):
+    """A duty with the case that it is owed in."""
+
+    case_id: UUID
+    reference: str
+    assigned_to: UUID | None
 
 
 class ActView(RowView):

@@ -29,14 +29,8 @@ from app.safeguarding.schemas import (
     SafeguardingActionIn,
     SafetyPlanIn,
 )
-from app.safeguarding.tables import (
-    ContactAttempt,
-    CrimeReference,
-    Duty,
-    DutyKind,
-    SafeguardingAction,
-    SafetyPlan,
-)
+from app.safeguarding.tables import ContactAttempt, CrimeReference, Duty, SafeguardingAction, SafetyPlan
+from app.safeguarding.terms import DutyKind
 from app.storage.base import Act, columns_of
 
 V = TypeVar("V", bound=RowView)

@@ -106,7 +106,8 @@ async def test_alerts_fall_by_the_ladder_and_are_acknowledged_once(world: World)
     assert acknowledged["acknowledged_at"] is not None
     world.forward(hours=24)
     await world.sweep()
-    rungs = (await world.as_("supervisor").must_get("/v1/alerts", params={"acknowledged": False}))["items"]
+    everything = {"acknowledged": False, "superseded": True}
+    rungs = (await world.as_("supervisor").must_get("/v1/alerts", params=everything))["items"]
     assert {(one["rung"], one["level"], one["superseded"]) for one in rungs if one["clock"] == "initial_checks"} == {
         ("due_soon-4h", "officer", True),
         ("breached", "officer", False),
@@ -119,3 +120,51 @@ async def test_a_child_found_later_brings_the_referral(world: World) -> None:
     await world.as_("officer").must_post(f"/v1/applications/{case}/parties", {"child": intake.CHILD})
     duties = await world.as_("officer").must_get(f"/v1/applications/{case}/duties")
     assert [duty["kind"] for duty in duties] == ["childrens_social_care"]
+
+
+async def test_what_was_put_before_a_supervisor_is_one_list(world: World) -> None:
+    case = await intake.opened(world)
+    subject = intake.parties(world, case)["subject"][0]
+    body = {"party_id": subject, "means": "Telephone", "outcome": "spoke"}
+    await world.as_("officer").must_post(f"/v1/applications/{case}/contact-attempts", body)
+    waiting = await world.as_("supervisor").must_get("/v1/duties", params={"kind": "supervisor_review"})
+    assert {(one["case_id"], one["rule"]) for one in waiting["items"]} >= {(case, "H2.7")}
+    assert (await world.as_("other_supervisor").must_get("/v1/duties"))["items"] == []
+
+
+async def test_a_misspelt_filter_is_refused_and_not_ignored(world: World) -> None:
+    answer = await world.as_("officer").get("/v1/applications", params={"overdu": True})
+    assert answer.status_code == 422
+    assert "overdue" in answer.json()["detail"]
+
+
+async def test_a_case_is_given_to_nobody_who_works_no_cases(world: World) -> None:
+    case = await intake.opened(world)
+    for key in ("administrator", "auditor", "control_room"):
+        body = {"staff_id": str(STAFF[key].id), "reason": "On duty."}
+        with world.unchanged():
+            answer = await world.as_("supervisor").post(
+                f"/v1/applications/{case}/assignment", body, headers=version_of(world, case)
+            )
+        assert (answer.status_code, answer.json()["type"]) == (409, "urn:clares-law:problem:cannot_hold")
+
+
+async def test_whoever_arranges_a_meeting_finds_its_members(world: World) -> None:
+    for key in ("chair", "supervisor", "administrator"):
+        listed = {one["id"]: one["agency_id"] for one in await world.as_(key).must_get("/v1/staff")}
+        assert listed[str(STAFF["idva"].id)] == "northmoor-idva"
+        assert str(STAFF["other_officer"].id) not in listed
+
+
+async def test_an_officer_acknowledges_no_alert_of_anothers_case(world: World) -> None:
+    case = await intake.opened(world)
+    body = {"staff_id": str(STAFF["officer"].id), "reason": "On duty."}
+    await world.as_("supervisor").must_post(
+        f"/v1/applications/{case}/assignment", body, headers=version_of(world, case)
+    )
+    world.forward(hours=12)
+    await world.sweep()
+    alert = (await world.as_("officer").must_get("/v1/alerts"))["items"][0]["id"]
+    with world.unchanged():
+        assert (await world.as_("officer2").post(f"/v1/alerts/{alert}/acknowledgement")).status_code == 404
+    await world.as_("officer").must_post(f"/v1/alerts/{alert}/acknowledgement")
