@@ -19,6 +19,7 @@ from app.routes import (
     categorisation,
     disclosure,
     duties,
+    editions,
     ending,
     face_to_face,
     final_report,
@@ -64,6 +65,7 @@ ROUTERS = (
     alerts.router,
     duties.router,
     administration.router,
+    editions.router,
     log.router,
 )
 """Every router of the service, in the order of the documentation."""

@@ -63,6 +63,7 @@ class Permission(StrEnum):
     READ_ALERTS = "read_alerts"
     READ_LOG = "read_log"
     ADMINISTER = "administer"
+    READ_EDITIONS = "read_editions"
 
 
 P = Permission
@@ -110,7 +111,7 @@ _SUPERVISOR = _OFFICER | {
 }
 _FORUM = {P.READ_CASE, P.READ_FORUM, P.UNDERTAKE_FORUM_ACTION, P.SEND_INFORMATION}
 
-PERMISSIONS: dict[Role, frozenset[Permission]] = {
+_OF_ROLE: dict[Role, frozenset[Permission]] = {
     Role.CONTROL_ROOM: frozenset(_EVERY_OFFICER | {P.OPEN_APPLICATION, P.RECORD_CHECK}),
     Role.PUBLIC_PROTECTION_OFFICER: frozenset(_OFFICER),
     Role.PUBLIC_PROTECTION_SUPERVISOR: frozenset(_SUPERVISOR),
@@ -126,6 +127,9 @@ PERMISSIONS: dict[Role, frozenset[Permission]] = {
     Role.AUDITOR: frozenset({P.READ_LOG}),
     Role.ADMINISTRATOR: frozenset({P.ADMINISTER, P.LIST_STAFF}),
 }
+
+PERMISSIONS = {role: own | {P.READ_EDITIONS} for role, own in _OF_ROLE.items()}
+"""What each role may do; the editions of the guidance are open to all."""
 
 
 @dataclass(frozen=True)

@@ -47,6 +47,20 @@ AGREE_NOT_TO_PROGRESS = Step(
     P.DECIDE_INITIALLY,
     ClockKind.INITIAL_CHECKS,
 )
+MAKE_SAFE = Step(
+    "make_safe",
+    "Immediate risk: record the safeguarding action, before anything else.",
+    "act",
+    "safeguarding-actions",
+    P.SAFEGUARD,
+)
+PLAN_AT_ONCE = Step(
+    "plan_at_once",
+    "Immediate risk: record the robust safety plan, before anything else.",
+    "act",
+    "safety-plans",
+    P.SAFEGUARD,
+)
 MEET = Step(
     "record_meeting",
     "Meet the applicant face to face and record the meeting.",
@@ -190,8 +204,12 @@ def what_next(
     obstacles: Mapping[str, Iterable[Obstacle]],
     done: Iterable[str] = (),
     further: Iterable[Step] = (),
+    first: Iterable[Step] = (),
 ) -> list[Planned]:
-    """The steps that the stage waits for and any further ones, those done left out; `obstacles` are keyed by action."""
+    """What comes before anything else, what the stage waits for, and any further steps; those done are left out.
+
+    `obstacles` are keyed by action.
+    """
     finished = set(done)
     return [
         Planned(
@@ -200,6 +218,6 @@ def what_next(
             due.get(step.clock) if step.clock else None,
             tuple(obstacles.get(step.action, ())),
         )
-        for step in (*STEPS[stage], *further)
+        for step in (*first, *STEPS[stage], *further)
         if step.action not in finished
     ]

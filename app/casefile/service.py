@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import or_, select
@@ -10,7 +11,7 @@ from sqlmodel import col
 
 from app.access.rules import Actor
 from app.access.tables import Agency, StaffMember
-from app.casefile.rules import Planned, what_next
+from app.casefile.rules import MAKE_SAFE, PLAN_AT_ONCE, Planned, what_next
 from app.casefile.schemas import (
     CaseFile,
     Colleague,
@@ -22,12 +23,14 @@ from app.casefile.schemas import (
     VictimStanding,
 )
 from app.casefile.steps import Standing, standing
-from app.cases.schemas import CaseHeader, FlagView, GradeView, Parties
+from app.cases.schemas import CaseHeader, FlagView, GradeView, Parties, PartyView
 from app.cases.service import parties
 from app.cases.tables import Case
 from app.deadlines.service import clocks_of, is_late
+from app.editions.terms import ClockKind
 from app.safeguarding.schemas import DutyView
 from app.safeguarding.service import open_duties, rows_of
+from app.safeguarding.terms import DutyKind
 from app.storage.base import columns_of
 from app.timeline.service import events
 
@@ -38,37 +41,51 @@ async def case_file(session: AsyncSession, case: Case, *, actor: Actor, now: dat
     clocks = await clocks_of(session, case.id, now=now)
     duties = await open_duties(session, case.id)
     stands = await standing(session, case, people, actor=actor, now=now)
+    unsafe = any(duty.kind is DutyKind.IMMEDIATE_SAFEGUARDING for duty in duties)
+    first = (MAKE_SAFE, PLAN_AT_ONCE) if unsafe else ()
     due = {clock.kind: clock.due_at for clock in clocks if clock.seconds_left is not None}
-    planned = what_next(case.stage, due=due, obstacles=stands.obstacles, done=stands.done, further=stands.further)
+    planned = what_next(
+        case.stage, due=due, obstacles=stands.obstacles, done=stands.done, further=stands.further, first=first
+    )
     return CaseFile(
         **CaseHeader.model_validate(case).model_dump(),
         urgent=case.urgent_since is not None,
         assigned_name=await _name_of(session, case.assigned_to),
         parties=_shown(people, actor),
         victims=[_victim(one.id, stands) for one in people.potential_victims],
-        clocks=clocks,
+        clocks=[one for one in clocks if not actor.is_partner or one.kind is ClockKind.WHOLE_CASE],
         late=any(is_late(clock) for clock in clocks),
         risk=_newest(await grades(session, case)),
         duties=[] if actor.is_partner else [DutyView.model_validate(duty) for duty in duties],
-        what_next=[_step(one, case.id, actor) for one in planned if not actor.is_partner],
+        what_next=[] if actor.is_partner else [_step(one, case.id, actor) for one in planned],
         blocks_closing=[FlagView.model_validate(one) for one in stands.blocks_closing],
         followed_by=await _followed_by(session, case.id),
     )
 
 
 def _shown(people: Parties, actor: Actor) -> PartiesView:
-    withheld = ["applicant"] if actor.is_partner else []
-    victims = list(people.potential_victims)
-    if withheld:
-        victims = [one.model_copy(update={"is_applicant": False}) for one in victims]
+    if not actor.is_partner:
+        return PartiesView(
+            subject=people.subject,
+            potential_victims=list(people.potential_victims),
+            applicant=people.applicant,
+            other_applicants=list(people.other_applicants),
+            children=list(people.children),
+        )
     return PartiesView(
-        subject=people.subject,
-        potential_victims=victims,
-        applicant=None if withheld else people.applicant,
-        other_applicants=[] if withheld else list(people.other_applicants),
-        children=list(people.children),
-        withheld=withheld,
+        subject=people.subject and _for_the_item(people.subject),
+        potential_victims=[_for_the_item(one) for one in people.potential_victims],
+        applicant=None,
+        other_applicants=[],
+        children=[_for_the_item(one) for one in people.children],
+        withheld=["applicant", "safe_contact", "telephone", "email", "addresses"],
     )
+
+
+def _for_the_item(one: PartyView) -> PartyView:
+    """A party as the item needs it: who it is, and neither who applied nor how anybody is reached (H2.7)."""
+    kept: dict[str, Any] = {"safe_contact": None, "telephone": None, "email": None, "addresses": []}
+    return one.model_copy(update={"is_applicant": False, "person": one.person.model_copy(update=kept)})
 
 
 def _victim(victim: UUID, stands: Standing) -> VictimStanding:

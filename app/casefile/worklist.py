@@ -79,6 +79,7 @@ async def worklist(
     route: Route | None,
     assignee: UUID | None,
     unassigned: bool,
+    urgent: bool | None,
     overdue: bool | None,
     due_before: datetime | None,
     after: tuple[datetime, UUID] | None,
@@ -112,6 +113,9 @@ async def worklist(
         query = query.where(col(Case.route) == route)
     if assignee:
         query = query.where(col(Case.assigned_to) == assignee)
+    if urgent is not None:
+        calm = col(Case.urgent_since).is_(None)
+        query = query.where(~calm if urgent else calm)
     if unassigned:
         query = query.where(col(Case.assigned_to).is_(None))
     if due_before:

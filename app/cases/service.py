@@ -61,7 +61,7 @@ async def access_case(session: AsyncSession, case_id: UUID, *, for_change: bool)
     """The case, if row-level security shows it to this transaction; held against others where it is to change."""
     query = select(Case).where(col(Case.id) == case_id)
     if for_change:
-        query = query.with_for_update()
+        query = query.with_for_update(key_share=True)  # a worker that holds a clock may still point at the case
     case = (await session.scalars(query)).one_or_none()
     if case is None:
         raise CaseNotFound

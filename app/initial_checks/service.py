@@ -101,7 +101,7 @@ async def checks_facts(session: AsyncSession, case: Case) -> ChecksFacts:
     owed = await open_duties(session, case.id, DutyKind.IMMEDIATE_SAFEGUARDING)
     return ChecksFacts(
         searches=minimum_searches(
-            edition(case.edition), await _searched(session, case.id), await _answers(session, case.id)
+            edition(case.edition), await _searched(session, case.id), await _answers(session, case)
         ),
         identity=await subject_identity(session, case),
         immediate_safeguarding_owed=bool(owed),
@@ -145,7 +145,8 @@ async def _searched(session: AsyncSession, case_id: UUID) -> dict[Searched, list
     return found
 
 
-async def _answers(session: AsyncSession, case_id: UUID) -> Sequence[CheckAnswer]:
+async def _answers(session: AsyncSession, case: Case) -> Sequence[CheckAnswer]:
+    """The answers that count: a check from before the first contact does not answer this application (H3.5)."""
     query = select(
         col(SystemCheck.system),
         col(SystemCheck.party_id),
@@ -153,5 +154,5 @@ async def _answers(session: AsyncSession, case_id: UUID) -> Sequence[CheckAnswer
         col(SystemCheck.visor_marker),
         col(SystemCheck.occurred_at),
         col(SystemCheck.recorded_at),
-    ).where(col(SystemCheck.case_id) == case_id)
+    ).where(col(SystemCheck.case_id) == case.id, col(SystemCheck.occurred_at) >= case.first_contact_at)
     return [CheckAnswer(*row) for row in await session.execute(query)]

@@ -39,7 +39,9 @@ async def read_worklist(
     stage: Stage | None = None,
     route: Route | None = None,
     assignee: UUID | None = None,
+    mine: bool = False,
     unassigned: bool = False,
+    urgent: bool | None = None,
     overdue: bool | None = None,
     due_before: Moment | None = None,
     cursor: Cursor = None,
@@ -52,8 +54,9 @@ async def read_worklist(
         now=door.now,
         stage=stage,
         route=route,
-        assignee=assignee,
+        assignee=door.actor.staff_id if mine else assignee,
         unassigned=unassigned,
+        urgent=urgent,
         overdue=overdue,
         due_before=due_before,
         after=after_moment(cursor),
@@ -85,7 +88,7 @@ async def read_timeline(door: Reader, cursor: Cursor = None, limit: Limit = 100)
 
 
 @router.get("/{case_id}/clocks", responses=ERRORS_OF_CASE)
-async def read_clocks(door: Onlooker) -> list[ClockWorking]:
+async def read_clocks(door: Reader) -> list[ClockWorking]:
     """The clocks of the case with their working: each day counted or skipped, and why (H10.5)."""
     await door.read()
     return await clocks_with_working(door.session, door.case.id, now=door.now)

@@ -168,3 +168,22 @@ async def test_an_officer_acknowledges_no_alert_of_anothers_case(world: World) -
     with world.unchanged():
         assert (await world.as_("officer2").post(f"/v1/alerts/{alert}/acknowledgement")).status_code == 404
     await world.as_("officer").must_post(f"/v1/alerts/{alert}/acknowledgement")
+
+
+async def test_the_codes_of_an_edition_are_published(world: World) -> None:
+    assert await world.as_("auditor").must_get("/v1/editions") == ["app-2013", "statutory-2023"]
+    known = await world.as_("officer").must_get("/v1/editions/statutory-2023")
+    assert {"pnc", "pnd", "visor", "crime"} <= {check["system"] for check in known["checks"]}
+    assert (await world.as_("officer").get("/v1/editions/none")).status_code == 422
+
+
+async def test_immediate_risk_comes_before_anything_else(world: World) -> None:
+    risk = {"grade": "high", "immediate": True, "reason": "He is at the door."}
+    case = await intake.opened(world, intake.right_to_ask(world, risk=risk))
+    await intake.opened(world, intake.right_to_ask(world, subject={"surname": "Other"}))
+    officer = world.as_("officer")
+    file = await officer.must_get(f"/v1/applications/{case}")
+    assert [step["action"] for step in file["what_next"]][:2] == ["make_safe", "plan_at_once"]
+    urgent = await officer.must_get("/v1/applications", params={"urgent": True})
+    assert [one["id"] for one in urgent["items"]] == [case]
+    assert (await officer.must_get("/v1/applications", params={"mine": True}))["items"] == []
