@@ -1,6 +1,7 @@
 """The OpenAPI document is the contract: schemathesis tries every operation of it against the service."""
 
 from datetime import timedelta
+from typing import Any
 
 import psycopg
 import pytest
@@ -26,6 +27,8 @@ TRIED_BY = ("supervisor", "chair", "administrator", "intelligence")
 NOT_OPENED_YET = sessions(create_async_engine("postgresql+psycopg:///nowhere"))
 APP = create_app(Held(NOT_OPENED_YET, reader_of(SIGNER)))
 schema = schemathesis.openapi.from_asgi("/openapi.json", APP)
+schema.config.phases.coverage.enabled = False  # dozens of examples for each operation: the long run has them
+at_length = schemathesis.openapi.from_asgi("/openapi.json", APP)
 
 
 @pytest.fixture
@@ -60,14 +63,25 @@ def token(subject: str) -> str:
     return SIGNER.issue(subject, now=clock.real_now(), lifetime=timedelta(hours=2))
 
 
+_QUIET = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.filter_too_much]
+
+
 @schema.parametrize()
-@settings(
-    max_examples=12,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.filter_too_much],
-)
-def test_every_operation_keeps_the_contract(case: schemathesis.Case, case_id: str) -> None:
+@settings(max_examples=4, deadline=None, suppress_health_check=_QUIET)
+def test_every_operation_keeps_the_contract(case: schemathesis.Case[Any], case_id: str) -> None:
     """All checks of schemathesis, no answer of 500 or above, by somebody who may where anybody may."""
+    _try(case, case_id)
+
+
+@pytest.mark.long
+@at_length.parametrize()
+@settings(max_examples=60, deadline=None, suppress_health_check=_QUIET)
+def test_every_operation_keeps_the_contract_at_length(case: schemathesis.Case[Any], case_id: str) -> None:
+    """The same, many times over."""
+    _try(case, case_id)
+
+
+def _try(case: schemathesis.Case[Any], case_id: str) -> None:
     if "case_id" in case.path_parameters and case.meta is not None and case.meta.generation.mode.is_positive:
         case.path_parameters["case_id"] = case_id
     for subject in TRIED_BY:

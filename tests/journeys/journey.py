@@ -120,7 +120,7 @@ class Journey(World):
         found: list[dict[str, Any]] = []
         cursor: dict[str, str] = {}
         while True:
-            page = await self.as_(by).must_get("/v1/alerts", params={"limit": 200, **cursor})
+            page = await self.as_(by).must_get("/v1/alerts", params={"limit": 200, "superseded": True, **cursor})
             found += [one for one in page["items"] if one["case_id"] == case]
             if page["next_cursor"] is None:
                 return found

@@ -135,7 +135,7 @@ async def test_third_party_asks(journey: Journey) -> None:
     await journey.expect_alerts(case, officer=["whole_case due_soon-5d"])
     item = await forum.sitting(journey, case)
     shown = (await journey.case_file(case, by="idva"))["parties"]
-    assert (shown["applicant"], shown["withheld"]) == (None, ["applicant"])  # the forum decides without knowing (H2.7)
+    assert shown["applicant"] is None and "applicant" in shown["withheld"]  # the forum decides without knowing (H2.7)
     decision = await forum.disclosing(journey, item, she)
 
     await journey.come_to(date(2026, 6, 25), 18)

@@ -7,7 +7,7 @@ from app.main import doors
 from tests.steps import intake
 from tests.world import World
 
-NOT_JSON = {
+NOT_JSON: dict[str, str | bytes] = {
     "a key twice": '{"route": "right_to_ask", "route": "right_to_know"}',
     "NaN": '{"route": NaN}',
     "too large a number": '{"route": 90071992547409930}',

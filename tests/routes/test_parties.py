@@ -131,6 +131,7 @@ async def test_an_amendment_that_reveals_police_owes_the_notices_once(world: Wor
     await amend(world, case, party, police_employment="Northmoor Police")
     notices = duties(world, case)
     assert set(notices) == {"police_involvement"}
+    world.forward(minutes=1)
     await amend(world, case, party, police_employment="Southvale Police")
     assert duties(world, case) == notices
     assert (await person_of(world, case))["police_employment"] == "Southvale Police"
