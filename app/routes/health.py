@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Response
 from fastapi.responses import PlainTextResponse
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, Gauge, generate_latest
 from pydantic import BaseModel
 
 from app import clock
@@ -13,6 +13,8 @@ from app.doors import SessionDep
 from app.settings import settings
 
 router = APIRouter(tags=["health"])
+
+SWEEP_AGE = Gauge("clares_law_sweep_age_seconds", "Seconds since any worker last swept, when readiness was last asked.")
 
 
 class Health(BaseModel):
@@ -26,6 +28,7 @@ class Health(BaseModel):
 async def readiness(session: SessionDep, response: Response) -> Health:
     """Ready where the database answers and some worker has swept lately."""
     age = await sweep_age_seconds(session, now=clock.real_now())
+    SWEEP_AGE.set(float("inf") if age is None else age)
     silent = age is None or age > settings().heartbeat_stale_seconds
     if silent:
         response.status_code = 503
