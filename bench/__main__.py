@@ -22,7 +22,7 @@ OPEN_SHARE = 0.1
 _READ_CASES = 500  # different cases asked for in turn
 _STEADY_RATE = 200.0
 
-console = Console()
+console = Console(width=max(Console().width, 150))  # the table is read in files too
 command = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
