@@ -34,6 +34,7 @@ from app.errors import NotPermitted, StaleVersion, Unauthenticated, Unprocessabl
 from app.evidence.service import log
 from app.evidence.terms import Category
 from app.people.schemas import RowView
+from app.process import Stage
 from app.safeguarding.service import rows_of
 from app.safeguarding.tables import Duty
 from app.safeguarding.terms import DutyKind
@@ -336,6 +337,8 @@ class _CaseRequirement(_Requires):
             raise CaseNotFound from None
         request.state.case_id = known
         case = await access_case(db, known, for_change=self.for_change)
+        if person.sees_closed_cases_only and case.stage is not Stage.CLOSED:
+            raise CaseNotFound
         return CaseDoor(
             session=db,
             actor=person,

@@ -124,7 +124,7 @@ _OF_ROLE: dict[Role, frozenset[Permission]] = {
     Role.PROFESSIONAL_STANDARDS: frozenset(
         {P.READ_CASE, P.READ_RECORDS, P.LIST_CASES, P.SEARCH_CASES, P.READ_VERBATIM, P.READ_LOG}
     ),
-    Role.AUDITOR: frozenset({P.READ_LOG}),
+    Role.AUDITOR: frozenset({P.READ_LOG, P.READ_CASE, P.READ_RECORDS}),
     Role.ADMINISTRATOR: frozenset({P.ADMINISTER, P.LIST_STAFF}),
 }
 
@@ -164,6 +164,11 @@ class Actor:
     def is_supervisor(self) -> bool:
         """May do what a public protection supervisor does."""
         return self.may(Permission.SUPERVISE)
+
+    @property
+    def sees_closed_cases_only(self) -> bool:
+        """An auditor, who samples what has ended and changes nothing (H1.3)."""
+        return self.roles == {Role.AUDITOR}
 
     def may(self, permission: Permission) -> bool:
         """Whether any of the roles carries the permission."""

@@ -1,5 +1,7 @@
 """The log (H12.1)."""
 
+from app.process import Stage
+from tests.arrange import place_at
 from tests.steps import intake
 from tests.world import STAFF, World
 
@@ -22,3 +24,14 @@ async def test_another_forces_log_is_out_of_reach(world: World) -> None:
     await world.as_("other_control_room").must_post("/v1/applications", intake.right_to_ask(world))
     rows = (await world.as_("auditor").must_get("/v1/access-log"))["items"]
     assert [row["action"] for row in rows] == ["read_log"]
+
+
+async def test_the_auditor_reads_closed_cases_and_no_open_one(world: World) -> None:
+    case = await intake.opened(world)
+    auditor = world.as_("auditor")
+    for path in (f"/v1/applications/{case}", f"/v1/applications/{case}/timeline"):
+        with world.unchanged():
+            assert (await auditor.get(path)).status_code == 404
+    place_at(world, case, Stage.CLOSED)
+    for path in (f"/v1/applications/{case}", f"/v1/applications/{case}/timeline"):
+        assert (await auditor.get(path)).status_code == 200
