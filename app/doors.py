@@ -28,7 +28,7 @@ from app.access.service import actor_for
 from app.access.tables import AnsweredRequest
 from app.access.tokens import TokenReader, TokenRefused
 from app.cases.schemas import FlagView, Receipt, Recorded
-from app.cases.service import CaseNotFound, access_case
+from app.cases.service import CaseNotFound, access_case, known_id
 from app.cases.tables import Case
 from app.errors import NotPermitted, StaleVersion, Unauthenticated, Unprocessable, VersionRequired
 from app.evidence.service import log
@@ -184,10 +184,12 @@ class Door:
         claimed.case_id, claimed.resource_id, claimed.opened_id = case_id, resource_id, opened_id
 
     async def enter(self, case_id: UUID, *, for_change: bool, if_match: str | None = None) -> "CaseDoor":
-        """Go on into one case that the address names by something else, as a meeting's item does."""
+        """Go on into one case: the one that the address names, or that of a meeting's item."""
         if self.request is not None:
             self.request.state.case_id = case_id
         case = await access_case(self.session, case_id, for_change=for_change)
+        if self.actor.sees_closed_cases_only and case.stage is not Stage.CLOSED:
+            raise CaseNotFound
         shared = {field.name: getattr(self, field.name) for field in fields(Door)}
         return CaseDoor(**shared, case=case, if_match=if_match)
 
@@ -286,16 +288,12 @@ class _Requires:
 
     permission: Permission
 
-    def admit(self, person: Actor) -> None:
+    def let_in(self, request: Request, response: Response, db: AsyncSession, person: Actor) -> Door:
+        """The door for whoever has the permission; the refusal names those who have it."""
+        request.state.action = self.permission.value
         if not person.may(self.permission):
             able = ", ".join(role.replace("_", " ") for role in roles_that_may(self.permission))
             raise RoleMayNot(f"Your role may not {self.permission.replace('_', ' ')}. Those who may: {able}.")
-
-
-class _Requirement(_Requires):
-    async def __call__(self, request: Request, response: Response, db: SessionDep, person: ActorDep) -> Door:
-        request.state.action = self.permission.value
-        self.admit(person)
         return Door(
             session=db,
             actor=person,
@@ -306,6 +304,11 @@ class _Requirement(_Requires):
             path=f"{request.method} {request.url.path}",
             request=request,
         )
+
+
+class _Requirement(_Requires):
+    async def __call__(self, request: Request, response: Response, db: SessionDep, person: ActorDep) -> Door:
+        return self.let_in(request, response, db, person)
 
 
 class _Creation(_Requirement):
@@ -329,26 +332,8 @@ class _CaseRequirement(_Requires):
     async def _enter(
         self, request: Request, response: Response, db: AsyncSession, person: Actor, case_id: str
     ) -> CaseDoor:
-        request.state.action = self.permission.value
-        self.admit(person)
-        try:
-            known = UUID(case_id)
-        except ValueError:
-            raise CaseNotFound from None
-        request.state.case_id = known
-        case = await access_case(db, known, for_change=self.for_change)
-        if person.sees_closed_cases_only and case.stage is not Stage.CLOSED:
-            raise CaseNotFound
-        return CaseDoor(
-            session=db,
-            actor=person,
-            now=clock.now(),
-            request_id=request.state.request_id,
-            response=response,
-            action=self.permission.value,
-            path=f"{request.method} {request.url.path}",
-            case=case,
-        )
+        door = self.let_in(request, response, db, person)
+        return await door.enter(known_id(case_id, CaseNotFound()), for_change=self.for_change)
 
 
 class _Reads(_CaseRequirement):
