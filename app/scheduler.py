@@ -1,11 +1,14 @@
-"""The worker: sweeps clocks into alerts every few seconds and says that it lives.
+"""The worker: sweeps clocks into alerts every few seconds and says that it lives, and does what else is done in turn.
 
-Rows are the schedule. The scheduler holds this one job, in memory, and no deadline: a worker may be killed, late or
-one of many, and what it missed is still there to be swept.
+Rows are the schedule. The scheduler holds one entry for each kind of work, in memory, and no deadline: a worker may be
+killed, late or one of many, and what it missed is still there to be done.
 """
 
 import asyncio
 import signal
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID, uuid4
 
 import structlog
@@ -20,50 +23,74 @@ from app.storage.engine import DatabaseRole, engine_for, sessions
 
 _log = structlog.get_logger()
 
+Sessions = async_sessionmaker[AsyncSession]
+
+
+@dataclass(frozen=True)
+class Job:
+    """One kind of work: a batch at a time, begun every so many seconds.
+
+    `batch` opens and ends its own transactions, takes the hour of the scheme, and says whether more waits.
+    """
+
+    name: str
+    every: float
+    batch: Callable[["Worker", datetime], Awaitable[bool]]
+
 
 class Worker:
     """One worker among any number. It stops between two batches, never within one."""
 
-    def __init__(self, opened: async_sessionmaker[AsyncSession]) -> None:
+    def __init__(self, opened: Sessions) -> None:
         self.id: UUID = uuid4()
-        self._sessions = opened
-        self._sweeping = asyncio.Lock()
+        self.sessions = opened
+        self._at_work: dict[str, asyncio.Lock] = {}
         self._stopping = asyncio.Event()
 
     def stop(self) -> None:
-        """Ask the worker to end after the batch in hand."""
+        """Ask the worker to end after the batches in hand."""
         self._stopping.set()
 
     async def stopped(self) -> None:
-        """Return when stopping was asked for and no sweep is in hand."""
+        """Return when stopping was asked for and no batch is in hand."""
         await self._stopping.wait()
-        async with self._sweeping:
-            return
+        for at_work in list(self._at_work.values()):
+            async with at_work:
+                continue
 
-    async def sweep(self) -> None:
-        """Sweep all that has fallen due; whatever interrupts it is logged, and the rest is swept the next time."""
-        async with self._sweeping:
+    async def do(self, job: Job) -> None:
+        """Do all that waits of one kind; whatever interrupts it is logged, and the rest is done the next time."""
+        async with self._at_work.setdefault(job.name, asyncio.Lock()):
+            now = clock.now()
             try:
-                await self._sweep_all()
+                while not self._stopping.is_set() and await job.batch(self, now):
+                    continue
             except Exception as error:
                 # The class alone: a message may quote the row.
-                _log.error("sweep_failed", error=type(error).__name__)
+                _log.error(f"{job.name}_failed", error=type(error).__name__)
 
-    async def _sweep_all(self) -> None:
-        now = clock.now()
-        swept = BATCH
-        while swept >= BATCH:
-            if self._stopping.is_set():
-                return
-            async with self._sessions() as session, session.begin():
-                swept = await sweep(session, now=now)
-        async with self._sessions() as session, session.begin():
-            await beat(session, self.id, beat_at=clock.real_now(), swept_through=now)
+
+async def sweep_clocks(worker: Worker, now: datetime) -> bool:
+    """Turn what has fallen due into alerts; when nothing is left, say that the worker lives and how far it came."""
+    async with worker.sessions() as session, session.begin():
+        swept = await sweep(session, now=now)
+    if swept >= BATCH:
+        return True
+    async with worker.sessions() as session, session.begin():
+        await beat(session, worker.id, beat_at=clock.real_now(), swept_through=now)
+    return False
+
+
+def jobs(*, sweep_every: float) -> list[Job]:
+    """Everything that a worker does in turn."""
+    return [
+        Job("sweep", sweep_every, sweep_clocks),
+    ]
 
 
 async def work(database_url: str, *, every: float) -> None:
-    """Sweep `every` so many seconds until SIGTERM or SIGINT, then finish the batch in hand and return."""
-    engine = engine_for(database_url, DatabaseRole.WORKER, pool_size=2)
+    """Sweep `every` so many seconds until SIGTERM or SIGINT, then finish the batches in hand and return."""
+    engine = engine_for(database_url, DatabaseRole.WORKER, pool_size=4)
     worker = Worker(sessions(engine))
     loop = asyncio.get_running_loop()
     for asked in (signal.SIGTERM, signal.SIGINT):
@@ -74,7 +101,8 @@ async def work(database_url: str, *, every: float) -> None:
         job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1},
         timezone="UTC",
     )
-    scheduler.add_job(worker.sweep, "interval", seconds=every, next_run_time=clock.real_now())
+    for job in jobs(sweep_every=every):
+        scheduler.add_job(worker.do, "interval", [job], seconds=job.every, next_run_time=clock.real_now())
     scheduler.start()
     _log.info("worker_started", worker=str(worker.id), every=every)
     await worker.stopped()

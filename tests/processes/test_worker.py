@@ -13,9 +13,10 @@ from structlog.testing import capture_logs
 
 from app import scheduler
 from app.deadlines.alerts import BATCH
-from app.scheduler import Worker
+from app.scheduler import Job, Worker, sweep_clocks
 
 NOW = datetime(2026, 5, 4, 9, tzinfo=UTC)
+SWEEP = Job("sweep", 2.0, sweep_clocks)
 
 
 class Bench:
@@ -56,7 +57,7 @@ async def test_full_batches_are_followed_by_another_each_in_its_own_transaction(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     bench = Bench(monkeypatch, [BATCH, BATCH, BATCH - 1])
-    await bench.worker.sweep()
+    await bench.worker.do(SWEEP)
     assert bench.done == ["sweep", "commit"] * 3 + ["beat", "commit"]
 
 
@@ -64,16 +65,16 @@ async def test_full_batches_are_followed_by_another_each_in_its_own_transaction(
 async def test_a_failure_is_no_end_and_no_heartbeat(monkeypatch: pytest.MonkeyPatch, failure: Exception) -> None:
     bench = Bench(monkeypatch, [BATCH, failure, 0])
     with capture_logs() as logged:
-        await bench.worker.sweep()
+        await bench.worker.do(SWEEP)
     assert bench.done == ["sweep", "commit", "sweep"]
     assert [(one["event"], one["error"]) for one in logged] == [("sweep_failed", type(failure).__name__)]
-    await bench.worker.sweep()
+    await bench.worker.do(SWEEP)
     assert bench.done[3:] == ["sweep", "commit", "beat", "commit"]
 
 
 async def test_stopping_finishes_the_batch_in_hand_and_begins_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
     bench = Bench(monkeypatch, [BATCH, BATCH])
-    sweeping = asyncio.create_task(bench.worker.sweep())
+    sweeping = asyncio.create_task(bench.worker.do(SWEEP))
     await asyncio.sleep(0)
     assert bench.done == ["sweep"]
     bench.worker.stop()
