@@ -24,7 +24,7 @@ from sqlmodel import col
 
 from app import clock
 from app.access.rules import Actor, Permission, roles_that_may
-from app.access.service import actor_for
+from app.access.service import actor_for, reach
 from app.access.tables import AnsweredRequest
 from app.access.tokens import TokenReader, TokenRefused
 from app.cases.schemas import FlagView, Receipt, Recorded
@@ -38,7 +38,6 @@ from app.process import Stage
 from app.safeguarding.service import rows_of
 from app.safeguarding.tables import Duty
 from app.safeguarding.terms import DutyKind
-from app.storage.engine import set_context
 
 R = TypeVar("R", bound=RowView)
 CaseService = Callable[..., Awaitable[Recorded]]
@@ -90,7 +89,7 @@ async def actor(
         raise NoToken(f"The token was refused ({refused.reason}). Sign in again.") from None
     person = await actor_for(db, claims.subject)
     request.state.actor = person
-    await set_context(db, force_id=person.force_id, agenda=person.agenda)
+    await reach(db, person)
     return person
 
 

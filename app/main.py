@@ -32,6 +32,7 @@ from app.routes import (
     risk_assessment,
     safeguarding,
     transfer,
+    withholding,
 )
 from app.routes.errors import handle_errors
 from app.routes.tracing import Tracing
@@ -62,6 +63,7 @@ ROUTERS = (
     transfer.router,
     transfer.receiving,
     safeguarding.router,
+    withholding.router,
     alerts.router,
     duties.router,
     administration.router,

@@ -19,6 +19,8 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from app import clock
 from app.deadlines.alerts import BATCH, sweep
 from app.deadlines.service import beat
+from app.intake.accounts import compare_accounts
+from app.intake.watching import watch_attempts
 from app.storage.engine import DatabaseRole, engine_for, sessions
 
 _log = structlog.get_logger()
@@ -81,10 +83,20 @@ async def sweep_clocks(worker: Worker, now: datetime) -> bool:
     return False
 
 
+async def keep_withheld(worker: Worker, now: datetime) -> bool:
+    """Compare new accounts with the parties of cases, and tell of attempts on cases that are withheld (H2.8)."""
+    async with worker.sessions() as session, session.begin():
+        compared = await compare_accounts(session, now=now)
+    async with worker.sessions() as session, session.begin():
+        seen = await watch_attempts(session, now=now)
+    return bool(compared or seen)
+
+
 def jobs(*, sweep_every: float) -> list[Job]:
     """Everything that a worker does in turn."""
     return [
         Job("sweep", sweep_every, sweep_clocks),
+        Job("withholding", sweep_every, keep_withheld),
     ]
 
 

@@ -32,6 +32,7 @@ class Permission(StrEnum):
     SEARCH_CASES = "search_cases"
     ASSIGN_CASE = "assign_case"
     LIST_STAFF = "list_staff"
+    DECIDE_ACCESS = "decide_access"
     RECORD_CONTACT = "record_contact"
     RECORD_CHECK = "record_check"
     IDENTIFY_SUBJECT = "identify_subject"
@@ -103,6 +104,7 @@ _OFFICER = _EVERY_OFFICER | {
 }
 _SUPERVISOR = _OFFICER | {
     P.ASSIGN_CASE,
+    P.DECIDE_ACCESS,
     P.LIST_STAFF,
     P.SUPERVISE,
     P.ARRANGE_FORUM,
@@ -122,7 +124,16 @@ _OF_ROLE: dict[Role, frozenset[Permission]] = {
         {P.READ_CASE, P.READ_RECORDS, P.LIST_CASES, P.SEARCH_CASES, P.RETRIEVE_FINAL_REPORTS, P.RECORD_SUBMISSION}
     ),
     Role.PROFESSIONAL_STANDARDS: frozenset(
-        {P.READ_CASE, P.READ_RECORDS, P.LIST_CASES, P.SEARCH_CASES, P.READ_VERBATIM, P.READ_LOG}
+        {
+            P.READ_CASE,
+            P.READ_RECORDS,
+            P.LIST_CASES,
+            P.SEARCH_CASES,
+            P.READ_VERBATIM,
+            P.READ_LOG,
+            P.LIST_STAFF,
+            P.DECIDE_ACCESS,
+        }
     ),
     Role.AUDITOR: frozenset({P.READ_LOG, P.READ_CASE, P.READ_RECORDS}),
     Role.ADMINISTRATOR: frozenset({P.ADMINISTER, P.LIST_STAFF}),
@@ -164,6 +175,11 @@ class Actor:
     def is_supervisor(self) -> bool:
         """May do what a public protection supervisor does."""
         return self.may(Permission.SUPERVISE)
+
+    @property
+    def sees_restricted_cases(self) -> bool:
+        """Professional standards, from whom a restricted case is withheld only by name (H1.3, H2.8)."""
+        return Role.PROFESSIONAL_STANDARDS in self.roles
 
     @property
     def sees_closed_cases_only(self) -> bool:

@@ -1,5 +1,6 @@
 """Staff and agencies as an administrator keeps them."""
 
+from datetime import date
 from typing import Annotated
 from uuid import UUID
 
@@ -39,6 +40,9 @@ class StaffIn(BaseModel):
     roles: Annotated[list[Role], Field(min_length=1, max_length=10)]
     agency_id: _Code | None = None
     rank: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z_]{1,60}$")] | None = None
+    born: date | None = Field(
+        None, description="Date of birth: compared with the parties of cases, and never shown again (H2.8)."
+    )
 
 
 class StaffChangeIn(BaseModel):
@@ -49,6 +53,10 @@ class StaffChangeIn(BaseModel):
     roles: Annotated[list[Role], Field(max_length=10)]
     rank: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z_]{1,60}$")] | None = None
     active: StrictBool = True
+    born: date | None = Field(
+        None,
+        description="Date of birth, where it is to change; never shown (H2.8).",
+    )
 
 
 class StaffView(BaseModel):

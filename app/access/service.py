@@ -1,5 +1,6 @@
-"""From a token's subject to the person with the rights of this moment."""
+"""From a token's subject to the person with the rights of this moment, and to the rows in that person's reach."""
 
+from collections.abc import Iterable
 from uuid import UUID
 
 from sqlalchemy import func, select
@@ -9,6 +10,7 @@ from sqlmodel import col
 from app.access.rules import Actor, known_roles
 from app.access.tables import Agency, CaseGrant, StaffMember
 from app.errors import Unauthenticated
+from app.storage.engine import set_context
 
 
 class UnknownStaff(Unauthenticated):
@@ -50,4 +52,30 @@ async def actor_for(session: AsyncSession, subject: str) -> Actor:
         serves_force_id=found.serves_force_id,
         rank=found.rank,
         agenda=agenda,
+    )
+
+
+async def reach(
+    session: AsyncSession,
+    actor: Actor,
+    *,
+    force_id: str | None = None,
+    also: Iterable[UUID] = (),
+    national: bool = False,
+    own_actions: bool = False,
+) -> None:
+    """Let this transaction reach the person's rows and no others; what is withheld from the person stays so (H2.8).
+
+    Beside the own force or agenda: `force_id`, a force that a partner's information goes to; `also`, cases that are on
+    offer or in which the person owes an answer; `national`, the closing reports of every force; `own_actions`, what the
+    forum gave the person to do.
+    """
+    await set_context(
+        session,
+        force_id=force_id or actor.force_id,
+        agenda={*actor.agenda, *also},
+        national=national,
+        staff_id=actor.staff_id,
+        own_actions=own_actions,
+        sees_restricted=actor.sees_restricted_cases,
     )

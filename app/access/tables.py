@@ -1,12 +1,13 @@
 """Forces, agencies, staff, and the keys of requests already answered."""
 
-from datetime import datetime
+from datetime import date, datetime
+from enum import StrEnum
 from uuid import UUID, uuid4
 
-from sqlalchemy import ARRAY, Text, UniqueConstraint
+from sqlalchemy import ARRAY, Index, Text, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
-from app.storage.base import check
+from app.storage.base import CaseRow, case_constraints, check, text_enum
 
 
 class Installation(SQLModel, table=True):
@@ -50,6 +51,8 @@ class StaffMember(SQLModel, table=True):
     __table_args__ = (
         check("(force_id IS NULL) <> (agency_id IS NULL)", "one_organisation"),
         UniqueConstraint("subject"),
+        Index("ix_staff_member_name_keys", "name_keys", postgresql_using="gin"),
+        Index("ix_staff_member_not_compared", "id", postgresql_where=text("name_keys IS NULL")),
     )
 
     id: UUID = Field(default_factory=uuid4, primary_key=True)
@@ -60,6 +63,10 @@ class StaffMember(SQLModel, table=True):
     roles: list[str] = Field(sa_type=ARRAY(Text))
     rank: str | None = None
     active: bool = True
+    born: date | None = None
+    """Compared with the parties of cases, and shown to nobody (H2.8)."""
+    name_keys: list[str] | None = Field(default=None, sa_type=ARRAY(Text))
+    """The name as it is compared; empty until the account has been compared with the parties of every case."""
 
 
 class CaseGrant(SQLModel, table=True):
@@ -72,6 +79,62 @@ class CaseGrant(SQLModel, table=True):
     case_id: UUID = Field(foreign_key="application.id", index=True)
     granted_at: datetime
     ended_at: datetime | None = None
+
+
+class AccessKind(StrEnum):
+    """What an entry says of one person and one case."""
+
+    ALLOWED = "allowed"
+    """May see a restricted case, as far as the role goes."""
+    EXCLUDED = "excluded"
+    """Sees nothing of the case, whatever else is said: beats every role and every other entry."""
+
+
+class CaseRestriction(CaseRow, table=True):
+    """A case that only those see who are allowed to, and professional standards (H2.8)."""
+
+    __tablename__ = "case_restriction"
+    __table_args__ = case_constraints("case_restriction", UniqueConstraint("case_id"))
+
+    reason: str
+    restricted_at: datetime
+    restricted_by: UUID = Field(foreign_key="staff_member.id")
+
+
+class CaseAccess(CaseRow, table=True):
+    """Who is allowed to see a restricted case, and who is excluded from any; the history is kept."""
+
+    __tablename__ = "case_access"
+    __table_args__ = case_constraints(
+        "case_access",
+        Index(
+            "uq_case_access_in_force",
+            "case_id",
+            "staff_id",
+            "kind",
+            unique=True,
+            postgresql_where=text("ended_at IS NULL"),
+        ),
+        Index("ix_case_access_staff_id", "staff_id", postgresql_where=text("ended_at IS NULL")),
+        check("num_nulls(ended_at, ended_by, ended_because) IN (0, 3)", "ended_whole_or_not_at_all"),
+    )
+
+    staff_id: UUID = Field(foreign_key="staff_member.id")
+    kind: AccessKind = Field(sa_type=text_enum(AccessKind, "kind"))
+    reason: str
+    recorded_at: datetime
+    recorded_by: UUID = Field(foreign_key="staff_member.id")
+    ended_at: datetime | None = None
+    ended_by: UUID | None = Field(default=None, foreign_key="staff_member.id")
+    ended_because: str | None = None
+
+
+class RefusalSeen(SQLModel, table=True):
+    """A refusal in the log, on a case withheld from somebody, that the watch has looked at (H2.8)."""
+
+    __tablename__ = "refusal_seen"
+
+    log_id: UUID = Field(primary_key=True)
 
 
 class AnsweredRequest(SQLModel, table=True):

@@ -13,6 +13,7 @@ from sqlmodel import col
 from app.access.tables import Force
 from app.cases.rules import CONCLUDED
 from app.cases.tables import Case, CasePointer, PartyRole
+from app.cases.withholding import is_restricted
 from app.people.rules import match_keys
 from app.people.schemas import PersonIn, PersonView
 from app.people.service import described
@@ -43,10 +44,9 @@ async def one_opening_at_a_time(session: AsyncSession, keys: Keys) -> None:
 
 async def point(session: AsyncSession, case: Case, keys: Keys) -> None:
     """Leave pointers to a case."""
-    rows = [
-        {"case_id": case.id, "role": role, "match_key": key, "force_id": case.force_id, "reference": case.reference}
-        for role, key in dict.fromkeys(keys)
-    ]
+    withheld = await is_restricted(session, case.id)
+    shared = {"case_id": case.id, "force_id": case.force_id, "reference": case.reference, "withheld": withheld}
+    rows = [{**shared, "role": role, "match_key": key} for role, key in dict.fromkeys(keys)]
     if rows:
         await session.execute(insert(CasePointer).on_conflict_do_nothing(), rows)
 

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from pydantic import Field, StrictBool
 
+from app.access.tables import AccessKind
 from app.cases.tables import Grade, LinkKind, PartyRole, RiskGrade
 from app.editions.terms import Outcome, Route
 from app.errors import Obstacle
@@ -117,6 +118,35 @@ class AssignmentView(View):
     staff_name: str
     reason: str
     occurred_at: datetime
+
+
+class AccessIn(Form):
+    """One person who is allowed to see a restricted case, or is excluded from a case, and why (H2.8)."""
+
+    staff_id: UUID
+    kind: AccessKind
+    reason: Narrative
+
+
+class AccessEndIn(Form):
+    """Why an entry ends."""
+
+    reason: Narrative
+
+
+class AccessView(View):
+    """Who is or was allowed or excluded."""
+
+    id: UUID
+    staff_id: UUID
+    staff_name: str
+    kind: AccessKind
+    reason: str
+    recorded_at: datetime
+    recorded_by: UUID
+    ended_at: datetime | None
+    ended_by: UUID | None
+    ended_because: str | None
 
 
 class GradeView(RowView):

@@ -8,13 +8,12 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from app.access.rules import Actor, known_roles, may_hold_cases
-from app.access.tables import StaffMember
+from app.access.rules import Actor
 from app.cases.rules import happened_at
-from app.cases.schemas import AssignmentIn, AssignmentView, GradeIn, Parties, PartyView, Recorded
-from app.cases.tables import Assignment, Case, Party, PartyRole, RiskGrade
+from app.cases.schemas import GradeIn, Parties, PartyView
+from app.cases.tables import Case, Party, PartyRole, RiskGrade
 from app.editions.terms import Outcome
-from app.errors import Conflict, NotFound, Unprocessable, WrongStage
+from app.errors import NotFound, Unprocessable, WrongStage
 from app.people.service import persons
 from app.process import IllegalMove, Move, Stage, require
 from app.storage.base import columns_of
@@ -30,12 +29,6 @@ class CaseNotFound(NotFound):
 
     def __init__(self) -> None:
         super().__init__("No case is held under that address, or it is not yours to see.")
-
-
-class CannotHold(Conflict):
-    """The role of the person named does not work cases."""
-
-    code = "cannot_hold"
 
 
 class NoSuchParty(Unprocessable):
@@ -187,45 +180,3 @@ async def grade_risk(
             now=now,
         )
     return row.id
-
-
-async def assign(session: AsyncSession, case: Case, order: AssignmentIn, *, actor: Actor, now: datetime) -> Recorded:
-    """Give the case to an officer of its force; the history is kept."""
-    officer = await session.get(StaffMember, order.staff_id)
-    if officer is None or not officer.active or officer.force_id != case.force_id:
-        raise Unprocessable("staff_id must name an active member of staff of this force.", field="staff_id")
-    if not may_hold_cases(known_roles(officer.roles)):
-        raise CannotHold("A case is held by a public protection officer or supervisor: give it to one of them.")
-    row = Assignment(
-        case_id=case.id,
-        force_id=case.force_id,
-        staff_id=officer.id,
-        reason=order.reason,
-        occurred_at=now,
-        recorded_at=now,
-        recorded_by=actor.staff_id,
-    )
-    session.add(row)
-    case.assigned_to = officer.id
-    await note(
-        session,
-        case,
-        "assigned",
-        f"Assigned to {officer.name}.",
-        by=actor,
-        now=now,
-        about_id=row.id,
-    )
-    return Recorded(row.id)
-
-
-async def assignments(session: AsyncSession, case_id: UUID) -> list[AssignmentView]:
-    """Who held the case, oldest first."""
-    shown = [*columns_of(Assignment), col(StaffMember.name).label("staff_name")]
-    query = (
-        select(*shown)
-        .join(StaffMember, col(StaffMember.id) == col(Assignment.staff_id))
-        .where(col(Assignment.case_id) == case_id)
-        .order_by(col(Assignment.occurred_at), col(Assignment.id))
-    )
-    return [AssignmentView.model_validate(row) for row in (await session.execute(query)).all()]

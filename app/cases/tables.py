@@ -150,3 +150,5 @@ class CasePointer(SQLModel, table=True):
     match_key: str = Field(primary_key=True)
     force_id: str
     reference: str
+    withheld: bool = False
+    """Of a restricted case: no other force sees the pointer, and of the own force only who sees the case (H2.8)."""

@@ -15,8 +15,10 @@ from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.access.rules import Actor
+from app.access.service import reach
+from app.cases.holding import assign
 from app.cases.schemas import AssignmentIn, Parties, PartyView
-from app.cases.service import access_case, assign, parties
+from app.cases.service import access_case, parties
 from app.cases.tables import Case
 from app.clock import LONDON
 from app.demo import staff
@@ -31,7 +33,6 @@ from app.intake.schemas import ApplicationIn, DraftIn
 from app.intake.service import open_application
 from app.safeguarding.schemas import DutyAnswerIn
 from app.safeguarding.service import answer_duty
-from app.storage.engine import set_context
 
 _ACTION = "demonstration"
 
@@ -99,7 +100,7 @@ class Story:
     async def claim(self, key: str) -> bool:
         """Whether nobody told this story before; it is then this transaction's, under the opener's request key."""
         opener = self._cast[self._opened_by]
-        await set_context(self.session, force_id=opener.force_id)
+        await reach(self.session, opener)
         self._first = self._door(self._opened_by)
         self._first.idempotency_key = key
         return await self._first.answered(_Title(story=key)) is None
@@ -114,7 +115,7 @@ class Story:
         actor = self._first.actor
         opened = await open_application(self.session, application, actor=actor, now=self.moment)
         await self._first.opened(opened.id, opened.version)
-        await set_context(self.session, force_id=actor.serves_force_id)  # a partner's case is the force's from now on
+        await reach(self.session, actor, force_id=actor.serves_force_id)  # a partner's case is the force's from now on
         self._case = await access_case(self.session, opened.id, for_change=True)
         self.people = await parties(self.session, opened.id)
         supervisor = staff.SUPERVISOR if actor.serves_force_id == staff.OWN else staff.OTHER_SUPERVISOR

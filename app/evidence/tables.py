@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Index, func
+from sqlalchemy import Index, func, text
 from sqlmodel import Field, SQLModel
 
 from app.evidence.terms import Category
@@ -17,6 +17,7 @@ class LogRow(SQLModel, table=True):
     __table_args__ = (
         Index("ix_access_log_case_id", "case_id"),
         Index("ix_access_log_staff_id", "staff_id"),
+        Index("ix_access_log_refused", "case_id", postgresql_where=text("refused")),
     )
 
     id: UUID = Field(primary_key=True)

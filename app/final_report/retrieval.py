@@ -14,6 +14,7 @@ from sqlalchemy.orm import aliased
 from sqlmodel import col
 
 from app.access.rules import Actor
+from app.access.service import reach
 from app.cases.tables import PartyRole
 from app.errors import NotFound
 from app.final_report.document import keys_of_party
@@ -29,7 +30,6 @@ from app.final_report.schemas import (
 )
 from app.final_report.tables import Closing, FinalReport, FinalReportKey, IntelligenceSubmission
 from app.storage.base import columns_of
-from app.storage.engine import set_context
 
 SEARCH_LIMIT = 200
 """Reports about one person in one answer."""
@@ -138,4 +138,4 @@ def _standing(actor: Actor) -> Select[Any]:
 
 
 async def _reach_every_force(session: AsyncSession, actor: Actor) -> None:
-    await set_context(session, force_id=actor.force_id, agenda=actor.agenda, national=True)
+    await reach(session, actor, national=True)

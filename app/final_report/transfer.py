@@ -13,11 +13,13 @@ from sqlalchemy.orm import aliased
 from sqlmodel import col
 
 from app.access.rules import Actor
+from app.access.service import reach
 from app.access.tables import Force
 from app.cases.rules import CONCLUDED
 from app.cases.schemas import Receipt, Recorded
 from app.cases.service import access_case, note
 from app.cases.tables import Case
+from app.cases.withholding import allow_holder
 from app.errors import AlreadyDecided, NotFound, Obstacle, Unprocessable, refuse_if
 from app.final_report.rules import obstacles_to_transfer
 from app.final_report.schemas import TransferAcceptanceIn, TransferIn, TransferView
@@ -26,7 +28,6 @@ from app.forum.tables import AgendaItem
 from app.process import Stage
 from app.safeguarding.service import act_keys, open_duties
 from app.safeguarding.terms import DutyKind
-from app.storage.engine import set_context
 
 
 class TransferNotFound(NotFound):
@@ -114,12 +115,13 @@ async def accept_transfer(
     if offer is None or offer.to_force_id != actor.force_id:
         raise TransferNotFound
     # The case is still the other force's: this transaction reaches it as it would a case on an agenda.
-    await set_context(session, force_id=actor.force_id, agenda=(offer.case_id,))
+    await reach(session, actor, also=(offer.case_id,))
     case = await access_case(session, offer.case_id, for_change=True)
     if await _standing_offer(session, case.id) != offer.id:
         raise AlreadyDecided("This offer has been accepted, or a newer one replaced it.")
     refuse_if(await _obstacles(session, case))
     session.expunge(offer)  # its force changes by cascade, behind the session's back
+    await allow_holder(session, case, actor.staff_id, by=actor.staff_id, now=now)
     case.force_id, case.assigned_to = offer.to_force_id, None
     case.version += 1
     await session.flush()

@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from app.access.rules import Actor
+from app.access.service import reach
 from app.access.tables import Agency, StaffMember
 from app.cases.schemas import Recorded
 from app.cases.tables import Case
@@ -20,7 +21,6 @@ from app.forum.terms import ActionOutcome
 from app.forum.views import ActionAnswerView, ActionView, OpenActionView
 from app.safeguarding.service import act_keys, record_act
 from app.storage.base import columns_of
-from app.storage.engine import set_context
 
 
 class ActionNotFound(NotFound):
@@ -67,7 +67,7 @@ async def case_of_action(session: AsyncSession, action_id: UUID, *, actor: Actor
 
     For the owner this transaction then reaches the case, so that the answer can be kept there; it shows none of it.
     """
-    await set_context(session, force_id=actor.force_id, agenda=actor.agenda, staff_id=actor.staff_id)
+    await reach(session, actor, own_actions=True)
     query = select(col(ForumAction.case_id), col(ForumAction.owner_staff_id)).where(
         col(ForumAction.id) == action_id, ~_conflict_of(actor)
     )
@@ -75,7 +75,7 @@ async def case_of_action(session: AsyncSession, action_id: UUID, *, actor: Actor
     if found is None:
         raise ActionNotFound
     if found.owner_staff_id == actor.staff_id:
-        await set_context(session, force_id=actor.force_id, agenda={*actor.agenda, found.case_id})
+        await reach(session, actor, also=(found.case_id,))
     case_id: UUID = found.case_id
     return case_id
 
@@ -121,7 +121,7 @@ async def open_actions(session: AsyncSession, *, actor: Actor, now: datetime) ->
 
     What somebody was given to do stays the own when its case has left the agenda; nothing else of the case does.
     """
-    await set_context(session, force_id=actor.force_id, agenda=actor.agenda, staff_id=actor.staff_id)
+    await reach(session, actor, own_actions=True)
     today = now.astimezone(LONDON).date()
     settled = select(col(ForumActionAnswer.id)).where(
         col(ForumActionAnswer.action_id) == col(ForumAction.id),

@@ -13,6 +13,7 @@ from app.cases.pointers import keys_of, point
 from app.cases.schemas import PartyView
 from app.cases.service import advance, note, parties
 from app.cases.tables import Case, LinkKind, PartyRole
+from app.cases.withholding import carry_over
 from app.clock import in_london
 from app.editions.terms import Route
 from app.errors import Obstacle
@@ -59,6 +60,7 @@ async def continue_as_right_to_know(
     session.add(
         await _received(session, case, linked, reason, grading, received_from, actor=actor, now=now),
     )
+    await carry_over(session, case, linked, by=actor.staff_id, now=now)
     await start_clocks_of(session, linked, applicant_is_potential_victim=False)
     await _carry_duties(session, case, linked, actor=actor, now=now)
     sentence = f"Carried on as right to know: {linked.reference}."

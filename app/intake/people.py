@@ -17,11 +17,11 @@ from app.clock import LONDON
 from app.editions import edition
 from app.editions.terms import Route
 from app.errors import Obstacle
+from app.intake.accounts import compare_parties, flag
 from app.intake.rules import (
     childrens_referral,
     described_differently,
     further_applicant,
-    police_notice,
     relationship_out_of_scope,
     under_age,
 )
@@ -30,7 +30,7 @@ from app.people.rules import taken_as_one
 from app.people.schemas import PersonIn
 from app.people.service import Completed, compare, complete_person, described, fill, keep_version, record_person
 from app.people.tables import KeptBecause, Person
-from app.safeguarding.service import open_duties, owe, owe_once
+from app.safeguarding.service import owe, owe_once
 from app.safeguarding.terms import DutyKind
 
 OF_THE_PART = ("relationship", "relationship_ended", "connection", "police_employment")
@@ -200,12 +200,8 @@ async def owe_for_people(
     new_child = any(one.new and one.role is PartyRole.CHILD for one in found)
     if new_child or under_age((one.born for one in found), edition=scheme, today=today):
         await owe_once(session, case, DutyKind.CHILDRENS_SOCIAL_CARE, childrens_referral(), actor=actor, now=now)
-    if any(one.police for one in found):
-        case.police_involved = True
-        owed = {duty.says for duty in await open_duties(session, case.id, DutyKind.POLICE_INVOLVEMENT)}
-        for why in map(police_notice, scheme.police_involvement_notices):
-            if why.says not in owed:
-                owe(session, case, DutyKind.POLICE_INVOLVEMENT, why, actor=actor, now=now)
+    if await compare_parties(session, case, actor=actor, now=now) or any(one.police for one in found):
+        await flag(session, case, actor=actor, now=now)
     for one in found:
         for why in relationship_out_of_scope(one.relationship, ended=one.ended, edition=scheme):
             owe(

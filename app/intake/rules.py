@@ -27,6 +27,21 @@ def childrens_referral() -> Obstacle:
     )
 
 
+def may_have_account() -> Obstacle:
+    """A party's name is that of an account here: somebody compares the two (H2.8)."""
+    says = (
+        "A party has the name of an account of this service. That account is kept out of the case until a supervisor "
+        "has compared the two: end the exclusion where they are two people, or record that the party is police."
+    )
+    return Obstacle("may_have_account", says, "H2.8")
+
+
+def attempted(moment: str) -> Obstacle:
+    """Somebody from whom the case is withheld tried to open it (H2.8)."""
+    says = f"Somebody from whom this case is withheld tried to open it on {moment}; the timeline names the account."
+    return Obstacle("attempted_access", says, "H2.8")
+
+
 def police_notice(notified: str) -> Obstacle:
     """One of the notices that a supervisor gives where a party is police (H2.8)."""
     return Obstacle("police_involvement", f"A party is police: a supervisor must inform the {notified}.", "H2.8")

@@ -6,6 +6,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.access.rules import Actor
+from app.access.service import reach
 from app.cases.pointers import Keys, keys_of, one_opening_at_a_time, open_cases_of_pair, pointed_at
 from app.cases.rules import CONCLUDED, happened_at
 from app.cases.schemas import Parties
@@ -23,7 +24,6 @@ from app.intake.people import described_in, keep_people
 from app.intake.schemas import ApplicationIn, ApplicationOpened, EarlierApplication, InformationReceived
 from app.intake.tables import Channel
 from app.process import Move, Stage
-from app.storage.engine import set_context
 
 
 class PartnerMaySendOnly(NotPermitted):
@@ -44,7 +44,7 @@ async def open_application(
     """Open a case and start its clocks, or join the contact to the open case that holds this pair (H3.4, H3.5)."""
     if actor.is_partner:
         _partners_door(application)
-        await set_context(session, force_id=actor.serves_force_id)  # the case is the force's from its first moment
+        await reach(session, actor, force_id=actor.serves_force_id)  # the case is the force's from its first moment
     scheme = edition(application.edition or DEFAULT_EDITION)
     began = happened_at(application.first_contact_at, now=now, field="first_contact_at")
     told = described_in(application)
@@ -172,7 +172,7 @@ async def _opened(
 async def opened_before(session: AsyncSession, case_id: UUID, *, actor: Actor, now: datetime) -> ApplicationOpened:
     """What a repeated request is answered with: the case as it stands now."""
     if actor.is_partner:
-        await set_context(session, force_id=actor.serves_force_id)  # for the reference, which is all that is shown
+        await reach(session, actor, force_id=actor.serves_force_id)  # for the reference, which is all that is shown
     case = await access_case(session, case_id, for_change=False)
     return await _opened(session, case, [], now=now)
 

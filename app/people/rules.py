@@ -8,9 +8,10 @@ and what to do, or `None`. It never repeats the text, which may be personal.
 import hashlib
 import re
 import unicodedata
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from datetime import date
+from enum import StrEnum
 from itertools import product
 
 # The digits modulo 23 index this alphabet; I, O and S are left out because they are misread as 1, 0
@@ -164,6 +165,43 @@ def _begins_alike(one: str, other: str) -> bool:
 def _agree(some: set[str], others: set[str], same: Callable[[str, str], bool]) -> bool | None:
     """Whether any two names are the same; None where one side has none."""
     return any(same(one, other) for one, other in product(some, others)) if some and others else None
+
+
+def account_keys(name: str) -> tuple[str, ...]:
+    """The name of an account as it is compared with persons: each word, and the words from each on as one surname.
+
+    "PC Anna Smith Jones" may be of a person with the surname Jones or Smith Jones.
+    """
+    words = [key for word in name.replace(",", " ").split() if (key := normalise_name(word))]
+    return tuple(dict.fromkeys([*words, *("".join(words[start:]) for start in range(len(words)))]))
+
+
+class Likeness(StrEnum):
+    """How far an account may be a person's (H2.8)."""
+
+    CERTAIN = "certain"
+    """The name agrees and so does the date of birth."""
+    POSSIBLE = "possible"
+    """The name agrees, and one of the two has no date of birth."""
+
+
+def likeness(person: Described, *, keys: Collection[str], born: date | None) -> Likeness | None:
+    """Whether an account with those `account_keys` may be the person's; a given name by its first letter suffices.
+
+    Safer is followed (H2.0): a namesake is kept out until a supervisor has compared the two; never a person without a
+    given name, since a surname alone is no likeness.
+    """
+    surname = not _normalised(person.surnames).isdisjoint(keys)
+    given = any(
+        key == first or (len(key) == 1 and first.startswith(key))
+        for first in _first(person.given_names)
+        for key in keys
+    )
+    if not (surname and given):
+        return None
+    if person.born is None or born is None:
+        return Likeness.POSSIBLE
+    return Likeness.CERTAIN if person.born == born else None
 
 
 _NARRATIVE_CONTROLS = frozenset("\n\r\t")

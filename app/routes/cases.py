@@ -9,7 +9,7 @@ from app.access.rules import Permission
 from app.casefile import service as casefile
 from app.casefile.schemas import CaseFile, Colleague, EventView
 from app.casefile.worklist import SearchHit, SearchIn, WorklistRow, search, worklist
-from app.cases import service as cases
+from app.cases import holding
 from app.cases.schemas import AssignmentIn, AssignmentView, GradeView, Receipt
 from app.deadlines.schemas import ClockWorking
 from app.deadlines.service import clocks_with_working
@@ -98,13 +98,13 @@ async def read_clocks(door: Reader) -> list[ClockWorking]:
 async def read_assignments(door: Reader) -> list[AssignmentView]:
     """Who held the case from when."""
     await door.read()
-    return await cases.assignments(door.session, door.case.id)
+    return await holding.assignments(door.session, door.case.id)
 
 
 @router.post("/{case_id}/assignment", status_code=201, responses=ERRORS_OF_DECISION)
 async def assign(body: AssignmentIn, door: Annotated[CaseDoor, decides(Permission.ASSIGN_CASE)]) -> Receipt:
     """Give the case to an officer of its force."""
-    return await door.decide(cases.assign, body)
+    return await door.decide(holding.assign, body)
 
 
 @router.get("/{case_id}/risk-grades", responses=ERRORS_OF_CASE)

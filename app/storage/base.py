@@ -4,14 +4,15 @@ A row of a case carries `case_id` and `force_id` with one composite foreign key 
 security compares `force_id` where it stands and a transfer to another force moves every row by cascade (H8.5).
 """
 
+from collections.abc import Iterable
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import CheckConstraint, Enum, ForeignKeyConstraint, Index
+from sqlalchemy import ARRAY, CheckConstraint, ColumnElement, Enum, ForeignKeyConstraint, Index, Text, cast
 from sqlalchemy.sql.base import ReadOnlyColumnCollection
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field, SQLModel, col
 
 SQLModel.metadata.naming_convention = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -74,3 +75,8 @@ def columns_of(table: type[SQLModel]) -> ReadOnlyColumnCollection[str, Any]:
     """Every column of a table, for a Core select that returns rows."""
     columns: ReadOnlyColumnCollection[str, Any] = table.metadata.tables[str(table.__tablename__)].c
     return columns
+
+
+def shares_any(names: Any, values: Iterable[str]) -> ColumnElement[bool]:
+    """Whether a column of texts holds any of the values."""
+    return col(names).bool_op("&&")(cast(sorted(values), ARRAY(Text)))

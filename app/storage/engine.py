@@ -56,7 +56,9 @@ def sessions(engine: AsyncEngine) -> async_sessionmaker[AsyncSession]:
 
 _CONTEXT = text(
     "SELECT set_config('app.force_id', :force_id, true), set_config('app.agenda', :agenda, true), "
-    "set_config('app.national', :national, true), set_config('app.staff_id', :staff_id, true)"
+    "set_config('app.national', :national, true), set_config('app.staff_id', :owner, true), "
+    "set_config('app.withheld', withheld_from(CAST(:staff_id AS uuid), :force_id, CAST(:agenda AS uuid[]), "
+    "CAST(:sees_restricted AS boolean), :national = 'on')::text, true)"
 )
 
 
@@ -67,10 +69,14 @@ async def set_context(
     agenda: Iterable[UUID] = (),
     national: bool = False,
     staff_id: UUID | None = None,
+    own_actions: bool = False,
+    sees_restricted: bool = False,
 ) -> None:
     """Whose rows this transaction may touch: those of one force, plus cases on an agenda, plus closing reports of all.
 
-    With `staff_id` it also reads what that person was given to do by the forum, whatever became of the case (H6.2).
+    Less what is withheld from `staff_id`: restricted cases that do not allow that person, and every case that excludes
+    the person (H2.8); for nobody named, every restricted case. With `own_actions` it also reads what that person was
+    given to do by the forum, whatever became of the case (H6.2). A transaction without this context reaches nothing.
     Local to the transaction: at session level it leaked into other requests when one was cancelled.
     """
     await session.execute(
@@ -79,6 +85,8 @@ async def set_context(
             "force_id": force_id or "",
             "agenda": "{" + ",".join(str(case_id) for case_id in agenda) + "}",
             "national": "on" if national else "",
-            "staff_id": str(staff_id or ""),
+            "owner": str(staff_id or "") if own_actions else "",
+            "staff_id": staff_id,
+            "sees_restricted": sees_restricted,
         },
     )

@@ -69,6 +69,21 @@ async def test_every_row_of_a_case_is_under_row_level_security_that_binds_its_ow
     }
     for table in OF_A_CASE:
         assert {(table, "reach_read"), (table, "reach_insert"), (table, "reach_update")} <= policies
+    withheld = {
+        row["tablename"]
+        for row in world.rows(
+            "SELECT tablename FROM pg_policies WHERE policyname = 'withheld' AND permissive = 'RESTRICTIVE'"
+        )
+    }
+    assert withheld == {*OF_A_CASE, "application", "access_log"}
+
+
+async def test_a_transaction_that_does_not_say_what_is_withheld_sees_nothing(world: World) -> None:
+    await intake.opened(world)
+    with psycopg.connect(conninfo(world.url), options=f"-c role={DatabaseRole.APP.value}") as connection:
+        connection.execute("SELECT set_config('app.force_id', %s, true)", [OWN])
+        for table in ("application", "party", "person", "clock", "event", "case_pointer"):
+            assert connection.execute(f"SELECT count(*) FROM {table}".encode()).fetchone() == (0,), table
 
 
 async def test_every_row_of_a_case_follows_it_to_another_force(world: World) -> None:
@@ -94,6 +109,7 @@ async def test_without_a_context_the_api_role_sees_no_case_and_with_one_its_own_
     with psycopg.connect(conninfo(world.url), options=f"-c role={DatabaseRole.APP.value}") as connection:
         for context, expected in (("", []), (OTHER, []), (OWN, [case])):
             connection.execute("SELECT set_config('app.force_id', %s, true)", [context])
+            connection.execute("SELECT set_config('app.withheld', '{}', true)")
             for table in ("application", "party", "person", "clock", "event"):
                 column = "id" if table == "application" else "case_id"
                 found = connection.execute(f"SELECT DISTINCT {column}::text FROM {table}".encode()).fetchall()
@@ -117,6 +133,7 @@ async def test_the_api_role_changes_no_record_and_reads_no_log(world: World) -> 
             connection.execute(statement.encode())
     with psycopg.connect(conninfo(world.url), options=f"-c role={DatabaseRole.APP.value}") as connection:
         connection.execute("SELECT set_config('app.force_id', %s, true)", [OWN])
+        connection.execute("SELECT set_config('app.withheld', '{}', true)")
         assert connection.execute("SELECT count(*) FROM access_log").fetchone() == (0,)
 
 

@@ -105,6 +105,8 @@ async def test_a_case_does_not_close_while_one_thing_is_owed(world: World, left_
 )
 async def test_a_case_does_not_close_over_an_open_duty(world: World, changed: dict[str, Any], code: str) -> None:
     case = await ended(world, Outcome.WITHDRAWN, intake.right_to_ask(world, **changed))
+    for key in ("officer", "intelligence"):
+        intake.let_in(world, case, key)
     await _settle(world, case)
     assert {found for found, _ in await _refused_closing(world, case)} == {code}
 
@@ -312,6 +314,7 @@ async def test_the_reach_of_retrieval_ends_with_its_request(world: World) -> Non
         with psycopg.connect(world.url.replace("postgresql+psycopg://", "postgresql://")) as connection:
             connection.execute("SET ROLE clares_law_app")
             connection.execute("SELECT set_config('app.force_id', 'southvale', true)")
+            connection.execute("SELECT set_config('app.withheld', '{}', true)")
             assert connection.execute(f"SELECT count(*) FROM {table}".encode()).fetchone() == (0,)
 
 

@@ -148,8 +148,8 @@ async def test_the_pair_is_found_among_any_number_of_cases_about_the_subject(wor
         "FROM application, generate_series(1, 120) AS n"
     )
     world.execute(
-        "INSERT INTO case_pointer (case_id, role, match_key, force_id, reference) SELECT id, 'subject', %s, force_id, "
-        "reference FROM application WHERE reference LIKE 'AAAA-%%'",
+        "INSERT INTO case_pointer (case_id, role, match_key, force_id, reference, withheld) "
+        "SELECT id, 'subject', %s, force_id, reference, false FROM application WHERE reference LIKE 'AAAA-%%'",
         keys[0]["match_key"],
     )
     second = await clerk.must_post("/v1/applications", intake.third_party_asks(world))
@@ -174,6 +174,7 @@ async def test_what_is_typed_in_a_joined_application_is_kept(world: World) -> No
     world.forward(hours=1)
     joined = await world.as_("control_room").must_post("/v1/applications", body)
     assert (joined["joined"], joined["id"]) == (True, case)
+    intake.let_in(world, case, "officer")
     file = await world.as_("officer").must_get(f"/v1/applications/{case}")
     known = file["parties"]
     assert known["applicant"]["person"]["surname"] == "Tarrant"

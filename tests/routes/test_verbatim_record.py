@@ -204,6 +204,7 @@ async def test_the_database_refuses_every_change(ready: Ready, change: str) -> N
         connection.rollback()
         connection.execute("SET ROLE clares_law_app")
         connection.execute("SELECT set_config('app.force_id', 'northmoor', true)")
+        connection.execute("SELECT set_config('app.withheld', '{}', true)")
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             connection.execute(change.encode())
 

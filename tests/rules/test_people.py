@@ -12,9 +12,12 @@ from app.people.rules import (
     PNC_CHECK_LETTERS,
     Described,
     InvalidPncId,
+    Likeness,
+    account_keys,
     age_on,
     canonical_pnc_id,
     invented_date_problem,
+    likeness,
     line_problem,
     match_keys,
     narrative_problem,
@@ -257,3 +260,35 @@ def test_the_pnc_identifier_settles_who_it_is() -> None:
 def test_a_birth_that_lies_ahead_is_a_problem() -> None:
     assert unborn_problem(date(2026, 5, 5), today=date(2026, 5, 4))
     assert unborn_problem(date(2026, 5, 4), today=date(2026, 5, 4)) is None
+
+
+BORN = date(1984, 2, 11)
+
+
+@pytest.mark.parametrize(
+    ("account", "born", "expected"),
+    [
+        ("PC Alan Merrick", BORN, Likeness.CERTAIN),
+        ("MERRICK, Alan Peter", BORN, Likeness.CERTAIN),
+        ("DI A. Merrick", None, Likeness.POSSIBLE),
+        ("Alan Mérrick, control room", None, Likeness.POSSIBLE),
+        ("Alan Merrick", date(1991, 1, 1), None),
+        ("PC Paula Merrick", None, None),
+        ("Merrick", None, None),
+        ("PC Alan Merricks", None, None),
+        ("", None, None),
+    ],
+)
+def test_an_account_is_likened_to_a_person_by_name_and_date_of_birth(
+    account: str, born: date | None, expected: Likeness | None
+) -> None:
+    person = Described(pnc_id=None, surnames=("Merrick", "Stone"), given_names=("Alan Peter",), born=BORN)
+    assert likeness(person, keys=account_keys(account), born=born) is expected
+
+
+def test_a_surname_of_two_words_and_an_alias_are_likened_too() -> None:
+    person = Described(pnc_id=None, surnames=("Hill", "Smith-Jones"), given_names=("Ann",), born=None)
+    assert likeness(person, keys=account_keys("Sgt Ann Smith Jones"), born=BORN) is Likeness.POSSIBLE
+    assert likeness(person, keys=account_keys("Ann Hill"), born=BORN) is Likeness.POSSIBLE
+    nameless = Described(pnc_id=None, surnames=("Hill",), given_names=(), born=BORN)
+    assert likeness(nameless, keys=account_keys("Ann Hill"), born=BORN) is None

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from tests.world import World
+from tests.world import STAFF, World
 
 SAFE = {"place": "Workplace, reception", "means": "Mobile, voice only", "times": "Weekdays 12:00 to 13:00"}
 
@@ -108,3 +108,15 @@ def parties(world: World, case_id: str) -> dict[str, list[str]]:
     for row in rows:
         found[row["role"]].append(str(row["id"]))
     return found
+
+
+def let_in(world: World, case_id: str, key: str) -> None:
+    """Allow somebody to see a case that is withheld because a party is police (H2.8)."""
+    staff = STAFF[key].id
+    world.execute(
+        "INSERT INTO case_access (id, case_id, force_id, staff_id, kind, reason, recorded_at, recorded_by) "
+        "SELECT gen_random_uuid(), id, force_id, %s, 'allowed', 'Works the case.', now(), created_by "
+        "FROM application WHERE id = %s ON CONFLICT DO NOTHING",
+        staff,
+        case_id,
+    )
