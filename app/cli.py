@@ -51,6 +51,12 @@ class NoDatabase(ClaresLawError):
     code: ClassVar[str] = "no_database"
 
 
+class NobodySweeps(ClaresLawError):
+    """Every worker is silent."""
+
+    code: ClassVar[str] = "nobody_sweeps"
+
+
 class DemonstrationOnly(ClaresLawError):
     """Production has no use for it."""
 
@@ -118,7 +124,10 @@ def serve(starter: Starter = None) -> None:
 
 
 @app.command()
-def worker(starter: Starter = None) -> None:
+def worker(
+    starter: Starter = None,
+    check: Annotated[bool, typer.Option(help="Sweep nothing; fail where no worker has swept lately.")] = False,
+) -> None:
     """Sweep the statutory clocks into alerts every few seconds. Any number of workers may run."""
     if starter:
         end_with(starter)
@@ -126,13 +135,18 @@ def worker(starter: Starter = None) -> None:
 
     from app import tables  # noqa: F401 - foreign keys are strings: what a sweep writes points to tables of every package
     from app.logs import configure
-    from app.scheduler import work
+    from app.scheduler import last_sweep, work
     from app.storage.engine import DatabaseRole
     from app.storage.migrations import refuse_other_kind
 
     chosen = settings()
     url = _database_url(chosen)
     refuse_other_kind(url, chosen.environment, DatabaseRole.WORKER)
+    if check:
+        age = asyncio.run(last_sweep(url))
+        if age is None or age > chosen.heartbeat_stale_seconds:
+            raise NobodySweeps("No worker has swept lately." if age else "No worker has ever swept.")
+        return
     configure(chosen.log_level)
     asyncio.run(work(url, every=chosen.sweep_seconds))
 
@@ -204,8 +218,12 @@ def found(
     import asyncio
 
     from app import starting
+    from app.storage.engine import DatabaseRole
+    from app.storage.migrations import refuse_other_kind
 
-    url = _database_url(settings())
+    chosen = settings()
+    url = _database_url(chosen)
+    refuse_other_kind(url, chosen.environment, DatabaseRole.OWNER)
     asyncio.run(starting.found(url, force_id=force, name=name, division=division.value, administrator=administrator))
     _say(f"{name} is set up.")
 

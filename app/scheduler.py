@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from app import clock
 from app.deadlines.alerts import BATCH, sweep
-from app.deadlines.service import beat
+from app.deadlines.service import beat, sweep_age_seconds
 from app.intake.accounts import compare_accounts
 from app.intake.watching import watch_attempts
 from app.storage.engine import DatabaseRole, engine_for, sessions
@@ -98,6 +98,15 @@ def jobs(*, sweep_every: float) -> list[Job]:
         Job("sweep", sweep_every, sweep_clocks),
         Job("withholding", sweep_every, keep_withheld),
     ]
+
+
+async def last_sweep(database_url: str) -> float | None:
+    """Seconds since any worker last swept; None where none ever has."""
+    engine = engine_for(database_url, DatabaseRole.WORKER, pool_size=1)
+    async with sessions(engine)() as session:
+        age = await sweep_age_seconds(session, now=clock.real_now())
+    await engine.dispose()
+    return age
 
 
 async def work(database_url: str, *, every: float) -> None:

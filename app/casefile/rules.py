@@ -161,6 +161,13 @@ NOTIFY = Step(
     P.RECORD_DELIVERY,
     ClockKind.WHOLE_CASE,
 )
+TELL_SUBJECT = Step(
+    "tell_subject",
+    "The forum decided that the subject is told: speak the words settled, and record them.",
+    "act",
+    "words-to-subject",
+    P.RECORD_DELIVERY,
+)
 REPORT = Step("write_final_report", "Write the closing report.", "decision", "final-report", P.WRITE_FINAL_REPORT)
 SUBMIT = Step(
     "record_submission",

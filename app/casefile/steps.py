@@ -40,6 +40,8 @@ from app.initial_checks.terms import Course
 from app.process import Stage
 from app.risk_assessment.rules import missing_assessments
 from app.risk_assessment.service import assessment_facts
+from app.safeguarding.service import open_duties
+from app.safeguarding.terms import DutyKind
 
 _CATEGORISED = (Stage.CATEGORISATION, Stage.FORUM, Stage.DISCLOSURE, Stage.FINAL_REPORT, Stage.CLOSED)
 
@@ -74,6 +76,8 @@ async def standing(session: AsyncSession, case: Case, people: Parties, *, actor:
     if ask := _OF_STAGE.get(case.stage):
         await ask(session, case, people, stands, actor, now)
     await _second_person(session, case, stands)
+    if await open_duties(session, case.id, DutyKind.SUBJECT_TO_BE_TOLD):
+        stands.further.append(rules.TELL_SUBJECT)
     return stands
 
 

@@ -1,6 +1,7 @@
-"""Items, agreements, clearance, the verbatim record, notices, postponement, non-completion.
+"""Items, agreements, clearance, the verbatim record, notices, postponement, non-completion, words to the subject.
 
-`disclosure` and `delivery_clearance` are sealed: a trigger refuses every update and delete, the owner's included.
+`disclosure`, `delivery_clearance` and `words_to_subject` are sealed: a trigger refuses every update and delete, the
+owner's included.
 """
 
 from datetime import date, datetime
@@ -218,3 +219,27 @@ class NonCompletion(Act, table=True):
     """The decision that nobody could carry out; a newer one has attempts of its own."""
     reason: NotCompletedReason = Field(sa_type=text_enum(NotCompletedReason, "reason"))
     explanation: str
+
+
+class WordsToSubject(Act, table=True):
+    """Words spoken to the subject, what authorised them, and the subject's answer (H5.5, H6.3, H2.7).
+
+    Kept also where nothing authorised them. Nobody changes or deletes one.
+    """
+
+    __tablename__ = "words_to_subject"
+    __table_args__ = case_constraints(
+        "words_to_subject",
+        check("num_nonnulls(representations_id, decision_id) <= 1", "one_authority"),
+        check("num_nonnulls(spoken_by, partner) = 1", "one_speaker"),
+        party="potential_victim_id",
+    )
+
+    representations_id: UUID | None = Field(default=None, foreign_key="representations.id")
+    decision_id: UUID | None = Field(default=None, foreign_key="forum_decision.id")
+    potential_victim_id: UUID | None = None
+    spoken_by: UUID | None = Field(default=None, foreign_key="staff_member.id")
+    partner: str | None = None
+    place: str
+    words: str
+    answer: str | None = None

@@ -47,7 +47,7 @@ from app.initial_checks.tables import SubjectIdentity
 from app.initial_checks.terms import IdentityResult
 from app.intake.continuing import UNTESTED, continue_as_right_to_know
 from app.process import Move, Stage
-from app.safeguarding.service import act_keys, open_duties, owe_offender_management, record_act
+from app.safeguarding.service import act_keys, answer_duties, open_duties, owe_offender_management, record_act
 from app.safeguarding.terms import DutyKind
 
 _UNDECIDED = (
@@ -151,6 +151,9 @@ async def end_subject_deceased(
     row = SubjectDeceased(**act_keys(case, actor=actor, now=now, occurred_at=None), **given.model_dump())
     move, because = Move.SUBJECT_DECEASED, EndedBecause.NON_PROGRESSION
     sentence = "The subject has died; the death was verified."
+    await answer_duties(
+        session, case, DutyKind.SUBJECT_TO_BE_TOLD, answer="The subject has died.", actor=actor, now=now
+    )
     return await _end(session, case, row, move, Outcome.SUBJECT_DECEASED, because, sentence, actor=actor, now=now)
 
 

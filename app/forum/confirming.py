@@ -18,7 +18,7 @@ from app.errors import AlreadyDecided, Conflict, NotFound, Obstacle, refuse_if
 from app.forum.meetings import conflicted_in
 from app.forum.rules import chair_conflicted, no_quorum, obstacles_to_confirming
 from app.forum.schemas import ConfirmationIn, ReturnIn
-from app.forum.service import live_decisions, now_stands
+from app.forum.service import live_decisions, now_stands, subject_to_be_told_no_longer
 from app.forum.sitting import sitting_on, took_part
 from app.forum.tables import AgendaItem, DecisionConfirmation, DecisionReturn, ForumDecision
 from app.forum.terms import Verdict
@@ -129,6 +129,9 @@ async def return_to_forum(
         )
     session.add_all(rows)
     await session.flush()
+    returned = [row.decision_id for row in rows if row.decision_id is not None]
+    answer = "The decision was returned to the forum, which says anew whether the subject is told."
+    await subject_to_be_told_no_longer(session, case, returned, answer=answer, actor=actor, now=now)
     sentence = f"Returned to the forum for {len(rows)} of the potential victims."
     await advance(session, case, Move.RETURNED_TO_FORUM, by=actor, now=now, sentence=sentence, about_id=rows[0].id)
     await reopen(session, case.id, ClockKind.WHOLE_CASE)

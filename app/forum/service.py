@@ -1,6 +1,6 @@
 """Deciding at the forum, and what stands of it (H6.3 to H6.5)."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -37,7 +37,7 @@ from app.forum.terms import ItemEnd, Verdict
 from app.initial_checks.rules import checks_not_done, immediate_safeguarding_first, obstacles_to_no_disclosure
 from app.initial_checks.service import checks_facts
 from app.process import Move, Stage
-from app.safeguarding.service import act_keys, answer_duties, open_duties
+from app.safeguarding.service import act_keys, answer_duties, open_duties, owe
 from app.safeguarding.terms import DutyKind
 from app.storage.base import columns_of
 
@@ -89,6 +89,13 @@ async def decide_at_forum(
     await session.flush()
     considered_too = "The forum considered offender management with its decision."
     await answer_duties(session, case, DutyKind.OFFENDER_MANAGEMENT, answer=considered_too, actor=actor, now=now)
+    if given.subject_to_be_told:
+        says = (
+            "The forum decided that the subject is told: speak the words settled, and record them as they were spoken."
+        )
+        why = Obstacle("subject_to_be_told", says, "H6.3")
+        kind, about = DutyKind.SUBJECT_TO_BE_TOLD, given.potential_victim_id
+        owe(session, case, kind, why, actor=actor, now=now, potential_victim_id=about, about_id=row.id)
     what = "to disclose" if given.disclose else "not to disclose, awaiting confirmation by a second person"
     sentence = f"The forum decided for a potential victim: {what}."
     await note(session, case, "forum_decided", sentence, by=actor, now=now, about_id=row.id)
@@ -166,6 +173,15 @@ async def now_stands(
         await meet(session, case.id, ClockKind.WHOLE_CASE, done_at=now, now=now)  # H9.1
     if (item := await open_item_of(session, case.id)) is not None:
         await end_item(session, item, ItemEnd.DECIDED, now=now)
+
+
+async def subject_to_be_told_no_longer(
+    session: AsyncSession, case: Case, decision_ids: Collection[UUID], *, answer: str, actor: Actor, now: datetime
+) -> None:
+    """Answer what these decisions owe of telling the subject: it was done, or they stand no longer (H6.3)."""
+    for duty in await open_duties(session, case.id, DutyKind.SUBJECT_TO_BE_TOLD):
+        if duty.about_id in decision_ids:
+            duty.answered_at, duty.answered_by, duty.answer = now, actor.staff_id, answer
 
 
 async def live_decision(session: AsyncSession, case_id: UUID, potential_victim_id: UUID) -> Row[Any] | None:

@@ -1,4 +1,4 @@
-"""Stage 7: items, clearance, the verbatim record, notices, postponement, non-completion."""
+"""Stage 7: items, clearance, the verbatim record, notices, words to the subject, postponement, non-completion."""
 
 from functools import partial
 from typing import Annotated
@@ -7,7 +7,7 @@ from fastapi import APIRouter
 
 from app.access.rules import Permission
 from app.cases.schemas import Receipt
-from app.disclosure import clearance, deliveries, items, non_completion, notices, postponement
+from app.disclosure import clearance, deliveries, items, non_completion, notices, postponement, subject
 from app.disclosure.schemas import (
     AgreementIn,
     AgreementView,
@@ -28,6 +28,7 @@ from app.disclosure.schemas import (
     SpentAuthorisationView,
     VerbatimView,
 )
+from app.disclosure.subject_schemas import WordsToSubjectIn, WordsToSubjectView
 from app.doors import CaseDoor, decides, reads, records
 from app.routes.errors import ERRORS_OF_ACT, ERRORS_OF_CASE, ERRORS_OF_DECISION
 from app.routes.reading import StrictRoute
@@ -121,6 +122,18 @@ async def read_notices(door: Reader) -> list[NoticeView]:
 async def record_notice(body: NoticeIn, door: Deliverer) -> Receipt:
     """Keep that not disclosing was told in person, or in neutral words, or recorded (H7.4 to H7.5)."""
     return await door.record(notices.record_notice, body)
+
+
+@router.get("/words-to-subject", responses=ERRORS_OF_CASE)
+async def read_words_to_subject(door: Reader) -> list[WordsToSubjectView]:
+    """Everything that was said to the subject, what authorised it, and what the subject answered."""
+    return await door.history(WordsToSubjectView)
+
+
+@router.post("/words-to-subject", status_code=201, responses=ERRORS_OF_ACT)
+async def record_words_to_subject(body: WordsToSubjectIn, door: Deliverer) -> Receipt:
+    """Keep what was said to the subject, authorised or not (H5.5, H6.3, H2.7)."""
+    return await door.record(subject.record_words_to_subject, body)
 
 
 @router.get("/postponement", responses=ERRORS_OF_CASE)

@@ -53,14 +53,14 @@ def makes_safe(done_for: UUID | None, *, endangered: UUID | None, potential_vict
     return endangered is None or done_for == endangered or done_for not in potential_victims
 
 
-_FOR_SUPERVISORS = {"supervisor_review", "police_involvement", "crime", "offender_management"}
+_FOR_SUPERVISORS = {"supervisor_review", "police_involvement", "crime", "offender_management", "subject_to_be_told"}
 
 
 def who_may_answer(kind: str) -> tuple[Role, ...]:
     """The roles that may answer a duty in words; none named means whoever safeguards.
 
     A supervisor's alone: the review of an irregular act (H2.10), the notices where a party is police (H2.8), a crime
-    without a reference (H2.3), offender management (H8.2).
+    without a reference (H2.3), offender management (H8.2), that a subject is not told after all (H6.3).
     """
     return tuple(roles_that_may(Permission.SUPERVISE)) if kind in _FOR_SUPERVISORS else ()
 

@@ -22,6 +22,8 @@ class DutyKind(StrEnum):
     """MAPPA, IOM, MATAC are considered whatever the decision (H6.5, H8.2)."""
     EMERGENCY_REVIEW = "emergency_review"
     """The forum reviews an emergency authority at its next meeting (H6.8)."""
+    SUBJECT_TO_BE_TOLD = "subject_to_be_told"
+    """The forum decided that the subject is told: the words are recorded, or a supervisor says why not (H6.3)."""
 
 
 class ContactOutcome(StrEnum):

@@ -6,8 +6,10 @@ from uuid import uuid4
 
 import psycopg
 import pytest
+from typer.testing import CliRunner
 
-from app.settings import Settings
+from app.cli import app
+from app.settings import Settings, settings
 from app.starting import prepare
 from app.storage import embedded, migrations
 from app.storage.engine import DatabaseRole
@@ -134,3 +136,32 @@ def test_the_settings_name_an_embedded_database_unless_another_is_given(monkeypa
     assert Settings().database_url == "postgresql://elsewhere/db"
     monkeypatch.setenv("CLARES_LAW_DATABASE_URL", "postgresql://ours/db")
     assert Settings().database_url == "postgresql://ours/db"
+
+
+def test_founding_says_in_a_line_what_this_login_or_this_database_does_not_allow(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    migrations.bootstrap(url)
+    prepare(url, "production", lambda _: None)
+    monkeypatch.setenv("CLARES_LAW_DATABASE_URL", url)
+    settings.cache_clear()
+    found = CliRunner().invoke(app, ["found", "--force", "a", "--name", "A", "--administrator", "sub"])
+    settings.cache_clear()
+    assert found.exit_code == 1
+    assert "for demonstration, and the database is for production" in found.output
+    assert "Traceback" not in found.output
+
+
+def test_the_workers_check_fails_until_a_worker_has_swept_lately(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    migrations.bootstrap(url)
+    prepare(url, "demonstration", lambda _: None)
+    monkeypatch.setenv("CLARES_LAW_DATABASE_URL", url)
+    for swept, status in ((None, 1), ("interval '1 hour'", 1), ("interval '1 second'", 0)):
+        if swept is not None:
+            beat = f"INSERT INTO worker_heartbeat VALUES (gen_random_uuid(), now() - {swept}, now())"
+            with psycopg.connect(conninfo(url)) as connection:
+                connection.execute(beat.encode())
+        settings.cache_clear()
+        checked = CliRunner().invoke(app, ["worker", "--check"])
+        settings.cache_clear()
+        assert checked.exit_code == status, checked.output

@@ -168,3 +168,12 @@ async def not_completed(world: World, case_id: str, victim: str | None, reason: 
     address = path(case_id, "non-completion")
     answer = await world.as_("supervisor").must_post(address, body, headers=version_of(world, case_id))
     return str(answer["id"])
+
+
+async def tell_subject(
+    world: World, case_id: str, words: str, *, by: str = "officer", **changed: Any
+) -> dict[str, Any]:
+    """Record words spoken to the subject; the receipt."""
+    body = {"place": "Police station, interview room 2", "words": words, **changed}
+    answer: dict[str, Any] = await world.as_(by).must_post(path(case_id, "words-to-subject"), body)
+    return answer
