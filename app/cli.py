@@ -1,7 +1,9 @@
 """The command line: the service's processes, its database, and the demonstration."""
 
+import json
 import os
 from datetime import timedelta
+from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
 import typer
@@ -216,6 +218,40 @@ def process() -> None:
     from app.process import as_table
 
     typer.echo(as_table())
+
+
+@app.command()
+def explain(
+    start: Annotated[
+        str,
+        typer.Option("--from", metavar="WHEN", help="London time, or with an offset; a date alone is its first hour."),
+    ],
+    working_days: Annotated[str | None, typer.Option(metavar="N", help="Count so many working days.")] = None,
+    hours: Annotated[str | None, typer.Option(metavar="N", help="Count so many elapsed hours.")] = None,
+    calendar_days: Annotated[str | None, typer.Option(metavar="N", help="Count so many days, none skipped.")] = None,
+    division: Annotated[
+        str, typer.Option(metavar="NAME", help=f"Whose bank holidays: {', '.join(Division)}.")
+    ] = Division.ENGLAND_AND_WALES,
+    holidays_file: Annotated[
+        Path | None,
+        typer.Option(help="Bank holidays instead of the division's: an ISO date a line, # begins a comment."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Say when a limit ends and show each day counted or skipped, and why. Needs no database."""
+    from app.deadlines import explaining
+
+    begun = explaining.read_start(start)
+    rule = explaining.read_rule(working_days=working_days, hours=hours, calendar_days=calendar_days)
+    whose = explaining.read_division(division)
+    calendar = explaining.calendar_for(whose, holidays_file)
+    counted = explaining.explain(begun, rule, calendar)
+    if as_json:
+        typer.echo(json.dumps(explaining.as_json(begun, counted, calendar), indent=2))
+        return
+    from app.showing import show_working
+
+    show_working(begun, counted, calendar)
 
 
 @app.command()
