@@ -4,7 +4,7 @@ import json
 import os
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import typer
 from pydantic import ValidationError
@@ -16,6 +16,9 @@ from app.deadlines.calendar import Division
 from app.errors import ClaresLawError
 from app.lifeline import end_with
 from app.settings import Settings, settings
+
+if TYPE_CHECKING:
+    from app.storage.engine import DatabaseRole
 
 
 class PlainErrors(TyperGroup):
@@ -65,6 +68,16 @@ def _database_url(chosen: Settings) -> str:
     return chosen.database_url
 
 
+def _fit(url: str, chosen: Settings, role: "DatabaseRole") -> None:
+    """Refuse a start with an edition that is no edition, or over a database that this process does not fit."""
+    from app.editions import all_editions, require_as_used
+    from app.storage.migrations import editions_of_open_cases, refuse_other_kind
+
+    all_editions()
+    refuse_other_kind(url, chosen.environment, role)
+    require_as_used(editions_of_open_cases(url, role))
+
+
 def _demonstration() -> Settings:
     chosen = settings()
     if chosen.environment != "demonstration":
@@ -103,10 +116,9 @@ def serve(starter: Starter = None) -> None:
     import uvicorn
 
     from app.storage.engine import DatabaseRole
-    from app.storage.migrations import refuse_other_kind
 
     chosen = settings()
-    refuse_other_kind(_database_url(chosen), chosen.environment, DatabaseRole.APP)
+    _fit(_database_url(chosen), chosen, DatabaseRole.APP)
     uvicorn.run(
         "app.main:create_app",
         factory=True,
@@ -130,11 +142,10 @@ def worker(starter: Starter = None) -> None:
     from app.logs import configure
     from app.scheduler import work
     from app.storage.engine import DatabaseRole
-    from app.storage.migrations import refuse_other_kind
 
     chosen = settings()
     url = _database_url(chosen)
-    refuse_other_kind(url, chosen.environment, DatabaseRole.WORKER)
+    _fit(url, chosen, DatabaseRole.WORKER)
     configure(chosen.log_level)
     asyncio.run(work(url, every=chosen.sweep_seconds))
 
