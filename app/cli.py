@@ -232,6 +232,21 @@ def process() -> None:
 
 
 @app.command()
+def editions(as_json: Annotated[bool, typer.Option("--json", help="Print JSON, each edition whole.")] = False) -> None:
+    """Print the editions of the guidance side by side: limits, checks, agencies, alerts, words. Needs no database."""
+    from app.editions import all_editions
+
+    found = list(all_editions().values())
+    if as_json:
+        whole = {one.name: {"content_version": one.content_version, **one.model_dump(mode="json")} for one in found}
+        typer.echo(json.dumps(whole, indent=2))
+        return
+    from app.showing import show_editions
+
+    show_editions(found)
+
+
+@app.command()
 def explain(
     start: Annotated[
         str,

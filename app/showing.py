@@ -1,4 +1,6 @@
-"""What the command line shows as tables: a count explained (H10.5)."""
+"""What the command line shows as tables: a count explained (H10.5), and the editions side by side (H9)."""
+
+from collections.abc import Sequence
 
 from rich.console import Console
 from rich.table import Table
@@ -7,6 +9,22 @@ from rich.text import Text
 from app.clock import in_london
 from app.deadlines.calendar import Calendar, Due
 from app.deadlines.explaining import Start
+from app.editions.comparing import compared
+from app.editions.rules import Edition
+
+
+def show_editions(editions: Sequence[Edition]) -> None:
+    """Print what each edition says, side by side."""
+    console = Console(highlight=False)
+    shown = Table(show_lines=True, header_style="bold")
+    shown.add_column("", style="bold", ratio=1, overflow="fold")
+    for one in editions:
+        shown.add_column(Text(one.name), ratio=2, overflow="fold")
+    for part in compared(editions):
+        shown.add_row(Text(part.title.upper()), *[""] * len(editions))
+        for line in part.lines:
+            shown.add_row(Text(line.heading), *map(Text, line.said))
+    console.print(shown)
 
 
 def show_working(start: Start, counted: Due, calendar: Calendar) -> None:
