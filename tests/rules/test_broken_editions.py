@@ -16,7 +16,7 @@ from app.editions import (
     parse,
     require_as_used,
 )
-from app.settings import settings
+from tests.editions import further_editions
 
 TEXT = (Path(app.editions.__file__).parent / "statutory-2023.toml").read_text(encoding="utf-8")
 LIMIT = TEXT[TEXT.index("[[limits]]") : TEXT.index("[[limits]]", TEXT.index("[[limits]]") + 1)]
@@ -143,18 +143,10 @@ def test_the_end_of_a_text_that_breaks_off_is_its_last_line() -> None:
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def folder(tmp_path: Path) -> Iterator[Path]:
     """What CLARES_LAW_EDITIONS_DIR names."""
-    monkeypatch.setenv("CLARES_LAW_EDITIONS_DIR", str(tmp_path))
-    _forget()
-    yield tmp_path
-    monkeypatch.undo()
-    _forget()
-
-
-def _forget() -> None:
-    settings.cache_clear()
-    all_editions.cache_clear()
+    with further_editions(tmp_path):
+        yield tmp_path
 
 
 def test_a_folder_adds_editions(folder: Path) -> None:
