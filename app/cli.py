@@ -1,8 +1,10 @@
 """The command line: the service's processes, its database, and the demonstration."""
 
+import json
 import os
 from datetime import timedelta
-from typing import Annotated, Any, ClassVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import typer
 from pydantic import ValidationError
@@ -14,6 +16,9 @@ from app.deadlines.calendar import Division
 from app.errors import ClaresLawError
 from app.lifeline import end_with
 from app.settings import Settings, settings
+
+if TYPE_CHECKING:
+    from app.storage.engine import DatabaseRole
 
 
 class PlainErrors(TyperGroup):
@@ -69,6 +74,16 @@ def _database_url(chosen: Settings) -> str:
     return chosen.database_url
 
 
+def _fit(url: str, chosen: Settings, role: "DatabaseRole") -> None:
+    """Refuse a start with an edition that is no edition, or over a database that this process does not fit."""
+    from app.editions import all_editions, require_as_used
+    from app.storage.migrations import editions_of_open_cases, refuse_other_kind
+
+    all_editions()
+    refuse_other_kind(url, chosen.environment, role)
+    require_as_used(editions_of_open_cases(url, role))
+
+
 def _demonstration() -> Settings:
     chosen = settings()
     if chosen.environment != "demonstration":
@@ -107,10 +122,9 @@ def serve(starter: Starter = None) -> None:
     import uvicorn
 
     from app.storage.engine import DatabaseRole
-    from app.storage.migrations import refuse_other_kind
 
     chosen = settings()
-    refuse_other_kind(_database_url(chosen), chosen.environment, DatabaseRole.APP)
+    _fit(_database_url(chosen), chosen, DatabaseRole.APP)
     uvicorn.run(
         "app.main:create_app",
         factory=True,
@@ -137,11 +151,10 @@ def worker(
     from app.logs import configure
     from app.scheduler import last_sweep, work
     from app.storage.engine import DatabaseRole
-    from app.storage.migrations import refuse_other_kind
 
     chosen = settings()
     url = _database_url(chosen)
-    refuse_other_kind(url, chosen.environment, DatabaseRole.WORKER)
+    _fit(url, chosen, DatabaseRole.WORKER)
     if check:
         age = asyncio.run(last_sweep(url))
         if age is None or age > chosen.heartbeat_stale_seconds:
@@ -234,6 +247,55 @@ def process() -> None:
     from app.process import as_table
 
     typer.echo(as_table())
+
+
+@app.command()
+def editions(as_json: Annotated[bool, typer.Option("--json", help="Print JSON, each edition whole.")] = False) -> None:
+    """Print the editions of the guidance side by side: limits, checks, agencies, alerts, words. Needs no database."""
+    from app.editions import all_editions
+
+    found = list(all_editions().values())
+    if as_json:
+        whole = {one.name: {"content_version": one.content_version, **one.model_dump(mode="json")} for one in found}
+        typer.echo(json.dumps(whole, indent=2))
+        return
+    from app.showing import show_editions
+
+    show_editions(found)
+
+
+@app.command()
+def explain(
+    start: Annotated[
+        str,
+        typer.Option("--from", metavar="WHEN", help="London time, or with an offset; a date alone is its first hour."),
+    ],
+    working_days: Annotated[str | None, typer.Option(metavar="N", help="Count so many working days.")] = None,
+    hours: Annotated[str | None, typer.Option(metavar="N", help="Count so many elapsed hours.")] = None,
+    calendar_days: Annotated[str | None, typer.Option(metavar="N", help="Count so many days, none skipped.")] = None,
+    division: Annotated[
+        str, typer.Option(metavar="NAME", help=f"Whose bank holidays: {', '.join(Division)}.")
+    ] = Division.ENGLAND_AND_WALES,
+    holidays_file: Annotated[
+        Path | None,
+        typer.Option(help="Bank holidays instead of the division's: an ISO date a line, # begins a comment."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Say when a limit ends and show each day counted or skipped, and why. Needs no database."""
+    from app.deadlines import explaining
+
+    begun = explaining.read_start(start)
+    rule = explaining.read_rule(working_days=working_days, hours=hours, calendar_days=calendar_days)
+    whose = explaining.read_division(division)
+    calendar = explaining.calendar_for(whose, holidays_file)
+    counted = explaining.explain(begun, rule, calendar)
+    if as_json:
+        typer.echo(json.dumps(explaining.as_json(begun, counted, calendar), indent=2))
+        return
+    from app.showing import show_working
+
+    show_working(begun, counted, calendar)
 
 
 @app.command()

@@ -32,6 +32,7 @@ class Settings(BaseSettings):
     token_audience: str | None = None
     token_jwks_file: Path | None = None
     clock: Path | None = None
+    editions_dir: Path | None = None
     sweep_seconds: float = 2.0
     heartbeat_stale_seconds: float = 30.0
     log_level: str = "INFO"

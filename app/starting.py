@@ -27,6 +27,7 @@ from app.access.administration import found_force
 from app.access.demonstration import AUDIENCE, ISSUER, open_issuer, publish
 from app.clock import CLOCK_SWITCH
 from app.deadlines.service import seed_calendars
+from app.editions import all_editions, require_as_used
 from app.errors import ClaresLawError
 from app.settings import Settings
 from app.storage import embedded, migrations
@@ -153,10 +154,12 @@ def run(chosen: Settings, *, say: Say, show_card: Callable[[], None]) -> None:
     """Run the demonstration until a signal asks for its end; raises where it cannot start or a part of it ends."""
     _listen_for_signals()
     try:
+        all_editions()  # one that is no edition is told before anything is started
         _refuse_taken_port(chosen)
         chosen.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         with database(chosen, say) as where:
             prepare(where.owner, chosen.environment, say)
+            require_as_used(migrations.editions_of_open_cases(where.app, DatabaseRole.APP))
             asyncio.run(load_demonstration(where, say))
             with _processes(chosen, where, say) as running:
                 _await_ready(chosen, running)

@@ -157,8 +157,12 @@ class Walk:
 
     def _check(self) -> None:
         parties = {Searched.SUBJECT: [self._subject_id], Searched.POTENTIAL_VICTIM: [self._victim]}
-        searches = edition(self.file["edition"]).minimum_searches(visor_marker=False)
-        asked = [forms.check(system, party) for system, who in searches for party in parties.get(who, [])]
+        scheme = edition(self.file["edition"])
+        asked = [
+            forms.check(system, party, shows_marker=system == scheme.shows_visor_marker)
+            for system, who in scheme.minimum_searches(visor_marker=False)
+            for party in parties.get(who, [])
+        ]
         for one in asked:
             self._people[staff.CONTROL_ROOM].post(f"{self._address}/checks", one)
         self._read()

@@ -173,6 +173,10 @@ class CaseHeader(View):
     route: Route
     stage: Stage
     edition: str
+    edition_version: str | None = Field(
+        description="The content of the edition when the case was opened: its version and short digest.",
+        examples=["1+0f343b093112"],
+    )
     version: int
     first_contact_at: datetime | None
     first_contact_recorded_at: datetime | None

@@ -60,6 +60,8 @@ class Case(SQLModel, table=True):
     route: Route = Field(sa_type=text_enum(Route, "route"))
     stage: Stage = Field(default=Stage.INTAKE, sa_type=text_enum(Stage, "stage"))
     edition: str
+    edition_version: str | None = None
+    """The content of the edition that the case was opened under (H9); empty where that was not kept yet."""
     version: int = 1
     first_contact_at: datetime | None = None
     first_contact_recorded_at: datetime | None = None

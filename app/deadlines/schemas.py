@@ -40,10 +40,15 @@ class ClockView(View):
 
 
 class ClockWorking(ClockView):
-    """A clock with its working, day by day (H10.5)."""
+    """A clock with its working: where its limit stands, on which calendar it counts, and day by day (H10.5)."""
 
+    projected: bool = Field(description="Counted from when the meeting is due, until there is one (H9.2).")
+    source: str | None = Field(description="Where the limit stands; `mark` says how well it is known.")
+    edition: str
+    edition_version: str | None = Field(examples=["1+0f343b093112"])
     division: str
-    calendar_version: str | None
+    calendar_version: str | None = Field(description="Empty for hours, which need no calendar.")
+    calendar_source: str | None
     working: list[DayView]
 
 

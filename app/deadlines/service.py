@@ -17,11 +17,21 @@ from app.deadlines.schemas import ClockView, ClockWorking, DayView
 from app.deadlines.tables import BankHoliday, Clock, EndedBecause, Heartbeat, HolidayCalendar
 from app.editions import edition
 from app.editions.terms import ClockKind
+from app.errors import NotFound
 
 PlansFor = Callable[[Calendar], Iterable[ClockPlan]]
 """The clocks to start, once the calendar that they are counted on is known."""
 
 _calendars: dict[tuple[str, str], Calendar] = {}
+
+
+class ClockNotFound(NotFound):
+    """No such clock of this case."""
+
+    code = "clock_not_found"
+
+    def __init__(self) -> None:
+        super().__init__("This case has no such clock.")
 
 
 class Clocked(Protocol):
@@ -94,10 +104,12 @@ async def start(session: AsyncSession, case: Clocked, plans_for: PlansFor, *, an
                 kind=plan.kind,
                 reference=case.reference,
                 edition=case.edition,
+                edition_version=edition(case.edition).content_version,
                 hours=plan.limit.hours,
                 working_days=plan.limit.working_days,
                 calendar_days=plan.limit.calendar_days,
                 mark=plan.limit.mark,
+                source=plan.limit.source,
                 division=calendar.division.value,
                 **_moments(plan),
             )
@@ -254,18 +266,31 @@ async def clocks_of(session: AsyncSession, case_id: UUID, *, now: datetime) -> l
 
 async def clocks_with_working(session: AsyncSession, case_id: UUID, *, now: datetime) -> list[ClockWorking]:
     """The clocks of a case, each with its days counted and skipped and why (H10.5)."""
-    shown = []
-    for clock in await _clocks(session, case_id):
-        worked = due(clock.started_at, rule_of(clock), await calendar_of(session, clock.division))
-        shown.append(
-            ClockWorking(
-                **view(clock, now=now).model_dump(),
-                division=clock.division,
-                calendar_version=clock.calendar_version,
-                working=[DayView.model_validate(day) for day in worked.working],
-            )
-        )
-    return shown
+    return [await _with_working(session, clock, now=now) for clock in await _clocks(session, case_id)]
+
+
+async def working_of(session: AsyncSession, case_id: UUID, clock_id: UUID, *, now: datetime) -> ClockWorking:
+    """One clock of a case with its working (H10.5). Raises ClockNotFound, for a clock of another case alike."""
+    clock = next((one for one in await _clocks(session, case_id) if one.id == clock_id), None)
+    if clock is None:
+        raise ClockNotFound
+    return await _with_working(session, clock, now=now)
+
+
+async def _with_working(session: AsyncSession, clock: Clock, *, now: datetime) -> ClockWorking:
+    worked = due(clock.started_at, rule_of(clock), await calendar_of(session, clock.division))
+    listed = await session.get_one(HolidayCalendar, clock.division)
+    return ClockWorking(
+        **view(clock, now=now).model_dump(),
+        projected=clock.projected,
+        source=clock.source,
+        edition=clock.edition,
+        edition_version=clock.edition_version,
+        division=clock.division,
+        calendar_version=clock.calendar_version,
+        calendar_source=listed.source if clock.calendar_version else None,
+        working=[DayView.model_validate(day) for day in worked.working],
+    )
 
 
 async def beat(session: AsyncSession, worker_id: UUID, *, beat_at: datetime, swept_through: datetime) -> None:

@@ -66,11 +66,15 @@ class Clock(CaseRow, table=True):
     kind: ClockKind = Field(sa_type=text_enum(ClockKind, "kind"))
     reference: str
     edition: str
+    edition_version: str | None = None
+    """The content of the edition that the limit was taken from; empty where that was not kept yet."""
     starts_from: StartingEvent = Field(sa_type=text_enum(StartingEvent, "starts_from"))
     hours: int | None = None
     working_days: int | None = None
     calendar_days: int | None = None
     mark: Mark = Field(sa_type=text_enum(Mark, "mark"))
+    source: str | None = None
+    """Where the limit stands, as the edition said; empty where that was not kept yet."""
     division: str
     calendar_version: str | None = None
     started_at: datetime

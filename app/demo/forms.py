@@ -21,7 +21,7 @@ from app.final_report.terms import IntelligenceSystem, SubmissionKind
 from app.forum.schemas import ConfirmationIn, DecisionIn, DeliveryIn, OffenderManagementIn, PoliceConclusionIn
 from app.forum.terms import Monitoring, OffenderScheme, Verdict
 from app.initial_checks.schemas import CheckIn, IdentityIn, InitialDecisionIn
-from app.initial_checks.terms import PNC, CheckResult, Course, IdentityResult
+from app.initial_checks.terms import CheckResult, Course, IdentityResult
 from app.intake.schemas import ApplicationIn, InformationIn, PotentialVictimIn, SubjectIn, ThirdPartyIn
 from app.intake.tables import Channel, ReceivedFrom
 from app.people.schemas import AddressIn, SafeContactIn
@@ -119,10 +119,10 @@ def information(
     )
 
 
-def check(system: str, party_id: UUID, *, result: CheckResult = CheckResult.NIL) -> CheckIn:
-    """One search; the PNC always has something to say of a fictional subject."""
+def check(system: str, party_id: UUID, *, result: CheckResult = CheckResult.NIL, shows_marker: bool = False) -> CheckIn:
+    """One search; the system that shows ViSOR markers always has something to say of a fictional subject."""
     texts = {CheckResult.HIT: "Known for violence against a partner.", CheckResult.UNAVAILABLE: "Down for maintenance."}
-    if system == PNC and result is CheckResult.NIL:
+    if shows_marker and result is CheckResult.NIL:
         result = CheckResult.HIT
     return CheckIn(
         system=system,
@@ -131,7 +131,7 @@ def check(system: str, party_id: UUID, *, result: CheckResult = CheckResult.NIL)
         searched_by="Control room operator 12",
         result=result,
         text=texts.get(result),
-        visor_marker=False if system == PNC and result is not CheckResult.UNAVAILABLE else None,
+        visor_marker=False if shows_marker and result is not CheckResult.UNAVAILABLE else None,
     )
 
 

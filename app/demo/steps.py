@@ -42,12 +42,13 @@ async def check(
         Searched.POTENTIAL_VICTIM: [one.id for one in story.victims],
         Searched.CHILD: [one.id for one in story.people.children],
     }
-    for system, searched in edition(story.case.edition).minimum_searches(visor_marker=False):
+    scheme = edition(story.case.edition)
+    for system, searched in scheme.minimum_searches(visor_marker=False):
         if system in but:
             continue
         result = CheckResult.UNAVAILABLE if system in down else CheckResult.NIL
         for party in parties[searched]:
-            form = forms.check(system, party, result=result)
+            form = forms.check(system, party, result=result, shows_marker=system == scheme.shows_visor_marker)
             await story.later(minutes=5).act(by, record_check, form)
 
 

@@ -5,10 +5,12 @@ loader's work. Every model is frozen and forbids unknown keys, so that a misspel
 and not a limit that is silently missing.
 """
 
-from collections.abc import Mapping
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
 from itertools import pairwise
 from types import MappingProxyType
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 from pydantic import (
     AfterValidator,
@@ -16,11 +18,13 @@ from pydantic import (
     ConfigDict,
     Field,
     PlainSerializer,
-    PositiveInt,
+    StrictBool,
     model_validator,
 )
 
 from app.editions.terms import (
+    APPLIES_ON,
+    POLICE,
     STARTING_EVENTS,
     AgencyWhen,
     AlertLevel,
@@ -42,13 +46,32 @@ class _Data(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
 
 
+PositiveInt = Annotated[int, Field(gt=0, strict=True)]
+"""A number as TOML writes one: neither "24" nor true."""
 Text = Annotated[str, Field(min_length=1)]
 Code = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 
 
-def _unique(what: str, codes: list[str]) -> None:
-    if twice := sorted({code for code in codes if codes.count(code) > 1}):
-        raise ValueError(f"{what} given twice: {', '.join(twice)}")
+class Misplaced(ValueError):
+    """A value that contradicts another. `at` is its place, below the model that says so."""
+
+    def __init__(self, says: str, *at: str | int) -> None:
+        super().__init__(says)
+        self.at = at
+
+
+def _unique(codes: Iterable[str], *at: str | int, key: str | None = None) -> None:
+    seen: set[str] = set()
+    for n, code in enumerate(codes):
+        if code in seen:
+            raise Misplaced(f"{code} is given twice", *at, n, *([key] if key else []))
+        seen.add(code)
+
+
+def digest_of(data: Mapping[str, Any]) -> str:
+    """SHA-256 of what a TOML file says, in hexadecimal: neither comments nor the order of its keys matter."""
+    said = json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str)
+    return hashlib.sha256(said.encode()).hexdigest()
 
 
 class Limit(_Data):
@@ -66,11 +89,15 @@ class Limit(_Data):
 
     @model_validator(mode="after")
     def _one_unit_and_a_known_event(self) -> Self:
-        if sum(n is not None for n in (self.hours, self.working_days, self.calendar_days)) != 1:
-            raise ValueError("give exactly one of hours, working_days, calendar_days")
+        units = [name for name in ("hours", "working_days", "calendar_days") if getattr(self, name) is not None]
+        if len(units) != 1:
+            raise Misplaced("give exactly one of hours, working_days, calendar_days", *units[-1:])
         if self.starts_from not in STARTING_EVENTS[self.route]:
             known = ", ".join(sorted(STARTING_EVENTS[self.route]))
-            raise ValueError(f"starts_from: {self.route} has only: {known}")
+            raise Misplaced(f"{self.route} has only: {known}", "starts_from")
+        if self.applies_to not in APPLIES_ON[self.route]:
+            known = ", ".join(sorted(APPLIES_ON[self.route]))
+            raise Misplaced(f"{self.route} has only: {known}", "applies_to")
         return self
 
     def applies(self, *, applicant_is_potential_victim: bool, prioritised: bool) -> bool:
@@ -89,7 +116,9 @@ class MinimumCheck(_Data):
     title: Text
     searched: Annotated[tuple[Searched, ...], Field(min_length=1)]
     when: CheckWhen = CheckWhen.ALWAYS
-    local: bool = False
+    local: StrictBool = False
+    shows_visor_marker: StrictBool = False
+    """Its answer says whether the systems with `when = "visor_marker"` must be searched too."""
 
 
 class Agency(_Data):
@@ -124,19 +153,25 @@ class AlertLadder(_Data):
 
     @model_validator(mode="after")
     def _climbs(self) -> Self:
-        days = [step.from_day for step in self.reminders]
-        if days != sorted(set(days)) or days[0] != 1:
-            raise ValueError("reminders: from_day begins at 1 and rises")
+        least = 1
+        for n, step in enumerate(self.reminders):
+            if step.from_day < least or (n == 0 and step.from_day != 1):
+                raise Misplaced("from_day begins at 1 and rises", "reminders", n, "from_day")
+            least = step.from_day + 1
         for name in ("hours_left", "working_days_left"):
             left: tuple[int, ...] = getattr(self, name)
-            if list(left) != sorted(set(left), reverse=True):
-                raise ValueError(f"{name}: falls, each threshold once")
-        rungs = [self.due_soon, self.due_today, self.breached]
-        rungs += [step.levels for step in self.reminders]
-        for lower, higher in pairwise(rungs):
-            if not set(lower) <= set(higher):
-                raise ValueError("each step of the ladder tells all whom the step before it told")
+            for n, (earlier, later) in enumerate(pairwise(left), start=1):
+                if later >= earlier:
+                    raise Misplaced("thresholds fall, each given once", name, n)
+        for (_, lower), (place, higher) in pairwise(self._rungs()):
+            if lost := [level for level in lower if level not in higher]:
+                raise Misplaced(f"the step before it tells {', '.join(lost)}, and this one does not", *place)
         return self
+
+    def _rungs(self) -> list[tuple[tuple[str | int, ...], tuple[AlertLevel, ...]]]:
+        first = [(name,) for name in ("due_soon", "due_today", "breached")]
+        reminders = [(("reminders", n, "levels"), step.levels) for n, step in enumerate(self.reminders)]
+        return [*((place, getattr(self, place[0])) for place in first), *reminders]
 
     def reminder_levels(self, day: int) -> tuple[AlertLevel, ...]:
         """Whom the reminder reaches so many days (from 1) after the breach."""
@@ -161,7 +196,7 @@ class Relationship(_Data):
 class Relationships(_Data):
     """Which relationships are eligible, and whether one that has ended still is (H1.5)."""
 
-    ended_relationship_eligible: bool
+    ended_relationship_eligible: StrictBool
     eligible: Annotated[tuple[Relationship, ...], Field(min_length=1)]
 
 
@@ -181,10 +216,10 @@ class Ranks(_Data):
 
     @model_validator(mode="after")
     def _known(self) -> Self:
-        _unique("order: rank", list(self.order))
+        _unique(self.order, "order")
         for name in ("emergency_authoriser", "police_involvement_supervisor"):
             if getattr(self, name) not in self.order:
-                raise ValueError(f"{name}: {getattr(self, name)} is not in order")
+                raise Misplaced(f"{getattr(self, name)} is not in order", name)
         return self
 
 
@@ -204,9 +239,15 @@ FormsOfWords = Annotated[Mapping[FormOfWords, Text], AfterValidator(MappingProxy
 
 
 class Edition(_Data):
-    """One edition of the guidance. A case keeps the edition that it was opened under (H9)."""
+    """One edition of the guidance. A case keeps the edition that it was opened under (H9).
+
+    A new `version` corrects what is said of the same guidance, and cases go on under the correction; guidance with
+    other duties is an edition of another name. `digest` is of all that the file says, comments apart.
+    """
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
+    version: PositiveInt
+    digest: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
     title: Text
     source: Text
     notes: tuple[Text, ...] = ()
@@ -225,27 +266,62 @@ class Edition(_Data):
     closing_duties: ClosingDuties
     forms_of_words: FormsOfWords
 
+    @model_validator(mode="before")
+    @classmethod
+    def _digested(cls, data: Any) -> Any:
+        return data if not isinstance(data, dict) or "digest" in data else data | {"digest": digest_of(data)}
+
     @model_validator(mode="after")
     def _whole(self) -> Self:
-        _unique("checks: system", [check.system for check in self.checks])
-        _unique("agencies: code", [agency.code for agency in self.agencies])
-        _unique("relationships: code", [kind.code for kind in self.relationships.eligible])
+        _unique((check.system for check in self.checks), "checks", key="system")
+        _unique((agency.code for agency in self.agencies), "agencies", key="code")
+        _unique((kind.code for kind in self.relationships.eligible), "relationships", "eligible", key="code")
+        self._each_limit_settled_once()
+        self._checks_agree()
+        if not any(one.code == POLICE and one.when is AgencyWhen.ALWAYS for one in self.agencies):
+            raise Misplaced(f"{POLICE} is missing, without which nobody concludes for the police (H6.3)", "agencies")
+        for outcome in Outcome:
+            if outcome not in self.closing_duties:
+                raise Misplaced(f"{outcome} is missing", "closing_duties")
+            if ClosingDuty.REPORT_SUBMITTED not in self.closing_duties[outcome]:
+                raise Misplaced(
+                    "report_submitted is missing, which stands whatever the outcome (H8.1)", "closing_duties", outcome
+                )
+        for form in FormOfWords:
+            if form not in self.forms_of_words:
+                raise Misplaced(f"{form} is missing", "forms_of_words")
+        if self.helpline not in self.forms_of_words[FormOfWords.NOT_PROGRESSED]:
+            raise Misplaced("the words do not give the helpline (H4.4)", "forms_of_words", FormOfWords.NOT_PROGRESSED)
+        return self
+
+    def _each_limit_settled_once(self) -> None:
         settled: set[tuple[ClockKind, Route, Applies]] = set()
-        for limit in self.limits:
+        for n, limit in enumerate(self.limits):
             for applies_to in (limit.applies_to, Applies.ALWAYS):
                 if (limit.clock, limit.route, applies_to) in settled:
-                    raise ValueError(
-                        f"limits: {limit.clock} on {limit.route} is settled before the one that "
-                        f"applies to {limit.applies_to}"
-                    )
+                    says = f"{limit.clock} on {limit.route} is settled before, for {applies_to}: this one never holds"
+                    raise Misplaced(says, "limits", n)
             settled.add((limit.clock, limit.route, limit.applies_to))
-        if missing := sorted(set(Outcome) - set(self.closing_duties)):
-            raise ValueError(f"closing_duties: missing {', '.join(missing)}")
-        if missing_words := sorted(set(FormOfWords) - set(self.forms_of_words)):
-            raise ValueError(f"forms_of_words: missing {', '.join(missing_words)}")
-        if self.helpline not in self.forms_of_words[FormOfWords.NOT_PROGRESSED]:
-            raise ValueError("forms_of_words: not_progressed does not give the helpline")  # H4.4
-        return self
+
+    def _checks_agree(self) -> None:
+        if not any(one.when is CheckWhen.ALWAYS and Searched.SUBJECT in one.searched for one in self.checks):
+            raise Misplaced("no check is always run on the subject (H4.1)", "checks")
+        showing = [n for n, one in enumerate(self.checks) if one.shows_visor_marker]
+        for n in showing:
+            if self.checks[n].when is not CheckWhen.ALWAYS or Searched.SUBJECT not in self.checks[n].searched:
+                raise Misplaced("it is not always run on the subject", "checks", n, "shows_visor_marker")
+        if len(showing) > 1:
+            raise Misplaced("another check shows the marker", "checks", showing[1], "shows_visor_marker")
+        for n, one in enumerate(self.checks):
+            if one.when is CheckWhen.VISOR_MARKER and not showing:
+                raise Misplaced(
+                    "no check has shows_visor_marker = true, so nothing would call for it", "checks", n, "when"
+                )
+
+    @property
+    def content_version(self) -> str:
+        """What a case keeps of the edition's content: version and short digest, as in 1+0f343b093112."""
+        return f"{self.version}+{self.digest[:12]}"
 
     def limit(
         self,
@@ -263,6 +339,11 @@ class Edition(_Data):
             ):
                 return limit
         return None
+
+    @property
+    def shows_visor_marker(self) -> str | None:
+        """The system whose answer says whether ViSOR must be searched too (H4.1); None where no check depends on it."""
+        return next((check.system for check in self.checks if check.shows_visor_marker), None)
 
     def minimum_checks(self, *, visor_marker: bool) -> tuple[MinimumCheck, ...]:
         """The checks that a decision needs; ViSOR only where the PNC shows a marker (H4.1)."""

@@ -57,6 +57,15 @@ class Applies(StrEnum):
     PRIORITISED = "prioritised"
 
 
+APPLIES_ON: Mapping[Route, frozenset[Applies]] = MappingProxyType(
+    {
+        Route.RIGHT_TO_ASK: frozenset({Applies.ALWAYS, Applies.APPLICANT_IS_POTENTIAL_VICTIM}),
+        Route.RIGHT_TO_KNOW: frozenset({Applies.ALWAYS, Applies.PRIORITISED}),
+    }
+)
+"""Nobody applies for a right to know, and only a right to know is prioritised (H5.2)."""
+
+
 class Searched(StrEnum):
     """Whose name a check is run on (H4.1)."""
 
@@ -70,6 +79,10 @@ class CheckWhen(StrEnum):
 
     ALWAYS = "always"
     VISOR_MARKER = "visor_marker"
+
+
+POLICE = "police"
+"""The agency code of police staff, in every edition's quorum (H6.3)."""
 
 
 class AgencyWhen(StrEnum):

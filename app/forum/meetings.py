@@ -15,6 +15,7 @@ from app.cases.service import must_be_at, note
 from app.cases.tables import Case
 from app.categorisation.tables import Referral
 from app.clock import LONDON
+from app.editions.terms import POLICE
 from app.errors import Conflict, NotFound, Unprocessable
 from app.forum.schemas import AgendaIn, AttendanceIn, MeetingIn, MinutesIn, TakenOffIn
 from app.forum.tables import (
@@ -27,7 +28,7 @@ from app.forum.tables import (
     ForumMember,
     ForumMinutes,
 )
-from app.forum.terms import POLICE, Attendance, ItemEnd
+from app.forum.terms import Attendance, ItemEnd
 from app.forum.views import AgendaItemView, MeetingSummary, MeetingView, MemberView
 from app.process import Stage
 from app.safeguarding.service import act_keys, record_act

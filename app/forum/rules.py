@@ -7,8 +7,9 @@ from uuid import UUID
 
 from app.categorisation.terms import Category
 from app.editions.rules import Agency
+from app.editions.terms import POLICE
 from app.errors import Obstacle
-from app.forum.terms import POLICE, ActionOutcome
+from app.forum.terms import ActionOutcome
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,6 @@
 
 from enum import StrEnum
 
-POLICE = "police"
-"""The agency code of police staff in every edition's quorum."""
-
 
 class MeetingKind(StrEnum):
     """How the forum meets; between meetings it decides with the same quorum and record (H6.7)."""

@@ -8,7 +8,7 @@ from uuid import UUID
 from app.editions.rules import Edition
 from app.editions.terms import Route, Searched
 from app.errors import Obstacle
-from app.initial_checks.terms import PNC, CheckResult, Course, IdentityResult
+from app.initial_checks.terms import CheckResult, Course, IdentityResult
 from app.process import Move, Stage
 
 
@@ -77,10 +77,10 @@ class ProposedDecision:
     prioritised: bool | None = None
 
 
-def visor_marker_shown(answers: Iterable[CheckAnswer], subjects: Iterable[UUID]) -> bool:
-    """Whether the newest answer of the PNC on the subject shows a ViSOR marker (H4.1)."""
-    on = set(subjects)
-    shown = [a for a in answers if a.system == PNC and a.party_id in on and a.visor_marker is not None]
+def visor_marker_shown(edition: Edition, answers: Iterable[CheckAnswer], subjects: Iterable[UUID]) -> bool:
+    """Whether the newest answer on the subject, of the system that shows it, shows a ViSOR marker (H4.1)."""
+    on, asked = set(subjects), edition.shows_visor_marker
+    shown = [a for a in answers if a.system == asked and a.party_id in on and a.visor_marker is not None]
     return bool(shown and max(shown, key=lambda a: (a.occurred_at, a.recorded_at, a.visor_marker)).visor_marker)
 
 
@@ -91,7 +91,7 @@ def minimum_searches(
 
     An answer supersedes an unavailable system, whichever was typed first; a later failure does not undo an answer.
     """
-    marker = visor_marker_shown(answers, parties.get(Searched.SUBJECT, ()))
+    marker = visor_marker_shown(edition, answers, parties.get(Searched.SUBJECT, ()))
     tried: dict[tuple[str, UUID], list[CheckAnswer]] = {}
     for answer in answers:
         tried.setdefault((answer.system, answer.party_id), []).append(answer)

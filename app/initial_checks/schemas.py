@@ -7,7 +7,7 @@ from pydantic import Field, StrictBool, StringConstraints, model_validator
 
 from app.cases.schemas import ActIn, GradeIn
 from app.initial_checks.tables import InitialDecision, InitialDecisionAgreement, SubjectIdentity, SystemCheck
-from app.initial_checks.terms import PNC, CheckResult, Course, IdentityResult
+from app.initial_checks.terms import CheckResult, Course, IdentityResult
 from app.people.schemas import Form, Line, Narrative
 from app.safeguarding.schemas import ActView
 
@@ -26,17 +26,16 @@ class CheckIn(ActIn):
     searched_by: Line = Field(examples=["Control room operator 12"])
     result: CheckResult = Field(description="Nil is an answer; a search that could not be run is unavailable.")
     text: Narrative | None = Field(None, description="What was found, or why it was unavailable; nil may do without.")
-    visor_marker: StrictBool | None = Field(None, description="PNC alone: whether it shows a ViSOR marker.")
+    visor_marker: StrictBool | None = Field(
+        None, description="Answers of the edition's system that shows ViSOR markers (PNC)."
+    )
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
         if self.result is not CheckResult.NIL and self.text is None:
             raise ValueError(f"Say in text what the {self.result.value} was.")
-        answered_by_pnc = self.system == PNC and self.result is not CheckResult.UNAVAILABLE
-        if answered_by_pnc and self.visor_marker is None:
-            raise ValueError("Say in visor_marker whether the PNC shows a ViSOR marker.")
-        if not answered_by_pnc and self.visor_marker is not None:
-            raise ValueError("Only an answer of the PNC shows a ViSOR marker: leave visor_marker out.")
+        if self.result is CheckResult.UNAVAILABLE and self.visor_marker is not None:
+            raise ValueError("Only an answer shows a ViSOR marker: leave visor_marker out.")
         return self
 
 

@@ -15,10 +15,11 @@ from app.cases.tables import Case, Party, PartyRole
 from app.deadlines.service import meet, open_due_at
 from app.editions import edition
 from app.editions.terms import ClockKind, Searched
+from app.errors import Unprocessable
 from app.initial_checks.rules import CheckAnswer, ChecksFacts, minimum_searches, outside_the_case
 from app.initial_checks.schemas import CheckIn, IdentityIn
 from app.initial_checks.tables import InitialDecision, InitialDecisionAgreement, SubjectIdentity, SystemCheck
-from app.initial_checks.terms import Course, IdentityResult
+from app.initial_checks.terms import CheckResult, Course, IdentityResult
 from app.process import Stage
 from app.safeguarding.service import act_keys, open_duties, record_act
 from app.safeguarding.terms import DutyKind
@@ -38,9 +39,16 @@ _IDENTITY_SENTENCES = {
 }
 
 
+class MarkerMisplaced(Unprocessable):
+    """The answer leaves out whether there is a ViSOR marker, or says so for a system that shows none."""
+
+    code = "marker_misplaced"
+
+
 async def record_check(session: AsyncSession, case: Case, given: CheckIn, *, actor: Actor, now: datetime) -> Recorded:
     """Keep what a system answered. The last open minimum check of a case that went on meets its clock (H9.1)."""
     party = await must_be_party(session, case, given.party_id, field="party_id")
+    _marker_told(case, given)
     row = SystemCheck(
         **act_keys(case, actor=actor, now=now, occurred_at=given.occurred_at),
         **given.model_dump(exclude={"occurred_at"}),
@@ -60,6 +68,16 @@ async def record_check(session: AsyncSession, case: Case, given: CheckIn, *, act
     )
     await meet_once_answered(session, case, now=now)
     return done
+
+
+def _marker_told(case: Case, given: CheckIn) -> None:
+    """An answer of the system that shows it says whether there is a ViSOR marker, and no other does (H4.1)."""
+    shows = edition(case.edition).shows_visor_marker
+    told = given.visor_marker is not None
+    if told and given.system != shows:
+        raise MarkerMisplaced("This system shows no ViSOR marker: leave visor_marker out.", field="visor_marker")
+    if not told and given.system == shows and given.result is not CheckResult.UNAVAILABLE:
+        raise MarkerMisplaced("Say in visor_marker whether there is a ViSOR marker.", field="visor_marker")
 
 
 async def meet_once_answered(session: AsyncSession, case: Case, *, now: datetime) -> None:

@@ -16,7 +16,7 @@ class SystemCheck(Act, table=True):
     __table_args__ = case_constraints(
         "system_check",
         check("result = 'nil' OR text IS NOT NULL", "says_what_was_found"),
-        check("(system = 'pnc' AND result <> 'unavailable') = (visor_marker IS NOT NULL)", "pnc_shows_marker"),
+        check("visor_marker IS NULL OR result <> 'unavailable'", "marker_is_an_answer"),
         party="party_id",
     )
 

@@ -2,9 +2,6 @@
 
 from enum import StrEnum
 
-PNC = "pnc"
-"""The system that shows whether ViSOR must be searched too (H4.1)."""
-
 
 class CheckResult(StrEnum):
     """What a search gave (H4.1). Not searched at all is no result, and nil is not that."""

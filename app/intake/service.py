@@ -15,6 +15,7 @@ from app.cases.tables import Case, LinkKind
 from app.clock import in_london
 from app.deadlines.service import clocks_of, start
 from app.editions import DEFAULT_EDITION, edition
+from app.editions.rules import Edition
 from app.editions.terms import Route
 from app.errors import Conflict, NotPermitted
 from app.intake.blank import blank_case
@@ -55,7 +56,7 @@ async def open_application(
         await _join(session, held, application, actor=actor, now=now)
         return await _opened(session, held, earlier, now=now, joined=True)
 
-    case = await _case_to_open(session, application, scheme.name, actor=actor, now=now)
+    case = await _case_to_open(session, application, scheme, actor=actor, now=now)
     case.first_contact_at, case.first_contact_recorded_at = began, now
     await session.flush()
     sentence = f"Opened as {case.route.replace('_', ' ')}; initial contact {in_london(began)}."
@@ -117,13 +118,13 @@ async def _join(session: AsyncSession, case: Case, application: ApplicationIn, *
 
 
 async def _case_to_open(
-    session: AsyncSession, application: ApplicationIn, edition_name: str, *, actor: Actor, now: datetime
+    session: AsyncSession, application: ApplicationIn, scheme: Edition, *, actor: Actor, now: datetime
 ) -> Case:
     if application.from_draft is not None:
         case = await draft_to_open(session, application.from_draft)
-        case.route, case.edition = application.route, edition_name
+        case.route, case.edition, case.edition_version = application.route, scheme.name, scheme.content_version
     else:
-        case = blank_case(application.route, edition_name, force_id=actor.serves_force_id, by=actor.staff_id, now=now)
+        case = blank_case(application.route, scheme.name, force_id=actor.serves_force_id, by=actor.staff_id, now=now)
         session.add(case)
     if application.follows is not None:
         await session.flush()

@@ -12,7 +12,7 @@ from app.casefile.worklist import SearchHit, SearchIn, WorklistRow, search, work
 from app.cases import holding
 from app.cases.schemas import AssignmentIn, AssignmentView, GradeView, Receipt
 from app.deadlines.schemas import ClockWorking
-from app.deadlines.service import clocks_with_working
+from app.deadlines.service import ClockNotFound, clocks_with_working, working_of
 from app.doors import CaseDoor, Door, decides, reads, records, requires
 from app.editions.terms import Route
 from app.evidence.terms import Category
@@ -92,6 +92,14 @@ async def read_clocks(door: Reader) -> list[ClockWorking]:
     """The clocks of the case with their working: each day counted or skipped, and why (H10.5)."""
     await door.read()
     return await clocks_with_working(door.session, door.case.id, now=door.now)
+
+
+@router.get("/{case_id}/clocks/{clock_id}/working", responses=ERRORS_OF_CASE)
+async def read_working(clock_id: str, door: Reader) -> ClockWorking:
+    """One clock with its working: what it counts from, by which rule, on which calendar, day by day (H10.5)."""
+    await door.read()
+    known = cases.known_id(clock_id, ClockNotFound())
+    return await working_of(door.session, door.case.id, known, now=door.now)
 
 
 @router.get("/{case_id}/assignment", responses=ERRORS_OF_CASE)

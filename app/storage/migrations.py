@@ -138,6 +138,15 @@ def refuse_other_kind(url: str, kind: str, role: DatabaseRole, *, unmarked: bool
     raise OtherKind(f"This start is for {kind}, and the database is for {found}. Name another database.")
 
 
+def editions_of_open_cases(url: str, role: DatabaseRole) -> list[tuple[str, str | None]]:
+    """The editions that open cases are under, each with the content version it had when they were opened."""
+    with _connect(as_role(url, role)) as connection:
+        known = connection.execute("SELECT to_regprocedure('editions_of_open_cases()')").fetchone() != (None,)
+        if not known:
+            raise DatabaseUnusable("The database is older than this version of the service: clares-law migrate")
+        return connection.execute("SELECT name, version FROM editions_of_open_cases()").fetchall()
+
+
 def upgrade(url: str, revision: str = "head") -> None:
     """Bring the schema up to a revision; raises DatabaseUnusable where a newer version has been there."""
     try:

@@ -1,9 +1,6 @@
 """H10: how hours and days are counted, over the bank holidays of all three divisions."""
 
-import json
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
-from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -29,11 +26,7 @@ from app.deadlines.calendar import (
 )
 from app.editions.rules import Limit
 from app.editions.terms import ClockKind, Mark, Route, StartingEvent
-
-SHARED = Path(__file__).resolve().parents[2].parent / "shared" / "data"
-needs_shared = pytest.mark.skipif(
-    not SHARED.is_dir(), reason="the shared tables of cases are not beside this repository"
-)
+from tests.shared import needs_shared, shared
 
 ENGLAND = published(Division.ENGLAND_AND_WALES)
 
@@ -53,10 +46,6 @@ def london(text: str) -> datetime:
 
 def on(day: date) -> datetime:
     return datetime(day.year, day.month, day.day, 12, tzinfo=LONDON)
-
-
-def shared(name: str) -> Any:
-    return json.loads((SHARED / name).read_text(encoding="utf-8"))
 
 
 def by_hand(start: date, number: int, calendar: Calendar) -> date:

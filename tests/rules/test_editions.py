@@ -1,8 +1,6 @@
 """H9: editions are data. The table, what a broken file is told, and a third edition without code."""
 
-import tomllib
 from pathlib import Path
-from typing import Any
 
 import pytest
 from pydantic import ValidationError
@@ -11,11 +9,9 @@ import app.editions
 from app.deadlines.calendar import CalendarDays, Hours, Rule, WorkingDays, rule_of
 from app.editions import (
     DEFAULT_EDITION,
-    EditionInvalid,
     UnknownEdition,
     all_editions,
     edition,
-    parse,
 )
 from app.editions.rules import Edition, Limit
 from app.editions.terms import (
@@ -47,17 +43,6 @@ def line(limit: Limit | None) -> Line:
         return None
     rule = rule_of(limit)
     return rule.number, type(rule), limit.starts_from, limit.mark
-
-
-def broken(old: str, new: str) -> str:
-    assert old in STATUTORY_TOML
-    return STATUTORY_TOML.replace(old, new, 1)
-
-
-def refusal(text: str, file: str = "statutory-2023.toml") -> str:
-    with pytest.raises(EditionInvalid) as refused:
-        parse(text, file=file)
-    return str(refused.value)
 
 
 # --- the table of H9, both facts of the case true: every limit that there can be --------------------
@@ -242,78 +227,3 @@ def test_an_unknown_edition_is_told_what_there_is() -> None:
     with pytest.raises(UnknownEdition, match=r"app-2013, statutory-2023") as refused:
         edition("statutory-2031")
     assert refused.value.field == "edition"
-
-
-# --- a broken file names its fault ------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "named"),
-    [
-        ("late_entry_after_hours", "late_entry_after_days", "late_entry_after_days"),
-        ("\nhours = 24\n", "\nminutes = 24\n", "limits.0.minutes"),
-        ("\nhours = 24\n", "\n", "limits.0: Value error, give exactly one of"),
-        ("\nhours = 24\n", "\nhours = 24\nworking_days = 1\n", "limits.0: Value error"),
-        ("\nhours = 24\n", "\nhours = 0\n", "limits.0.hours"),
-        ('clock = "initial_checks"', 'clock = "tea"', "limits.0.clock"),
-        ('starts_from = "initial_contact"', 'starts_from = "receipt"', "starts_from: right_to_ask"),
-        ('mark = "assumed"', 'mark = "certain"', "limits.0.mark"),
-        ('route = "right_to_know"', 'route = "right_to_ask"', "limits.1"),
-        ('system = "pnd"', 'system = "pnc"', "checks: system given twice: pnc"),
-        ('searched = ["subject"]', "searched = []", "checks.0.searched"),
-        ('code = "idva"', 'code = "police"', "agencies: code given twice: police"),
-        ("hours_left = [12, 4]", "hours_left = [4, 12]", "alerts: Value error, hours_left"),
-        ("from_day = 1,", "from_day = 2,", "alerts: Value error, reminders"),
-        ('breached = ["officer", "supervisor"]', 'breached = ["supervisor"]', "tells all whom"),
-        ('= "inspector"', '= "admiral"', "police_involvement_supervisor: admiral"),
-        ("malicious = [", "mischievous = [", "closing_duties.mischievous"),
-        ("neutral = ", "neutrality = ", "forms_of_words.neutrality"),
-        ("on 0808 2000 247", "on 0808 2000 000", "does not give the helpline"),
-        ('name = "statutory-2023"', 'name = "statutory-2024"', "name: statutory-2024"),
-        ("[alerts]", "[alerts", "line"),
-    ],
-)
-def test_a_broken_edition_names_file_and_key(old: str, new: str, named: str) -> None:
-    text = refusal(broken(old, new))
-    assert text.startswith("statutory-2023.toml: ")
-    assert named in text
-
-
-@pytest.mark.parametrize("table", ["closing_duties", "forms_of_words"])
-def test_nothing_may_be_missing(table: str) -> None:
-    data: dict[str, Any] = tomllib.loads(STATUTORY_TOML)
-    key, _ = data[table].popitem()
-    with pytest.raises(ValidationError, match=f"{table}: missing {key}"):
-        Edition.model_validate(data)
-
-
-def test_a_limit_settled_twice_is_refused() -> None:
-    first = STATUTORY_TOML.index("[[limits]]")
-    second = STATUTORY_TOML.index("[[limits]]", first + 1)
-    again = STATUTORY_TOML[:second] + STATUTORY_TOML[first:]
-    assert "initial_checks on right_to_ask is settled" in refusal(again)
-
-
-# --- a third edition, as data only ------------------------------------------------------------------
-
-
-def scottish() -> Edition:
-    text = STATUTORY_TOML.replace("statutory-2023", "scotland-45")
-    text = text.replace("calendar_days = 28", "calendar_days = 45")
-    text = text.replace('"Probation Service"', '"Criminal justice social work"')
-    return parse(text, file="scotland-45.toml")
-
-
-def test_a_third_edition_needs_no_code() -> None:
-    third = scottish()
-    for route, event in ((ASK, CONTACT), (KNOW, RECEIPT)):
-        limit = third.limit(
-            ClockKind.WHOLE_CASE,
-            route=route,
-            applicant_is_potential_victim=False,
-            prioritised=False,
-        )
-        assert line(limit) == (45, CALENDAR, event, SECONDARY)
-    titles = [agency.title for agency in third.quorum(children_affected=False)]
-    assert "Criminal justice social work" in titles
-    assert third.name not in all_editions()

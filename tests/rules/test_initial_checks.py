@@ -86,7 +86,7 @@ def test_visor_is_a_minimum_check_where_the_newest_pnc_answer_shows_a_marker() -
 
 
 def test_a_marker_on_anybody_but_the_subject_asks_for_nothing() -> None:
-    assert not visor_marker_shown([answer("pnc", VICTIM, marker=True)], [SUBJECT])
+    assert not visor_marker_shown(SCHEME, [answer("pnc", VICTIM, marker=True)], [SUBJECT])
 
 
 def test_every_child_and_every_potential_victim_is_searched() -> None:

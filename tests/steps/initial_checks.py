@@ -5,7 +5,7 @@ from typing import Any
 
 import httpx
 
-from app.editions import edition
+from app.editions import all_editions, edition
 from tests.arrange import version_of
 from tests.steps import intake
 from tests.world import World
@@ -21,7 +21,8 @@ def check(system: str, party_id: str, **changed: Any) -> dict[str, Any]:
         "result": "nil",
         **changed,
     }
-    if system == "pnc" and body["result"] != "unavailable":
+    showing = {scheme.shows_visor_marker for scheme in all_editions().values()}
+    if system in showing and body["result"] != "unavailable":
         body.setdefault("visor_marker", False)
     return body
 
