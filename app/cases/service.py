@@ -10,9 +10,8 @@ from sqlmodel import col
 
 from app.access.rules import Actor, known_roles, may_hold_cases
 from app.access.tables import StaffMember
-from app.cases.rules import happened_at
-from app.cases.schemas import AssignmentIn, AssignmentView, GradeIn, Parties, PartyView, Recorded
-from app.cases.tables import Assignment, Case, Party, PartyRole, RiskGrade
+from app.cases.schemas import AssignmentIn, AssignmentView, Parties, PartyView, Recorded
+from app.cases.tables import Assignment, Case, Party, PartyRole
 from app.editions.terms import Outcome
 from app.errors import Conflict, NotFound, Unprocessable, WrongStage
 from app.people.service import persons
@@ -151,42 +150,6 @@ async def must_be_party(session: AsyncSession, case: Case, party_id: UUID, *role
         says = f"{field} must name a party of this case{part}; its case file lists them."
         raise NoSuchParty(says, field=field)
     return party
-
-
-async def grade_risk(
-    session: AsyncSession,
-    case: Case,
-    graded: GradeIn,
-    *,
-    by: Actor,
-    now: datetime,
-    occurred_at: datetime | None = None,
-    potential_victim_id: UUID | None = None,
-) -> UUID:
-    """Keep a grade of risk. Immediate or imminent harm makes the case urgent from then on (H2.4, H2.6)."""
-    row = RiskGrade(
-        case_id=case.id,
-        force_id=case.force_id,
-        potential_victim_id=potential_victim_id,
-        occurred_at=happened_at(occurred_at, now=now),
-        recorded_at=now,
-        recorded_by=by.staff_id,
-        grade=graded.grade,
-        immediate=graded.immediate,
-        reason=graded.reason,
-    )
-    session.add(row)
-    if graded.immediate and case.urgent_since is None:
-        case.urgent_since = row.occurred_at
-        await note(
-            session,
-            case,
-            "made_urgent",
-            "Immediate or imminent risk: the case is urgent from now on.",
-            by=by,
-            now=now,
-        )
-    return row.id
 
 
 async def assign(session: AsyncSession, case: Case, order: AssignmentIn, *, actor: Actor, now: datetime) -> Recorded:

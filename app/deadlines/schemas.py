@@ -33,6 +33,9 @@ class ClockView(View):
     due_on: date
     due_at: datetime
     seconds_left: int | None
+    target_on: date | None = Field(None, description="The force's own date beside the limit, which it does not move.")
+    target_at: datetime | None = None
+    target_because: str | None = None
     met_at: datetime | None
     met_recorded_at: datetime | None
     ended_at: datetime | None
@@ -48,13 +51,16 @@ class ClockWorking(ClockView):
 
 
 class AlertView(View):
-    """An alert: the case's reference, the clock and the time, nothing else (H11)."""
+    """An alert: the case's reference, the clock and the time, nothing else (H11).
+
+    One of a target gives the target as what is due.
+    """
 
     id: UUID
     case_id: UUID
     reference: str
     clock: ClockKind
-    rung: str = Field(examples=["due_soon-12h", "due_today", "breached", "reminder-3"])
+    rung: str = Field(examples=["due_soon-12h", "due_today", "breached", "reminder-3", "target_soon-2d"])
     level: AlertLevel
     due_on: date
     due_at: datetime

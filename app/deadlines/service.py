@@ -1,6 +1,7 @@
 """Clocks in the transactions of the services that start, meet and end them (H9.1 to H9.3)."""
 
 from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 from uuid import UUID
@@ -12,11 +13,22 @@ from sqlmodel import col
 from app.access.tables import Force
 from app.deadlines.bank_holidays import published
 from app.deadlines.calendar import Calendar, Division, due, rule_of
-from app.deadlines.policy import ClockFacts, ClockPlan, ClockState, next_rung, state, time_left
+from app.deadlines.policy import (
+    ClockFacts,
+    ClockPlan,
+    ClockState,
+    Target,
+    next_rung,
+    state,
+    target_of,
+    tighter,
+    time_left,
+)
 from app.deadlines.schemas import ClockView, ClockWorking, DayView
 from app.deadlines.tables import BankHoliday, Clock, EndedBecause, Heartbeat, HolidayCalendar
 from app.editions import edition
-from app.editions.terms import ClockKind
+from app.editions.rules import AlertSteps
+from app.editions.terms import ClockKind, RiskLevel
 
 PlansFor = Callable[[Calendar], Iterable[ClockPlan]]
 """The clocks to start, once the calendar that they are counted on is known."""
@@ -31,6 +43,10 @@ class Clocked(Protocol):
     force_id: str
     reference: str
     edition: str
+
+    @property
+    def risk(self) -> tuple[RiskLevel, datetime] | None:
+        """How grave the risk is and since when."""
 
 
 async def calendar_of(session: AsyncSession, division: str) -> Calendar:
@@ -74,7 +90,15 @@ async def seed_calendars(session: AsyncSession) -> None:
 
 def facts_of(clock: Clock) -> ClockFacts:
     """A clock's row as the policy sees it."""
-    return ClockFacts(rule_of(clock), clock.started_at, clock.due_on, clock.due_at, clock.projected)
+    target = None
+    if clock.target_on is not None and clock.target_at is not None:
+        target = Target(clock.target_on, clock.target_at, clock.target_because or "")
+    return ClockFacts(rule_of(clock), clock.started_at, clock.due_on, clock.due_at, clock.projected, target)
+
+
+def steps_of(clock: Clock) -> AlertSteps:
+    """The ladder that a clock alerts by: the case's edition has one of its own for urgent cases (H2.4)."""
+    return edition(clock.edition).alerts.steps_for(clock.risk)
 
 
 async def start(session: AsyncSession, case: Clocked, plans_for: PlansFor, *, anew: bool = False) -> None:
@@ -107,6 +131,8 @@ async def start(session: AsyncSession, case: Clocked, plans_for: PlansFor, *, an
                 setattr(clock, name, value)
         else:
             continue
+        _follow(clock, case.risk)
+        _aim(clock, calendar)
         _schedule(clock, calendar)
 
 
@@ -125,14 +151,70 @@ def count_from(clock: Clock, plan: ClockPlan, calendar: Calendar) -> None:
     """Let a clock count as a plan says; one that is still open alerts anew."""
     for name, value in _moments(plan).items():
         setattr(clock, name, value)
+    _aim(clock, calendar)
     if clock.met_at is None and clock.ended_at is None:
         _schedule(clock, calendar)
 
 
 def _schedule(clock: Clock, calendar: Calendar) -> None:
-    rung = next_rung(facts_of(clock), calendar=calendar, alerts=edition(clock.edition).alerts, after=None)
-    clock.next_alert_at = rung.at if rung else None
     clock.swept_to = None
+    _reschedule(clock, calendar)
+
+
+def _reschedule(clock: Clock, calendar: Calendar) -> None:
+    """Set when the next alert falls: the first rung that no sweep has come to, be it past."""
+    rung = next_rung(facts_of(clock), calendar=calendar, alerts=steps_of(clock), after=clock.swept_to)
+    clock.next_alert_at = rung.at if rung else None
+
+
+def _follow(clock: Clock, risk: tuple[RiskLevel, datetime] | None) -> bool:
+    """Let a clock follow a graver risk; one that falls leaves it as it is (H2.0). Whether it did."""
+    if risk is None or (clock.risk is not None and clock.risk.rank >= risk[0].rank):
+        return False
+    clock.risk, clock.risk_since = risk
+    return True
+
+
+def _aim(clock: Clock, calendar: Calendar, *, but_not_after: Target | None = None) -> Target | None:
+    """Set the target of a clock from the risk that it follows."""
+    found = None
+    if clock.risk_since is not None:
+        scheme = edition(clock.edition)
+        found = target_of(scheme, clock.kind, facts_of(clock), clock.risk, clock.risk_since, calendar)
+    target = tighter(found, but_not_after)
+    clock.target_on, clock.target_at, clock.target_because = (
+        (target.due_on, target.due_at, target.because) if target else (None, None, None)
+    )
+    return target
+
+
+@dataclass(frozen=True)
+class Aim:
+    """A clock whose target was tightened: to when, and why."""
+
+    kind: ClockKind
+    target_at: datetime
+    because: str
+
+
+async def follow_risk(session: AsyncSession, case: Clocked) -> list[Aim]:
+    """Let the open clocks of a case follow its risk: targets are tightened, urgency brings its own ladder.
+
+    What has fallen due by that ladder and was never swept is swept at once. The targets that moved are given back.
+    """
+    if case.risk is None:
+        return []
+    aims = []
+    for clock in await _clocks_to_change(session, case.id):
+        if clock.met_at is not None or clock.ended_at is not None or not _follow(clock, case.risk):
+            continue
+        calendar = await calendar_of(session, clock.division)
+        before = facts_of(clock).target
+        target = _aim(clock, calendar, but_not_after=before)
+        if target is not None and target != before:
+            aims.append(Aim(clock.kind, target.due_at, target.because))
+        _reschedule(clock, calendar)
+    return aims
 
 
 async def meet(session: AsyncSession, case_id: UUID, kind: ClockKind, *, done_at: datetime, now: datetime) -> None:
@@ -182,10 +264,7 @@ async def reopen(session: AsyncSession, case_id: UUID, kind: ClockKind) -> None:
         if clock.met_at is None and clock.ended_because is not EndedBecause.NON_COMPLETION:
             continue
         clock.met_at = clock.met_recorded_at = clock.ended_at = clock.ended_because = None
-        calendar = await calendar_of(session, clock.division)
-        ladder = edition(clock.edition).alerts
-        rung = next_rung(facts_of(clock), calendar=calendar, alerts=ladder, after=clock.swept_to)
-        clock.next_alert_at = rung.at if rung else None
+        _reschedule(clock, await calendar_of(session, clock.division))
 
 
 async def open_due_at(session: AsyncSession, case_id: UUID, kind: ClockKind) -> datetime | None:

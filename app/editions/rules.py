@@ -31,6 +31,7 @@ from app.editions.terms import (
     FormOfWords,
     Mark,
     Outcome,
+    RiskLevel,
     Route,
     Searched,
     SpentRule,
@@ -82,6 +83,27 @@ class Limit(_Data):
         }[self.applies_to]
 
 
+class Target(_Data):
+    """A force's own date beside a limit, for cases of this risk or a graver one; never a limit itself (H2.6).
+
+    It counts from when the clock began or the risk was found, whichever is later.
+    """
+
+    clock: ClockKind
+    risk: RiskLevel
+    hours: PositiveInt | None = None
+    working_days: PositiveInt | None = None
+    calendar_days: PositiveInt | None = None
+    source: Text
+    mark: Mark
+
+    @model_validator(mode="after")
+    def _one_unit(self) -> Self:
+        if sum(n is not None for n in (self.hours, self.working_days, self.calendar_days)) != 1:
+            raise ValueError("give exactly one of hours, working_days, calendar_days")
+        return self
+
+
 class MinimumCheck(_Data):
     """One system that must answer before the initial decision, and on whose name (H4.1)."""
 
@@ -107,11 +129,12 @@ class ReminderStep(_Data):
     levels: Annotated[tuple[AlertLevel, ...], Field(min_length=1)]
 
 
-class AlertLadder(_Data):
+class AlertSteps(_Data):
     """When staff are alerted and how far up it climbs (H11).
 
     Every step tells all whom the step before it told: after an outage only the highest missed rung
-    is sent, and nobody may be lost by that.
+    is sent, and nobody may be lost by that. A missed target tells `target_missed`, which stands between due today and
+    breached; left out, whom due today tells.
     """
 
     hours_left: tuple[PositiveInt, ...]
@@ -119,6 +142,7 @@ class AlertLadder(_Data):
     reminder_every_days: PositiveInt
     due_soon: Annotated[tuple[AlertLevel, ...], Field(min_length=1)]
     due_today: Annotated[tuple[AlertLevel, ...], Field(min_length=1)]
+    target_missed: tuple[AlertLevel, ...] = ()
     breached: Annotated[tuple[AlertLevel, ...], Field(min_length=1)]
     reminders: Annotated[tuple[ReminderStep, ...], Field(min_length=1)]
 
@@ -131,7 +155,7 @@ class AlertLadder(_Data):
             left: tuple[int, ...] = getattr(self, name)
             if list(left) != sorted(set(left), reverse=True):
                 raise ValueError(f"{name}: falls, each threshold once")
-        rungs = [self.due_soon, self.due_today, self.breached]
+        rungs = [self.due_soon, self.due_today, self.target_missed or self.due_today, self.breached]
         rungs += [step.levels for step in self.reminders]
         for lower, higher in pairwise(rungs):
             if not set(lower) <= set(higher):
@@ -141,6 +165,43 @@ class AlertLadder(_Data):
     def reminder_levels(self, day: int) -> tuple[AlertLevel, ...]:
         """Whom the reminder reaches so many days (from 1) after the breach."""
         return [step.levels for step in self.reminders if step.from_day <= day][-1]
+
+
+class AlertLadder(AlertSteps):
+    """The ladder of every case, and the one of an urgent case: no later and to no fewer (H2.4, H11)."""
+
+    urgent: AlertSteps | None = None
+
+    @model_validator(mode="after")
+    def _urgent_is_no_slower(self) -> Self:
+        if self.urgent is None:
+            return self
+        for name in ("hours_left", "working_days_left"):
+            usual, urgent = getattr(self, name), getattr(self.urgent, name)
+            if len(urgent) < len(usual) or any(u < n for u, n in zip(urgent, usual, strict=False)):
+                raise ValueError(f"urgent: {name} has as many thresholds, none of them later")
+        if self.urgent.reminder_every_days > self.reminder_every_days:
+            raise ValueError("urgent: reminders come at least as often")
+        told = [(self.urgent.due_soon, self.due_soon), (self.urgent.due_today, self.due_today)]
+        told += [(self.urgent.target_missed or self.urgent.due_today, self.target_missed)]
+        told += [(self.urgent.breached, self.breached)]
+        told += [(self.urgent.reminder_levels(step.from_day), step.levels) for step in self.reminders]
+        if any(not set(usual) <= set(urgent) for urgent, usual in told):
+            raise ValueError("urgent: each step tells all whom the usual ladder tells")
+        return self
+
+    def steps_for(self, risk: RiskLevel | None) -> AlertSteps:
+        """The ladder for a clock of a case at this risk."""
+        return self.urgent if risk is RiskLevel.URGENT and self.urgent is not None else self
+
+
+class Deviations(_Data):
+    """Whether lateness may be put down to exceptional circumstances, and who authorises that (H10.6)."""
+
+    known: bool
+    second_person: bool = True
+    source: Text
+    mark: Mark
 
 
 class SpentConvictions(_Data):
@@ -214,9 +275,11 @@ class Edition(_Data):
     police_involvement_notices: Annotated[tuple[Text, ...], Field(min_length=1)]
     late_entry_after_hours: PositiveInt
     limits: tuple[Limit, ...]
+    targets: tuple[Target, ...] = ()
     checks: Annotated[tuple[MinimumCheck, ...], Field(min_length=1)]
     agencies: Annotated[tuple[Agency, ...], Field(min_length=1)]
     alerts: AlertLadder
+    deviations: Deviations
     spent_convictions: SpentConvictions
     relationships: Relationships
     ages: Ages
@@ -239,6 +302,7 @@ class Edition(_Data):
                         f"applies to {limit.applies_to}"
                     )
             settled.add((limit.clock, limit.route, limit.applies_to))
+        _unique("targets: clock and risk", [f"{target.clock} {target.risk}" for target in self.targets])
         if missing := sorted(set(Outcome) - set(self.closing_duties)):
             raise ValueError(f"closing_duties: missing {', '.join(missing)}")
         if missing_words := sorted(set(FormOfWords) - set(self.forms_of_words)):
@@ -263,6 +327,10 @@ class Edition(_Data):
             ):
                 return limit
         return None
+
+    def targets_for(self, clock: ClockKind, risk: RiskLevel) -> tuple[Target, ...]:
+        """The targets of a clock that hold at this risk: those of a lesser one hold at a graver."""
+        return tuple(one for one in self.targets if one.clock is clock and one.risk.rank <= risk.rank)
 
     def minimum_checks(self, *, visor_marker: bool) -> tuple[MinimumCheck, ...]:
         """The checks that a decision needs; ViSOR only where the PNC shows a marker (H4.1)."""

@@ -20,7 +20,7 @@ from app.intake import parties
 from app.people.schemas import Moment, PersonVersionView
 from app.process import Stage
 from app.routes.errors import ERRORS, ERRORS_OF_ACT, ERRORS_OF_CASE, ERRORS_OF_DECISION
-from app.routes.paging import Cursor, Limit, Page, after_moment, after_position, encode, page
+from app.routes.paging import Cursor, Limit, Page, after_position, after_standing, encode, page
 from app.routes.reading import StrictRoute
 from app.safeguarding import service as safeguarding
 from app.safeguarding.schemas import RegradeIn
@@ -47,7 +47,7 @@ async def read_worklist(
     cursor: Cursor = None,
     limit: Limit = 50,
 ) -> Page[WorklistRow]:
-    """Cases of the own force, the oldest first contact first; closed ones only when their stage is asked for."""
+    """Cases of the own force by risk, then by time left; closed ones, the oldest first, where asked for."""
     await door.log(Category.CONSULTATION)
     found = await worklist(
         door.session,
@@ -59,10 +59,10 @@ async def read_worklist(
         urgent=urgent,
         overdue=overdue,
         due_before=due_before,
-        after=after_moment(cursor),
+        after=after_standing(cursor),
         limit=limit,
     )
-    return page(found, limit, lambda last: encode(last.first_contact_at.isoformat(), last.id))
+    return page(found, limit, lambda last: encode(*last.sorted_by))
 
 
 @router.post("/search", status_code=200, responses=ERRORS)
