@@ -20,6 +20,21 @@ class DayView(View):
     why: str
 
 
+class DeviationView(View):
+    """A deviation from a limit; `authorised` is empty until a supervisor has answered (H10.6)."""
+
+    id: UUID
+    clock: ClockKind
+    reason: str
+    circumstances: str
+    recorded_at: datetime
+    recorded_by: UUID
+    authorised: bool | None
+    answered_at: datetime | None
+    answered_by: UUID | None
+    answer: str | None
+
+
 class ClockView(View):
     """One limit at work. `due_on` is the last day; `due_at` the instant it ends; `seconds_left` below zero is late."""
 
@@ -40,6 +55,7 @@ class ClockView(View):
     met_recorded_at: datetime | None
     ended_at: datetime | None
     ended_because: EndedBecause | None
+    deviations: list[DeviationView] = Field([], description="Why it was not kept; they move no clock.")
 
 
 class ClockWorking(ClockView):

@@ -13,6 +13,7 @@ from sqlmodel import col
 from app.access.tables import Force
 from app.deadlines.bank_holidays import published
 from app.deadlines.calendar import Calendar, Division, due, rule_of
+from app.deadlines.deviations import deviations_of
 from app.deadlines.policy import (
     ClockFacts,
     ClockPlan,
@@ -24,7 +25,7 @@ from app.deadlines.policy import (
     tighter,
     time_left,
 )
-from app.deadlines.schemas import ClockView, ClockWorking, DayView
+from app.deadlines.schemas import ClockView, ClockWorking, DayView, DeviationView
 from app.deadlines.tables import BankHoliday, Clock, EndedBecause, Heartbeat, HolidayCalendar
 from app.editions import edition
 from app.editions.rules import AlertSteps
@@ -197,6 +198,14 @@ class Aim:
     because: str
 
 
+async def deviate(session: AsyncSession, case_id: UUID, kind: ClockKind) -> bool:
+    """Let a clock show that a deviation is recorded; False where the case has no such clock."""
+    clocks = await _clocks_to_change(session, case_id, kind)
+    for clock in clocks:
+        clock.deviates = True
+    return bool(clocks)
+
+
 async def follow_risk(session: AsyncSession, case: Clocked) -> list[Aim]:
     """Let the open clocks of a case follow its risk: targets are tightened, urgency brings its own ladder.
 
@@ -304,12 +313,13 @@ def _in_order(clocks: Iterable[Clock]) -> list[Clock]:
     return sorted(clocks, key=lambda clock: order.index(clock.kind))
 
 
-def view(clock: Clock, *, now: datetime) -> ClockView:
-    """A clock as it stands now."""
+def view(clock: Clock, *, now: datetime, deviations: Iterable[DeviationView] = ()) -> ClockView:
+    """A clock as it stands now, and what is recorded of why it was not kept."""
     facts = facts_of(clock)
     done = clock.met_at or clock.ended_at
     return ClockView(
         **_shown(clock),
+        deviations=[one for one in deviations if one.clock is clock.kind],
         limit=str(facts.rule),
         state=state(facts, met_at=clock.met_at, ended_at=clock.ended_at, now=now),
         seconds_left=None if done else int(time_left(facts, now=now).total_seconds()),
@@ -317,7 +327,7 @@ def view(clock: Clock, *, now: datetime) -> ClockView:
 
 
 def _shown(clock: Clock) -> dict[str, Any]:
-    derived = {"limit", "state", "seconds_left"}
+    derived = {"limit", "state", "seconds_left", "deviations"}
     return {name: getattr(clock, name) for name in ClockView.model_fields if name not in derived}
 
 
@@ -328,17 +338,20 @@ def is_late(clock: ClockView) -> bool:
 
 async def clocks_of(session: AsyncSession, case_id: UUID, *, now: datetime) -> list[ClockView]:
     """The clocks of a case, in the order of the process."""
-    return [view(clock, now=now) for clock in await _clocks(session, case_id)]
+    clocks = await _clocks(session, case_id)
+    beside = await deviations_of(session, case_id) if any(clock.deviates for clock in clocks) else []
+    return [view(clock, now=now, deviations=beside) for clock in clocks]
 
 
 async def clocks_with_working(session: AsyncSession, case_id: UUID, *, now: datetime) -> list[ClockWorking]:
     """The clocks of a case, each with its days counted and skipped and why (H10.5)."""
-    shown = []
-    for clock in await _clocks(session, case_id):
+    shown, clocks = [], await _clocks(session, case_id)
+    beside = await deviations_of(session, case_id) if any(clock.deviates for clock in clocks) else []
+    for clock in clocks:
         worked = due(clock.started_at, rule_of(clock), await calendar_of(session, clock.division))
         shown.append(
             ClockWorking(
-                **view(clock, now=now).model_dump(),
+                **view(clock, now=now, deviations=beside).model_dump(),
                 division=clock.division,
                 calendar_version=clock.calendar_version,
                 working=[DayView.model_validate(day) for day in worked.working],
