@@ -180,7 +180,14 @@ NOTIFY = Step(
     P.RECORD_DELIVERY,
     ClockKind.WHOLE_CASE,
 )
-REPORT = Step("write_final_report", "Write the closing report.", "decision", "final-report", P.WRITE_FINAL_REPORT)
+REPORT = Step(
+    "write_final_report",
+    "Write the closing report.",
+    "decision",
+    "final-report",
+    P.WRITE_FINAL_REPORT,
+    though_late=True,
+)
 SUBMIT = Step(
     "record_submission",
     "Submit the report to police and partner-agency intelligence systems and the PND.",

@@ -14,7 +14,7 @@ from app.editions.terms import Outcome
 from app.process import Stage
 from tests.arrange import place_at, version_of
 from tests.steps import final_report as steps
-from tests.steps import intake
+from tests.steps import intake, lateness
 from tests.world import World
 
 OTHER_SUBJECT = {"given_names": "Ivo", "surname": "Kellgren", "born": "1979-09-09"}
@@ -177,6 +177,7 @@ async def test_the_report_is_whole_in_itself_and_marked(world: World) -> None:
     asked_at = world.now
     case = await intake.opened(world, intake.third_party_asks(world))
     world.forward(hours=30)
+    await lateness.plan_meanwhile(world, case)
     await steps.withdraw(world, case)
     await steps.decide_withdrawal(world, case)
     await steps.write_report(world, case)
