@@ -86,6 +86,7 @@ _open_clock = (
 async def worklist(
     session: AsyncSession,
     *,
+    force_id: str,
     now: datetime,
     stage: Stage | None,
     route: Route | None,
@@ -101,6 +102,7 @@ async def worklist(
 
     Urgent, high, ungraded, medium, standard: nobody knows that an ungraded case is safe (H2.0). Within a rank, what no
     clock presses comes last. Closed cases stand by their first contact, the oldest first.
+    The force is named for the index: row-level security also lets through what stands on an agenda.
 
     Closed cases are shown only when their stage is asked for; drafts never. One more than `limit` is read.
     """
@@ -120,7 +122,7 @@ async def worklist(
         .outerjoin(next_clock, true())
         .outerjoin(StaffMember, col(StaffMember.id) == col(Case.assigned_to))
         .where(col(Case.stage) == stage if stage else col(Case.stage).not_in((Stage.INTAKE, Stage.CLOSED)))
-        .where(col(Case.first_contact_at).is_not(None))
+        .where(col(Case.force_id) == force_id, col(Case.first_contact_at).is_not(None))
         .order_by(*_order(stage))
         .limit(limit + 1)
     )

@@ -51,6 +51,7 @@ async def read_worklist(
     await door.log(Category.CONSULTATION)
     found = await worklist(
         door.session,
+        force_id=door.actor.serves_force_id,
         now=door.now,
         stage=stage,
         route=route,
