@@ -30,11 +30,12 @@ from app.access.tokens import TokenReader, TokenRefused
 from app.cases.schemas import FlagView, Receipt, Recorded
 from app.cases.service import CaseNotFound, access_case, known_id
 from app.cases.tables import Case
-from app.errors import NotPermitted, StaleVersion, Unauthenticated, Unprocessable, VersionRequired
+from app.errors import NotPermitted, StaleVersion, Unauthenticated, Unprocessable, VersionRequired, refuse_if
 from app.evidence.service import log
 from app.evidence.terms import Category
 from app.people.schemas import RowView
 from app.process import Stage
+from app.safeguarding.lateness import obstacles_to_going_on
 from app.safeguarding.service import rows_of
 from app.safeguarding.tables import Duty
 from app.safeguarding.terms import DutyKind
@@ -220,14 +221,21 @@ class CaseDoor(Door):
         await self.remember(case_id=self.case.id, resource_id=made.id, opened_id=made.opened)
         return await self._receipt(made.id, opened=made.opened)
 
-    async def decide(self, service: CaseService, given: BaseModel) -> Receipt:
-        """Take a decision on the version of the case that the person has read."""
+    async def decide(self, service: CaseService, given: BaseModel, *, though_late: bool = False) -> Receipt:
+        """Take a decision on the version of the case that the person has read.
+
+        A late case goes on by no decision before its interim plan is recorded (H10.6), but by one that is taken
+        `though_late`: it protects at once, or asks for the plan itself.
+        """
         if self.if_match is None:
             raise VersionRequired("A decision needs If-Match with the version of the case file that it was made on.")
-        if not await self._is_replay(given) and self.if_match.strip('W/"') != str(self.case.version):
+        replay = await self._is_replay(given)
+        if not replay and self.if_match.strip('W/"') != str(self.case.version):
             raise StaleVersion(
                 f"The case is at version {self.case.version} now. Read it again and decide on what it says."
             )
+        if not (replay or though_late):
+            refuse_if(await obstacles_to_going_on(self.session, self.case, now=self.now))
         return await self.record(service, given)
 
     async def read(self) -> None:

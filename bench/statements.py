@@ -103,16 +103,19 @@ CASE_PARTS = {
 """What a case file is made of, by the name under which the floor answers it."""
 
 WORKLIST = f"""
-    SELECT {_CASE_COLUMNS}, staff_member.name AS assigned_name, next.next_clock, next.next_due_at
+    SELECT {_CASE_COLUMNS}, staff_member.name AS assigned_name, application.risk_rank, application.pressing_at,
+        application.current_grade, next.next_clock, next.next_due_at, next.next_target_at
     FROM application
     LEFT JOIN LATERAL (
-        SELECT clock.kind AS next_clock, clock.due_at AS next_due_at FROM clock
+        SELECT clock.kind AS next_clock, clock.due_at AS next_due_at,
+            clock.target_at AS next_target_at
+        FROM clock
         WHERE clock.case_id = application.id AND clock.met_at IS NULL AND clock.ended_at IS NULL
-        ORDER BY clock.due_at LIMIT 1
+        ORDER BY least(clock.due_at, clock.target_at) LIMIT 1
     ) AS next ON true
     LEFT JOIN staff_member ON staff_member.id = application.assigned_to
     WHERE application.stage NOT IN ('intake', 'closed') AND application.first_contact_at IS NOT NULL
-    ORDER BY application.first_contact_at, application.id LIMIT 51
+    ORDER BY application.risk_rank, application.pressing_at, application.id LIMIT 51
 """
 
 CLAIM_KEY = """

@@ -1,9 +1,10 @@
 """What comes next in a case, and who may do it: the rules once, so that no client writes them again. Pure."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
+from uuid import UUID
 
 from app.access.rules import Permission, Role, roles_that_may
 from app.editions.terms import ClockKind
@@ -26,6 +27,8 @@ class Step:
     path: str
     permission: Permission
     clock: ClockKind | None = None
+    though_late: bool = False
+    """Whether it is taken though the interim plan of a late case is missing (H10.6)."""
 
 
 RECORD_CHECKS = Step(
@@ -60,6 +63,21 @@ PLAN_AT_ONCE = Step(
     "act",
     "safety-plans",
     P.SAFEGUARD,
+)
+PLAN_MEANWHILE = Step(
+    "plan_meanwhile",
+    "The case is late: record the interim safeguarding and communication plan of each potential victim.",
+    "act",
+    "interim-plans",
+    P.SAFEGUARD,
+)
+ANSWER_DEVIATION = Step(
+    "answer_deviation",
+    "A supervisor authorises the deviation from a limit, or does not.",
+    "decision",
+    "deviations/{deviation_id}/authorisation",
+    P.SUPERVISE,
+    though_late=True,
 )
 MEET = Step(
     "record_meeting",
@@ -144,6 +162,7 @@ CLEAR = Step(
     "delivery-clearance",
     P.CLEAR_DELIVERY,
     ClockKind.WHOLE_CASE,
+    though_late=True,
 )
 DELIVER = Step(
     "record_disclosure",
@@ -168,7 +187,14 @@ TELL_SUBJECT = Step(
     "words-to-subject",
     P.RECORD_DELIVERY,
 )
-REPORT = Step("write_final_report", "Write the closing report.", "decision", "final-report", P.WRITE_FINAL_REPORT)
+REPORT = Step(
+    "write_final_report",
+    "Write the closing report.",
+    "decision",
+    "final-report",
+    P.WRITE_FINAL_REPORT,
+    though_late=True,
+)
 SUBMIT = Step(
     "record_submission",
     "Submit the report to police and partner-agency intelligence systems and the PND.",
@@ -204,6 +230,11 @@ class Planned:
     blocked_by: tuple[Obstacle, ...]
 
 
+def deviation_to_answer(deviation_id: UUID) -> Step:
+    """The step of a supervisor who has one deviation before her."""
+    return replace(ANSWER_DEVIATION, path=ANSWER_DEVIATION.path.format(deviation_id=deviation_id))
+
+
 def what_next(
     stage: Stage,
     *,
@@ -212,18 +243,19 @@ def what_next(
     done: Iterable[str] = (),
     further: Iterable[Step] = (),
     first: Iterable[Step] = (),
+    late: Iterable[Obstacle] = (),
 ) -> list[Planned]:
     """What comes before anything else, what the stage waits for, and any further steps; those done are left out.
 
-    `obstacles` are keyed by action.
+    `obstacles` are keyed by action; what is missing because the case is `late` stands against every decision.
     """
-    finished = set(done)
+    finished, missing = set(done), tuple(late)
     return [
         Planned(
             step,
             tuple(roles_that_may(step.permission)),
             due.get(step.clock) if step.clock else None,
-            tuple(obstacles.get(step.action, ())),
+            (*(missing if step.kind == "decision" and not step.though_late else ()), *obstacles.get(step.action, ())),
         )
         for step in (*first, *STEPS[stage], *further)
         if step.action not in finished

@@ -11,7 +11,7 @@ from sqlmodel import col
 
 from app.access.rules import Actor
 from app.access.tables import Agency, StaffMember
-from app.casefile.rules import MAKE_SAFE, PLAN_AT_ONCE, Planned, what_next
+from app.casefile.rules import MAKE_SAFE, PLAN_AT_ONCE, PLAN_MEANWHILE, Planned, deviation_to_answer, what_next
 from app.casefile.schemas import (
     CaseFile,
     Colleague,
@@ -28,6 +28,7 @@ from app.cases.service import parties
 from app.cases.tables import Case
 from app.deadlines.service import clocks_of, is_late
 from app.editions.terms import ClockKind
+from app.safeguarding.lateness import obstacles_to_going_on
 from app.safeguarding.schemas import DutyView
 from app.safeguarding.service import open_duties, rows_of
 from app.safeguarding.terms import DutyKind
@@ -42,10 +43,13 @@ async def case_file(session: AsyncSession, case: Case, *, actor: Actor, now: dat
     duties = await open_duties(session, case.id)
     stands = await standing(session, case, people, actor=actor, now=now)
     unsafe = any(duty.kind is DutyKind.IMMEDIATE_SAFEGUARDING for duty in duties)
-    first = (MAKE_SAFE, PLAN_AT_ONCE) if unsafe else ()
+    late = await obstacles_to_going_on(session, case, now=now, clocks=clocks)
+    first = (*((MAKE_SAFE, PLAN_AT_ONCE) if unsafe else ()), *((PLAN_MEANWHILE,) if late else ()))
+    waiting = [one for clock in clocks for one in clock.deviations if one.authorised is None]
+    further = [*stands.further, *(deviation_to_answer(one.id) for one in waiting)]
     due = {clock.kind: clock.due_at for clock in clocks if clock.seconds_left is not None}
     planned = what_next(
-        case.stage, due=due, obstacles=stands.obstacles, done=stands.done, further=stands.further, first=first
+        case.stage, due=due, obstacles=stands.obstacles, done=stands.done, further=further, first=first, late=late
     )
     return CaseFile(
         **CaseHeader.model_validate(case).model_dump(),

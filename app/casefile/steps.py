@@ -40,6 +40,7 @@ from app.initial_checks.terms import Course
 from app.process import Stage
 from app.risk_assessment.rules import missing_assessments
 from app.risk_assessment.service import assessment_facts
+from app.safeguarding.lateness import obstacles_to_going_on
 from app.safeguarding.service import open_duties
 from app.safeguarding.terms import DutyKind
 
@@ -191,6 +192,8 @@ async def _disclosure(
     if case.subject_identified_at is not None:
         stands.done.add(rules.IDENTIFY.action)
     missing = [obstacle for victim in to_tell for obstacle in not_ready(await readiness(session, case, victim, at=now))]
+    if any(stands.decisions[one].source != "emergency" for one in to_tell):
+        missing += await obstacles_to_going_on(session, case, now=now)
     stands.obstacles[rules.CLEAR.action] = missing
     if to_tell and not any(one.code == "no_current_safety_plan" for one in missing):
         stands.done.add(rules.PLAN.action)

@@ -2,16 +2,16 @@
 
 from collections.abc import Sequence
 from datetime import date, datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from pydantic import Field
-from sqlalchemy import exists, or_, select, true, tuple_
+from sqlalchemy import ColumnElement, and_, exists, func, or_, select, true, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from app.access.tables import StaffMember
-from app.cases.tables import Case, Party, PartyRole
+from app.cases.tables import Case, Grade, Party, PartyRole
 from app.deadlines.tables import Clock
 from app.editions.terms import ClockKind, Outcome, Route
 from app.errors import Unprocessable
@@ -22,6 +22,14 @@ from app.process import Stage
 from app.storage.base import columns_of
 
 
+class Position(NamedTuple):
+    """Where a row stands in the list. Nothing of it passes with time: only what happens to a case moves it."""
+
+    rank: int
+    at: datetime | None
+    id: UUID
+
+
 class WorklistRow(View):
     """One case on the worklist, with the clock that is due next."""
 
@@ -30,13 +38,16 @@ class WorklistRow(View):
     route: Route
     stage: Stage
     urgent: bool
+    current_grade: Grade | None = Field(description="Empty while somebody is ungraded and nobody at high risk.")
     assigned_to: UUID | None
     assigned_name: str | None
     first_contact_at: datetime
     next_clock: ClockKind | None
     next_due_at: datetime | None
+    next_target_at: datetime | None = Field(description="The force's own date beside the limit, where there is one.")
     seconds_left: int | None
     overdue: bool
+    sorted_by: Position = Field(exclude=True)
 
 
 class SearchIn(Form):
@@ -64,6 +75,7 @@ class SearchHit(View):
     born: date | None
 
 
+_NEXT = {"next_clock": Clock.kind, "next_due_at": Clock.due_at, "next_target_at": Clock.target_at}
 _open_clock = (
     col(Clock.case_id) == col(Case.id),
     col(Clock.met_at).is_(None),
@@ -74,6 +86,7 @@ _open_clock = (
 async def worklist(
     session: AsyncSession,
     *,
+    force_id: str,
     now: datetime,
     stage: Stage | None,
     route: Route | None,
@@ -82,17 +95,21 @@ async def worklist(
     urgent: bool | None,
     overdue: bool | None,
     due_before: datetime | None,
-    after: tuple[datetime, UUID] | None,
+    after: Position | None,
     limit: int,
 ) -> list[WorklistRow]:
-    """Cases of the force, the oldest first contact first, which is the nearest to its whole-case limit.
+    """Cases of the force by risk, then by the time left of the most pressing open clock, or its target (H2.6).
+
+    Urgent, high, ungraded, medium, standard: nobody knows that an ungraded case is safe (H2.0). Within a rank, what no
+    clock presses comes last. Closed cases stand by their first contact, the oldest first.
+    The force is named for the index: row-level security also lets through what stands on an agenda.
 
     Closed cases are shown only when their stage is asked for; drafts never. One more than `limit` is read.
     """
     next_clock = (
-        select(col(Clock.kind).label("next_clock"), col(Clock.due_at).label("next_due_at"))
+        select(*(col(one).label(name) for name, one in _NEXT.items()))
         .where(*_open_clock)
-        .order_by(col(Clock.due_at))
+        .order_by(func.least(col(Clock.due_at), col(Clock.target_at)))
         .limit(1)
         .lateral()
     )
@@ -105,8 +122,8 @@ async def worklist(
         .outerjoin(next_clock, true())
         .outerjoin(StaffMember, col(StaffMember.id) == col(Case.assigned_to))
         .where(col(Case.stage) == stage if stage else col(Case.stage).not_in((Stage.INTAKE, Stage.CLOSED)))
-        .where(col(Case.first_contact_at).is_not(None))
-        .order_by(col(Case.first_contact_at), col(Case.id))
+        .where(col(Case.force_id) == force_id, col(Case.first_contact_at).is_not(None))
+        .order_by(*_order(stage))
         .limit(limit + 1)
     )
     if route:
@@ -123,11 +140,32 @@ async def worklist(
     if overdue is not None:
         query = query.where(late if overdue else ~late)
     if after:
-        query = query.where(tuple_(col(Case.first_contact_at), col(Case.id)) > after)
-    return [_row(found, now=now) for found in (await session.execute(query)).all()]
+        query = query.where(_beyond(after, stage))
+    return [_row(found, stage, now=now) for found in (await session.execute(query)).all()]
 
 
-def _row(found: Any, *, now: datetime) -> WorklistRow:
+def _order(stage: Stage | None) -> tuple[Any, ...]:
+    """As the indexes stand; PostgreSQL puts what is empty last."""
+    if stage is Stage.CLOSED:
+        return col(Case.first_contact_at), col(Case.id)
+    return col(Case.risk_rank), col(Case.pressing_at), col(Case.id)
+
+
+def _beyond(after: Position, stage: Stage | None) -> ColumnElement[bool]:
+    """What stands after a position in that order."""
+    if stage is Stage.CLOSED:
+        return tuple_(col(Case.first_contact_at), col(Case.id)) > (after.at, after.id)
+    later = and_(col(Case.pressing_at).is_(None), col(Case.id) > after.id)
+    if after.at is not None:
+        beside = tuple_(col(Case.pressing_at), col(Case.id)) > (after.at, after.id)
+        later = or_(beside, col(Case.pressing_at).is_(None))
+    rank = col(Case.risk_rank)
+    # The first comparison follows from the rest; it is what lets the index begin at the rank.
+    return and_(rank >= after.rank, or_(rank > after.rank, later))
+
+
+def _row(found: Any, stage: Stage | None, *, now: datetime) -> WorklistRow:
+    moment = found.first_contact_at if stage is Stage.CLOSED else found.pressing_at
     left = None if found.next_due_at is None else int((found.next_due_at - now).total_seconds())
     return WorklistRow(
         id=found.id,
@@ -135,13 +173,16 @@ def _row(found: Any, *, now: datetime) -> WorklistRow:
         route=found.route,
         stage=found.stage,
         urgent=found.urgent_since is not None,
+        current_grade=found.current_grade,
         assigned_to=found.assigned_to,
         assigned_name=found.assigned_name,
         first_contact_at=found.first_contact_at,
         next_clock=found.next_clock,
         next_due_at=found.next_due_at,
+        next_target_at=found.next_target_at,
         seconds_left=left,
         overdue=found.overdue,
+        sorted_by=Position(found.risk_rank, moment, found.id),
     )
 
 

@@ -1,7 +1,10 @@
 """Rules that hold for every case, whatever its stage. Pure."""
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from app.cases.tables import Grade
 from app.clock import aware, in_london
 from app.errors import Obstacle, Unprocessable
 from app.process import Stage
@@ -53,3 +56,35 @@ def same_person(first: object, second: object, *, doing: str, rule: str) -> list
     if first != second:
         return []
     return [Obstacle("same_person", f"{doing} must be a different person.", rule)]
+
+
+@dataclass(frozen=True, slots=True)
+class Graded:
+    """A grade as it bears on one potential victim: given to her, or to the case as a whole."""
+
+    grade: Grade
+    at: datetime
+    of_whole_case: bool
+
+
+def current_grade(of_each: Iterable[Iterable[Graded]]) -> Grade | None:
+    """The grade of a case from the grades of each potential victim, oldest first: the highest that holds for any.
+
+    For each her own newest holds, or that of the whole case where she has none; a newer one of the whole case raises
+    it and never lowers it. None while somebody is ungraded and nobody is at high risk: whom nobody has graded may be
+    in any danger, so that what is known of the others says too little (H2.0, H2.6). [ours]
+    """
+    held = [_held(list(grades)) for grades in of_each]
+    known = [grade for grade in held if grade is not None]
+    highest = max(known, key=list(Grade).index, default=None)
+    return highest if highest is Grade.HIGH or len(known) == len(held) else None
+
+
+def _held(grades: list[Graded]) -> Grade | None:
+    own = next((one for one in reversed(grades) if not one.of_whole_case), None)
+    whole = next((one for one in reversed(grades) if one.of_whole_case), None)
+    if own is None or whole is None:
+        found = own or whole
+        return found.grade if found else None
+    order = list(Grade).index
+    return max(own.grade, whole.grade, key=order) if whole.at > own.at else own.grade

@@ -9,9 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from app.access.rules import Actor
-from app.cases.rules import happened_at
-from app.cases.schemas import GradeIn, Parties, PartyView
-from app.cases.tables import Case, Party, PartyRole, RiskGrade
+from app.cases.schemas import Parties, PartyView
+from app.cases.tables import Case, Party, PartyRole
 from app.editions.terms import Outcome
 from app.errors import NotFound, Unprocessable, WrongStage
 from app.people.service import persons
@@ -144,39 +143,3 @@ async def must_be_party(session: AsyncSession, case: Case, party_id: UUID, *role
         says = f"{field} must name a party of this case{part}; its case file lists them."
         raise NoSuchParty(says, field=field)
     return party
-
-
-async def grade_risk(
-    session: AsyncSession,
-    case: Case,
-    graded: GradeIn,
-    *,
-    by: Actor,
-    now: datetime,
-    occurred_at: datetime | None = None,
-    potential_victim_id: UUID | None = None,
-) -> UUID:
-    """Keep a grade of risk. Immediate or imminent harm makes the case urgent from then on (H2.4, H2.6)."""
-    row = RiskGrade(
-        case_id=case.id,
-        force_id=case.force_id,
-        potential_victim_id=potential_victim_id,
-        occurred_at=happened_at(occurred_at, now=now),
-        recorded_at=now,
-        recorded_by=by.staff_id,
-        grade=graded.grade,
-        immediate=graded.immediate,
-        reason=graded.reason,
-    )
-    session.add(row)
-    if graded.immediate and case.urgent_since is None:
-        case.urgent_since = row.occurred_at
-        await note(
-            session,
-            case,
-            "made_urgent",
-            "Immediate or imminent risk: the case is urgent from now on.",
-            by=by,
-            now=now,
-        )
-    return row.id

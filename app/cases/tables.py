@@ -4,10 +4,10 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID, uuid4
 
-from sqlalchemy import ForeignKeyConstraint, Index, UniqueConstraint, text
+from sqlalchemy import Computed, ForeignKeyConstraint, Index, SmallInteger, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
-from app.editions.terms import Outcome, Route
+from app.editions.terms import Outcome, RiskLevel, Route
 from app.process import Stage
 from app.storage.base import Act, CaseRow, case_constraints, check, text_enum
 
@@ -36,6 +36,14 @@ class LinkKind(StrEnum):
     NEW_INFORMATION = "new_information"
 
 
+_RISK_RANK = Computed(
+    "CASE WHEN urgent_since IS NOT NULL THEN 0 WHEN current_grade = 'high' THEN 1 WHEN current_grade IS NULL THEN 2 "
+    "WHEN current_grade = 'medium' THEN 3 ELSE 4 END",
+    persisted=True,
+)
+"""The order of work: urgent, high, ungraded, medium, standard. Nobody knows that an ungraded case is safe (H2.0)."""
+
+
 class Case(SQLModel, table=True):
     """One application under the scheme, whichever route it came by. A draft has no first contact yet."""
 
@@ -44,6 +52,14 @@ class Case(SQLModel, table=True):
         UniqueConstraint("id", "force_id"),
         UniqueConstraint("reference"),
         Index("ix_application_worklist", "force_id", "stage", "first_contact_at", "id"),
+        Index(
+            "ix_application_by_risk",
+            "force_id",
+            "risk_rank",
+            "pressing_at",
+            "id",
+            postgresql_where=text("stage NOT IN ('intake', 'closed')"),
+        ),
         Index("ix_application_assigned_to", "assigned_to"),
         check("stage = 'intake' OR first_contact_at IS NOT NULL", "open_has_first_contact"),
         check("first_contact_at <= first_contact_recorded_at", "contact_not_in_future"),
@@ -69,6 +85,14 @@ class Case(SQLModel, table=True):
     """Where another case's first contact counts for the whole-case clock (H8.4); else empty."""
     prioritised: bool | None = None
     urgent_since: datetime | None = None
+    current_grade: Grade | None = Field(default=None, sa_type=text_enum(Grade, "current_grade"))
+    """The highest grade that holds for any potential victim; empty while one is ungraded and none is high."""
+    graded_at: datetime | None = None
+    """When the current grade was given."""
+    risk_rank: int | None = Field(default=None, sa_type=SmallInteger, sa_column_args=[_RISK_RANK])
+    pressing_at: datetime | None = None
+    """When the most pressing open clock is due, or its target where that is earlier. A trigger keeps it: read it in
+    queries, never from a case that is held."""
     police_involved: bool = False
     subject_identified_at: datetime | None = None
     assigned_to: UUID | None = Field(default=None, foreign_key="staff_member.id")
@@ -78,6 +102,15 @@ class Case(SQLModel, table=True):
     closed_at: datetime | None = None
     follows_id: UUID | None = Field(default=None, foreign_key="application.id")
     follows_because: LinkKind | None = Field(default=None, sa_type=text_enum(LinkKind, "follows_because"))
+
+    @property
+    def risk(self) -> tuple[RiskLevel, datetime] | None:
+        """How grave the risk in the case is and since when; None where nobody has graded it whole."""
+        if self.urgent_since is not None:
+            return RiskLevel.URGENT, self.urgent_since
+        if self.current_grade is None or self.graded_at is None:
+            return None
+        return RiskLevel(self.current_grade.value), self.graded_at
 
 
 class Party(CaseRow, table=True):

@@ -18,9 +18,8 @@ from sqlmodel import col
 from app.access.rules import Actor, Role
 from app.deadlines.policy import missed, next_rung
 from app.deadlines.schemas import AlertView
-from app.deadlines.service import calendar_of, facts_of
+from app.deadlines.service import calendar_of, facts_of, steps_of
 from app.deadlines.tables import Alert, Clock
-from app.editions import edition
 from app.editions.terms import AlertLevel
 from app.errors import NotFound
 from app.storage.base import columns_of
@@ -82,7 +81,7 @@ async def sweep(session: AsyncSession, *, now: datetime) -> int:
 
 async def _raise_alerts(session: AsyncSession, clock: Clock, *, now: datetime) -> None:
     calendar = await calendar_of(session, clock.division)
-    ladder = edition(clock.edition).alerts
+    ladder = steps_of(clock)
     facts = facts_of(clock)
     fallen = missed(facts, calendar=calendar, alerts=ladder, after=clock.swept_to, now=now)
     rows = [
@@ -94,8 +93,8 @@ async def _raise_alerts(session: AsyncSession, clock: Clock, *, now: datetime) -
             "reference": clock.reference,
             "rung": rung.code,
             "level": level,
-            "due_on": clock.due_on,
-            "due_at": clock.due_at,
+            "due_on": rung.target.due_on if rung.target else clock.due_on,
+            "due_at": rung.target.due_at if rung.target else clock.due_at,
             "fell_at": rung.at,
             "recorded_at": now,
             "superseded": rung is not fallen[-1],

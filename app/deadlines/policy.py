@@ -4,13 +4,13 @@ What each number is stands in the edition; how days are counted stands in `calen
 kept that can be derived: a breach follows from when a duty was due and done (H10.7).
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 from itertools import chain, count, takewhile
 
-from app.clock import aware
+from app.clock import aware, in_london
 from app.deadlines.calendar import (
     Calendar,
     Due,
@@ -24,8 +24,8 @@ from app.deadlines.calendar import (
     rule_of,
     start_of,
 )
-from app.editions.rules import AlertLadder, Edition, Limit
-from app.editions.terms import AlertLevel, ClockKind, Route, StartingEvent
+from app.editions.rules import AlertSteps, Edition, Limit
+from app.editions.terms import AlertLevel, ClockKind, RiskLevel, Route, StartingEvent
 
 _DAY = timedelta(days=1)
 
@@ -34,7 +34,8 @@ _DAY = timedelta(days=1)
 class ClockFacts:
     """What alerts and state are worked out from: a clock's row, or its plan before there is one.
 
-    A `projected` clock counts from a meeting not yet held: it alerts and cannot breach (H9.2).
+    A `projected` clock counts from a meeting not yet held: it alerts and cannot breach (H9.2). A `target` is the
+    force's own date beside the limit, never later than it; it alerts earlier and moves neither limit nor breach (H2.6).
     """
 
     rule: Rule
@@ -42,6 +43,50 @@ class ClockFacts:
     due_on: date
     due_at: datetime
     projected: bool = False
+    target: "Target | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A force's own date beside a limit: the last day, the instant it ends, and why it is that."""
+
+    due_on: date
+    due_at: datetime
+    because: str
+
+    @property
+    def by_the_hour(self) -> bool:
+        """Whether it falls within a London day, and not with the end of one."""
+        return aware(self.due_at) != start_of(self.due_on + _DAY)
+
+
+def target_of(
+    edition: Edition, kind: ClockKind, facts: ClockFacts, risk: RiskLevel | None, since: datetime, calendar: Calendar
+) -> Target | None:
+    """The earliest target that the edition has for a clock at this risk, or None where none is before the limit.
+
+    A projected clock has none: nobody knows yet from when it counts (H9.2).
+
+    Counted from when the clock began or the risk was found, whichever is later: nobody could have hurried before.
+    [ours] Raises CalendarNotPublished; ValueError where a moment has no offset.
+    """
+    if risk is None or facts.projected:
+        return None
+    start = max(aware(facts.started_at), aware(since))
+    found: Target | None = None
+    for one in edition.targets_for(kind, risk):
+        worked = due(start, rule_of(one), calendar)
+        if worked.due_at < min(aware(facts.due_at), aware(found.due_at) if found else worked.due_at + _DAY):
+            why = f"{worked.rule} from {in_london(start)}, because the risk is {risk}: {one.source} ({one.mark})."
+            found = Target(worked.due_on, worked.due_at, why)
+    return found
+
+
+def tighter(first: Target | None, second: Target | None) -> Target | None:
+    """The earlier of two targets: one that was set is never loosened, whatever the grade does (H2.0)."""
+    if first is None or second is None:
+        return first or second
+    return min(first, second, key=lambda target: aware(target.due_at))
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,8 +208,11 @@ def _limits(
 
 
 class RungKind(StrEnum):
-    """The kinds of alert, in the order they fall (H11)."""
+    """The kinds of alert, in the order they fall (H11); those of a target where the clock has one."""
 
+    TARGET_SOON = "target_soon"
+    TARGET_TODAY = "target_today"
+    TARGET_MISSED = "target_missed"
     DUE_SOON = "due_soon"
     DUE_TODAY = "due_today"
     BREACHED = "breached"
@@ -175,22 +223,28 @@ class RungKind(StrEnum):
 class Rung:
     """One step of the ladder: a code unique to its clock and due date, when, and whom it tells.
 
-    Codes: `due_soon-12h`, `due_soon-5d` (working days left), `due_today`, `breached`, `reminder-1`.
+    Codes: `due_soon-12h`, `due_soon-5d` (working days left), `due_today`, `breached`, `reminder-1`; of a target
+    `target_soon-2d`, `target_today`, `target_missed`.
     """
 
     code: str
     kind: RungKind
     at: datetime
     levels: tuple[AlertLevel, ...]
+    target: Target | None = None
+    """The target that it speaks of, where it does not speak of the limit."""
 
 
-def rungs(facts: ClockFacts, *, calendar: Calendar, alerts: AlertLadder) -> tuple[Rung, ...]:
+def rungs(facts: ClockFacts, *, calendar: Calendar, alerts: AlertSteps) -> tuple[Rung, ...]:
     """Every rung up to the breach, by time; those that fall before the clock started are dropped.
 
     Hours have no `due_today`; a projected clock has no `breached` (H9.2). Days alert as the London
-    day begins. Raises CalendarNotPublished.
+    day begins. A target adds its own rungs before those of the limit; whom one rung told every later one tells.
+    Raises CalendarNotPublished.
     """
     ladder = list(_due_soon(facts, calendar, alerts))
+    if facts.target is not None:
+        ladder += _of_target(facts, facts.target, calendar, alerts)
     if not isinstance(facts.rule, Hours):
         today = start_of(facts.due_on)
         ladder.append(Rung("due_today", RungKind.DUE_TODAY, today, alerts.due_today))
@@ -198,10 +252,35 @@ def rungs(facts: ClockFacts, *, calendar: Calendar, alerts: AlertLadder) -> tupl
         at = aware(facts.due_at)
         ladder.append(Rung("breached", RungKind.BREACHED, at, alerts.breached))
     started_at = aware(facts.started_at)
-    return tuple(sorted((r for r in ladder if r.at >= started_at), key=lambda rung: rung.at))
+    return tuple(_climbing(sorted((r for r in ladder if r.at >= started_at), key=lambda rung: rung.at)))
 
 
-def _due_soon(facts: ClockFacts, calendar: Calendar, alerts: AlertLadder) -> Iterator[Rung]:
+def _climbing(ladder: Iterable[Rung]) -> Iterator[Rung]:
+    """After an outage only the highest missed rung is sent: it must tell all whom an earlier one would have told."""
+    told: set[AlertLevel] = set()
+    for rung in ladder:
+        told |= set(rung.levels)
+        yield replace(rung, levels=tuple(level for level in AlertLevel if level in told))
+
+
+def _of_target(facts: ClockFacts, target: Target, calendar: Calendar, alerts: AlertSteps) -> Iterator[Rung]:
+    """The rungs of a target, thresholds as for a limit; none falls after it."""
+    if target.by_the_hour:
+        for left in alerts.hours_left:
+            at = aware(target.due_at) - timedelta(hours=left)
+            yield Rung(f"target_soon-{left}h", RungKind.TARGET_SOON, at, alerts.due_soon, target)
+    else:
+        since = london_day(facts.started_at)
+        for left in alerts.working_days_left:
+            day = day_with_left(left, target.due_on, calendar, since=since)
+            if day is not None:
+                yield Rung(f"target_soon-{left}d", RungKind.TARGET_SOON, start_of(day), alerts.due_soon, target)
+        yield Rung("target_today", RungKind.TARGET_TODAY, start_of(target.due_on), alerts.due_today, target)
+    told = alerts.target_missed or alerts.due_today
+    yield Rung("target_missed", RungKind.TARGET_MISSED, aware(target.due_at), told, target)
+
+
+def _due_soon(facts: ClockFacts, calendar: Calendar, alerts: AlertSteps) -> Iterator[Rung]:
     if isinstance(facts.rule, Hours):
         for left in alerts.hours_left:
             at = aware(facts.due_at) - timedelta(hours=left)
@@ -214,7 +293,7 @@ def _due_soon(facts: ClockFacts, calendar: Calendar, alerts: AlertLadder) -> Ite
             yield Rung(f"due_soon-{left}d", RungKind.DUE_SOON, start_of(day), alerts.due_soon)
 
 
-def _reminders(facts: ClockFacts, alerts: AlertLadder, *, first: int = 1) -> Iterator[Rung]:
+def _reminders(facts: ClockFacts, alerts: AlertSteps, *, first: int = 1) -> Iterator[Rung]:
     if facts.projected:
         return
     for number in count(first):
@@ -227,7 +306,7 @@ def _reminders(facts: ClockFacts, alerts: AlertLadder, *, first: int = 1) -> Ite
         yield Rung(f"reminder-{number}", RungKind.REMINDER, at, levels)
 
 
-def next_rung(facts: ClockFacts, *, calendar: Calendar, alerts: AlertLadder, after: datetime | None) -> Rung | None:
+def next_rung(facts: ClockFacts, *, calendar: Calendar, alerts: AlertSteps, after: datetime | None) -> Rung | None:
     """The first rung later than `after`, or the first of all where it is None.
 
     None only for a projected clock that has no rung left: reminders of a breach have no end.
@@ -245,7 +324,7 @@ def missed(
     facts: ClockFacts,
     *,
     calendar: Calendar,
-    alerts: AlertLadder,
+    alerts: AlertSteps,
     after: datetime | None,
     now: datetime,
 ) -> list[Rung]:

@@ -20,6 +20,21 @@ class DayView(View):
     why: str
 
 
+class DeviationView(View):
+    """A deviation from a limit; `authorised` is empty until a supervisor has answered (H10.6)."""
+
+    id: UUID
+    clock: ClockKind
+    reason: str
+    circumstances: str
+    recorded_at: datetime
+    recorded_by: UUID
+    authorised: bool | None
+    answered_at: datetime | None
+    answered_by: UUID | None
+    answer: str | None
+
+
 class ClockView(View):
     """One limit at work. `due_on` is the last day; `due_at` the instant it ends; `seconds_left` below zero is late."""
 
@@ -33,10 +48,14 @@ class ClockView(View):
     due_on: date
     due_at: datetime
     seconds_left: int | None
+    target_on: date | None = Field(None, description="The force's own date beside the limit, which it does not move.")
+    target_at: datetime | None = None
+    target_because: str | None = None
     met_at: datetime | None
     met_recorded_at: datetime | None
     ended_at: datetime | None
     ended_because: EndedBecause | None
+    deviations: list[DeviationView] = Field([], description="Why it was not kept; they move no clock.")
 
 
 class ClockWorking(ClockView):
@@ -53,13 +72,16 @@ class ClockWorking(ClockView):
 
 
 class AlertView(View):
-    """An alert: the case's reference, the clock and the time, nothing else (H11)."""
+    """An alert: the case's reference, the clock and the time, nothing else (H11).
+
+    One of a target gives the target as what is due.
+    """
 
     id: UUID
     case_id: UUID
     reference: str
     clock: ClockKind
-    rung: str = Field(examples=["due_soon-12h", "due_today", "breached", "reminder-3"])
+    rung: str = Field(examples=["due_soon-12h", "due_today", "breached", "reminder-3", "target_soon-2d"])
     level: AlertLevel
     due_on: date
     due_at: datetime

@@ -1,6 +1,7 @@
 """Clocks in the transactions of the services that start, meet and end them (H9.1 to H9.3)."""
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 from uuid import UUID
@@ -12,11 +13,23 @@ from sqlmodel import col
 from app.access.tables import Force
 from app.deadlines.bank_holidays import published
 from app.deadlines.calendar import Calendar, Division, due, rule_of
-from app.deadlines.policy import ClockFacts, ClockPlan, ClockState, next_rung, state, time_left
-from app.deadlines.schemas import ClockView, ClockWorking, DayView
+from app.deadlines.deviations import deviations_of
+from app.deadlines.policy import (
+    ClockFacts,
+    ClockPlan,
+    ClockState,
+    Target,
+    next_rung,
+    state,
+    target_of,
+    tighter,
+    time_left,
+)
+from app.deadlines.schemas import ClockView, ClockWorking, DayView, DeviationView
 from app.deadlines.tables import BankHoliday, Clock, EndedBecause, Heartbeat, HolidayCalendar
 from app.editions import edition
-from app.editions.terms import ClockKind
+from app.editions.rules import AlertSteps
+from app.editions.terms import ClockKind, RiskLevel
 from app.errors import NotFound
 
 PlansFor = Callable[[Calendar], Iterable[ClockPlan]]
@@ -41,6 +54,10 @@ class Clocked(Protocol):
     force_id: str
     reference: str
     edition: str
+
+    @property
+    def risk(self) -> tuple[RiskLevel, datetime] | None:
+        """How grave the risk is and since when."""
 
 
 async def calendar_of(session: AsyncSession, division: str) -> Calendar:
@@ -84,7 +101,15 @@ async def seed_calendars(session: AsyncSession) -> None:
 
 def facts_of(clock: Clock) -> ClockFacts:
     """A clock's row as the policy sees it."""
-    return ClockFacts(rule_of(clock), clock.started_at, clock.due_on, clock.due_at, clock.projected)
+    target = None
+    if clock.target_on is not None and clock.target_at is not None:
+        target = Target(clock.target_on, clock.target_at, clock.target_because or "")
+    return ClockFacts(rule_of(clock), clock.started_at, clock.due_on, clock.due_at, clock.projected, target)
+
+
+def steps_of(clock: Clock) -> AlertSteps:
+    """The ladder that a clock alerts by: the case's edition has one of its own for urgent cases (H2.4)."""
+    return edition(clock.edition).alerts.steps_for(clock.risk)
 
 
 async def start(session: AsyncSession, case: Clocked, plans_for: PlansFor, *, anew: bool = False) -> None:
@@ -119,6 +144,8 @@ async def start(session: AsyncSession, case: Clocked, plans_for: PlansFor, *, an
                 setattr(clock, name, value)
         else:
             continue
+        _follow(clock, case.risk)
+        _aim(clock, calendar)
         _schedule(clock, calendar)
 
 
@@ -137,14 +164,78 @@ def count_from(clock: Clock, plan: ClockPlan, calendar: Calendar) -> None:
     """Let a clock count as a plan says; one that is still open alerts anew."""
     for name, value in _moments(plan).items():
         setattr(clock, name, value)
+    _aim(clock, calendar)
     if clock.met_at is None and clock.ended_at is None:
         _schedule(clock, calendar)
 
 
 def _schedule(clock: Clock, calendar: Calendar) -> None:
-    rung = next_rung(facts_of(clock), calendar=calendar, alerts=edition(clock.edition).alerts, after=None)
-    clock.next_alert_at = rung.at if rung else None
     clock.swept_to = None
+    _reschedule(clock, calendar)
+
+
+def _reschedule(clock: Clock, calendar: Calendar) -> None:
+    """Set when the next alert falls: the first rung that no sweep has come to, be it past."""
+    rung = next_rung(facts_of(clock), calendar=calendar, alerts=steps_of(clock), after=clock.swept_to)
+    clock.next_alert_at = rung.at if rung else None
+
+
+def _follow(clock: Clock, risk: tuple[RiskLevel, datetime] | None) -> bool:
+    """Let a clock follow a graver risk; one that falls leaves it as it is (H2.0). Whether it did."""
+    if risk is None or (clock.risk is not None and clock.risk.rank >= risk[0].rank):
+        return False
+    clock.risk, clock.risk_since = risk
+    return True
+
+
+def _aim(clock: Clock, calendar: Calendar, *, but_not_after: Target | None = None) -> Target | None:
+    """Set the target of a clock from the risk that it follows."""
+    found = None
+    if clock.risk_since is not None:
+        scheme = edition(clock.edition)
+        found = target_of(scheme, clock.kind, facts_of(clock), clock.risk, clock.risk_since, calendar)
+    target = tighter(found, but_not_after)
+    clock.target_on, clock.target_at, clock.target_because = (
+        (target.due_on, target.due_at, target.because) if target else (None, None, None)
+    )
+    return target
+
+
+@dataclass(frozen=True)
+class Aim:
+    """A clock whose target was tightened: to when, and why."""
+
+    kind: ClockKind
+    target_at: datetime
+    because: str
+
+
+async def deviate(session: AsyncSession, case_id: UUID, kind: ClockKind) -> bool:
+    """Let a clock show that a deviation is recorded; False where the case has no such clock."""
+    clocks = await _clocks_to_change(session, case_id, kind)
+    for clock in clocks:
+        clock.deviates = True
+    return bool(clocks)
+
+
+async def follow_risk(session: AsyncSession, case: Clocked) -> list[Aim]:
+    """Let the open clocks of a case follow its risk: targets are tightened, urgency brings its own ladder.
+
+    What has fallen due by that ladder and was never swept is swept at once. The targets that moved are given back.
+    """
+    if case.risk is None:
+        return []
+    aims = []
+    for clock in await _clocks_to_change(session, case.id):
+        if clock.met_at is not None or clock.ended_at is not None or not _follow(clock, case.risk):
+            continue
+        calendar = await calendar_of(session, clock.division)
+        before = facts_of(clock).target
+        target = _aim(clock, calendar, but_not_after=before)
+        if target is not None and target != before:
+            aims.append(Aim(clock.kind, target.due_at, target.because))
+        _reschedule(clock, calendar)
+    return aims
 
 
 async def meet(session: AsyncSession, case_id: UUID, kind: ClockKind, *, done_at: datetime, now: datetime) -> None:
@@ -194,10 +285,7 @@ async def reopen(session: AsyncSession, case_id: UUID, kind: ClockKind) -> None:
         if clock.met_at is None and clock.ended_because is not EndedBecause.NON_COMPLETION:
             continue
         clock.met_at = clock.met_recorded_at = clock.ended_at = clock.ended_because = None
-        calendar = await calendar_of(session, clock.division)
-        ladder = edition(clock.edition).alerts
-        rung = next_rung(facts_of(clock), calendar=calendar, alerts=ladder, after=clock.swept_to)
-        clock.next_alert_at = rung.at if rung else None
+        _reschedule(clock, await calendar_of(session, clock.division))
 
 
 async def open_due_at(session: AsyncSession, case_id: UUID, kind: ClockKind) -> datetime | None:
@@ -237,12 +325,13 @@ def _in_order(clocks: Iterable[Clock]) -> list[Clock]:
     return sorted(clocks, key=lambda clock: order.index(clock.kind))
 
 
-def view(clock: Clock, *, now: datetime) -> ClockView:
-    """A clock as it stands now."""
+def view(clock: Clock, *, now: datetime, deviations: Iterable[DeviationView] = ()) -> ClockView:
+    """A clock as it stands now, and what is recorded of why it was not kept."""
     facts = facts_of(clock)
     done = clock.met_at or clock.ended_at
     return ClockView(
         **_shown(clock),
+        deviations=[one for one in deviations if one.clock is clock.kind],
         limit=str(facts.rule),
         state=state(facts, met_at=clock.met_at, ended_at=clock.ended_at, now=now),
         seconds_left=None if done else int(time_left(facts, now=now).total_seconds()),
@@ -250,7 +339,7 @@ def view(clock: Clock, *, now: datetime) -> ClockView:
 
 
 def _shown(clock: Clock) -> dict[str, Any]:
-    derived = {"limit", "state", "seconds_left"}
+    derived = {"limit", "state", "seconds_left", "deviations"}
     return {name: getattr(clock, name) for name in ClockView.model_fields if name not in derived}
 
 
@@ -261,12 +350,16 @@ def is_late(clock: ClockView) -> bool:
 
 async def clocks_of(session: AsyncSession, case_id: UUID, *, now: datetime) -> list[ClockView]:
     """The clocks of a case, in the order of the process."""
-    return [view(clock, now=now) for clock in await _clocks(session, case_id)]
+    clocks = await _clocks(session, case_id)
+    beside = await deviations_of(session, case_id) if any(clock.deviates for clock in clocks) else []
+    return [view(clock, now=now, deviations=beside) for clock in clocks]
 
 
 async def clocks_with_working(session: AsyncSession, case_id: UUID, *, now: datetime) -> list[ClockWorking]:
     """The clocks of a case, each with its days counted and skipped and why (H10.5)."""
-    return [await _with_working(session, clock, now=now) for clock in await _clocks(session, case_id)]
+    clocks = await _clocks(session, case_id)
+    beside = await deviations_of(session, case_id) if any(clock.deviates for clock in clocks) else []
+    return [await _with_working(session, clock, beside, now=now) for clock in clocks]
 
 
 async def working_of(session: AsyncSession, case_id: UUID, clock_id: UUID, *, now: datetime) -> ClockWorking:
@@ -274,14 +367,16 @@ async def working_of(session: AsyncSession, case_id: UUID, clock_id: UUID, *, no
     clock = next((one for one in await _clocks(session, case_id) if one.id == clock_id), None)
     if clock is None:
         raise ClockNotFound
-    return await _with_working(session, clock, now=now)
+    return await _with_working(session, clock, await deviations_of(session, case_id), now=now)
 
 
-async def _with_working(session: AsyncSession, clock: Clock, *, now: datetime) -> ClockWorking:
+async def _with_working(
+    session: AsyncSession, clock: Clock, deviations: Sequence[DeviationView], *, now: datetime
+) -> ClockWorking:
     worked = due(clock.started_at, rule_of(clock), await calendar_of(session, clock.division))
     listed = await session.get_one(HolidayCalendar, clock.division)
     return ClockWorking(
-        **view(clock, now=now).model_dump(),
+        **view(clock, now=now, deviations=deviations).model_dump(),
         projected=clock.projected,
         source=clock.source,
         edition=clock.edition,

@@ -7,8 +7,8 @@ from uuid import UUID, uuid4
 from sqlalchemy import Index, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
-from app.editions.terms import AlertLevel, ClockKind, Mark, StartingEvent
-from app.storage.base import CaseRow, case_constraints, check, text_enum
+from app.editions.terms import AlertLevel, ClockKind, Mark, RiskLevel, StartingEvent
+from app.storage.base import Act, CaseRow, case_constraints, check, text_enum
 
 
 class HolidayCalendar(SQLModel, table=True):
@@ -60,6 +60,8 @@ class Clock(CaseRow, table=True):
         check("(ended_at IS NULL) = (ended_because IS NULL)", "ended_has_reason"),
         check("(met_at IS NULL) = (met_recorded_at IS NULL)", "met_is_recorded"),
         check("NOT (projected AND met_at IS NOT NULL)", "projection_is_not_met"),
+        check("num_nulls(risk, risk_since) IN (0, 2)", "risk_has_time"),
+        check("num_nulls(target_on, target_at, target_because) IN (0, 3)", "target_is_whole"),
         check("next_alert_at IS NULL OR (met_at IS NULL AND ended_at IS NULL)", "alerts_while_open"),
     )
 
@@ -81,6 +83,15 @@ class Clock(CaseRow, table=True):
     projected: bool = False
     due_on: date
     due_at: datetime
+    risk: RiskLevel | None = Field(default=None, sa_type=text_enum(RiskLevel, "risk"))
+    """The gravest risk found in the case while the clock was open: it settles target and ladder."""
+    risk_since: datetime | None = None
+    target_on: date | None = None
+    target_at: datetime | None = None
+    """A date of the force's own beside the limit, and always before it (H2.6)."""
+    target_because: str | None = None
+    deviates: bool = Field(default=False, sa_column_kwargs={"server_default": text("false")})
+    """Whether any deviation from the limit is recorded (H10.6)."""
     met_at: datetime | None = None
     met_recorded_at: datetime | None = None
     ended_at: datetime | None = None
@@ -88,6 +99,28 @@ class Clock(CaseRow, table=True):
     next_alert_at: datetime | None = None
     swept_to: datetime | None = None
     """Alerts up to this instant are recorded."""
+
+
+class Deviation(Act, table=True):
+    """Why a limit is not kept, put down to exceptional circumstances: shown beside the clock, and moving none."""
+
+    __tablename__ = "deviation"
+    __table_args__ = case_constraints("deviation")
+
+    clock: ClockKind = Field(sa_type=text_enum(ClockKind, "clock"))
+    reason: str
+    circumstances: str
+
+
+class DeviationAnswer(Act, table=True):
+    """Whether a supervisor authorises a deviation (H10.6)."""
+
+    __tablename__ = "deviation_answer"
+    __table_args__ = case_constraints("deviation_answer", UniqueConstraint("deviation_id"))
+
+    deviation_id: UUID = Field(foreign_key="deviation.id")
+    authorises: bool
+    reason: str
 
 
 class Alert(CaseRow, table=True):

@@ -10,7 +10,7 @@ from app.clock import LONDON
 from app.demo import forms, staff, steps
 from app.demo.story import Story
 from app.disclosure.notices import record_notice
-from app.editions.terms import Route
+from app.editions.terms import ClockKind, Route
 from app.face_to_face.service import record_meeting
 from app.final_report.service import record_submission, write_final_report
 from app.final_report.terms import IntelligenceSystem
@@ -104,6 +104,9 @@ async def _meeting_late(story: Story) -> None:
     await steps.progress(story)
     for days in (6, 6, 7):
         await steps.try_in_vain(story.later(days=days))
+    # Nobody has met her within the limit: what holds meanwhile is planned, for these clocks and the one that follows.
+    await steps.plan_meanwhile(story.later(hours=1), ClockKind.FACE_TO_FACE, ClockKind.WHOLE_CASE)
+    await steps.deviate(story, ClockKind.FACE_TO_FACE)
 
 
 async def _two_potential_victims(story: Story) -> None:

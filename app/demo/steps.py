@@ -1,6 +1,7 @@
 """The steps of the scheme as the fictional cases take them, each by the person whose part it is."""
 
 from collections.abc import Collection
+from datetime import timedelta
 from functools import partial
 from uuid import UUID
 
@@ -11,7 +12,7 @@ from app.disclosure.clearance import clear_delivery
 from app.disclosure.deliveries import record_disclosure
 from app.disclosure.items import record_item
 from app.editions import edition
-from app.editions.terms import Searched
+from app.editions.terms import ClockKind, Searched
 from app.face_to_face.service import record_meeting
 from app.final_report.closing import close_case
 from app.final_report.schemas import ClosingIn
@@ -24,7 +25,8 @@ from app.initial_checks.deciding import decide_initially
 from app.initial_checks.service import identify_subject, record_check
 from app.initial_checks.terms import CheckResult
 from app.risk_assessment.service import record_assessment
-from app.safeguarding.schemas import ContactAttemptIn
+from app.safeguarding.lateness import record_deviation, record_interim_plan
+from app.safeguarding.schemas import ContactAttemptIn, DeviationIn, InterimPlanIn
 from app.safeguarding.service import record_contact_attempt, record_safety_plan
 from app.safeguarding.terms import ContactOutcome
 
@@ -83,6 +85,30 @@ async def plan(story: Story, victim: UUID) -> None:
     """Plan for safety."""
     form = forms.safety_plan(victim, on=story.moment.date())
     await story.later(minutes=10).act(staff.OFFICER, record_safety_plan, form)
+
+
+async def plan_meanwhile(story: Story, *clocks: ClockKind) -> None:
+    """Plan what holds for every potential victim while these clocks are late."""
+    for victim in story.victims:
+        form = InterimPlanIn(
+            potential_victim_id=victim.id,
+            clocks=list(clocks),
+            keeps_safe="Her address is flagged for response; her sister stays with her at night.",
+            contact="Telephone, agreed number, at the agreed times, by the officer who holds the case.",
+            contact_every_days=3,
+            review_on=story.moment.date() + timedelta(days=14),
+        )
+        await story.later(minutes=10).act(staff.OFFICER, record_interim_plan, form)
+
+
+async def deviate(story: Story, clock: ClockKind) -> None:
+    """Say why a limit is not kept; a supervisor has yet to answer."""
+    form = DeviationIn(
+        clock=clock,
+        reason="She cancelled each appointment and could be met nowhere else.",
+        circumstances="She nurses her mother in another county until the end of the month.",
+    )
+    await story.later(minutes=10).act(staff.OFFICER, record_deviation, form)
 
 
 async def refer(story: Story, *, with_concern: bool = True) -> None:

@@ -26,6 +26,7 @@ from app.errors import Unprocessable, refuse_if
 from app.forum.service import standing_decision
 from app.people.rules import age_on
 from app.people.tables import Person, SafeContact
+from app.safeguarding.lateness import obstacles_to_going_on
 from app.safeguarding.service import act_keys, open_duties
 from app.safeguarding.terms import DutyKind
 
@@ -95,6 +96,7 @@ async def clear_delivery(
         raise Unprocessable(says, field="delivered_by")
     decision = await standing_decision(session, case.id, given.potential_victim_id)
     must_be_deliverable(case, decision)
+    in_an_emergency = decision is not None and decision.source == "emergency"  # nothing holds that up (H6.8)
     refuse_if(
         [
             *obstacles_to_clearance(
@@ -109,6 +111,7 @@ async def clear_delivery(
                 first=given.told_first(),
                 consultation=await _consultation(session, case, given.offender_manager_consultation),
             ),
+            *([] if in_an_emergency else await obstacles_to_going_on(session, case, now=now)),
             *same_person(given.delivered_by, actor.staff_id, doing="Whoever clears a delivery", rule="H7.0"),
         ]
     )

@@ -1,9 +1,9 @@
 """Editions side by side: what each says under the same headings (H9). Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from app.editions.rules import AlertLadder, Edition, Limit
+from app.editions.rules import AlertLadder, AlertSteps, Edition, Limit, Target
 from app.editions.terms import Applies, CheckWhen, ClockKind, Outcome, Route
 
 NONE = "none stated"
@@ -40,9 +40,10 @@ def _all(columns: Sequence[Mapping[str, str]]) -> list[str]:
 
 
 def _columns(editions: Sequence[Edition]) -> dict[str, list[dict[str, str]]]:
-    parts = {
+    parts: dict[str, Callable[[Edition], dict[str, str]]] = {
         "Edition": _about,
         "Limits": _limits,
+        "Targets beside the limits": _targets,
         "Minimum checks": _checks,
         "Forum agencies": _agencies,
         "Alerts": lambda one: _alerts(one.alerts),
@@ -75,17 +76,27 @@ def _limits(one: Edition) -> dict[str, str]:
 
 
 def _limit(limit: Limit) -> str:
-    count = next(
+    whom = "" if limit.applies_to is Applies.ALWAYS else f", where {_plain(limit.applies_to)}"
+    return f"{_count(limit)} from {_plain(limit.starts_from)}{whom} [{limit.mark}: {limit.source}]"
+
+
+def _targets(one: Edition) -> dict[str, str]:
+    return {
+        f"{_plain(target.clock)}, {_plain(target.risk)}": f"{_count(target)} [{target.mark}: {target.source}]"
+        for target in one.targets
+    }
+
+
+def _count(counts: Limit | Target) -> str:
+    return next(
         f"{number} {unit}"
         for unit, number in (
-            ("hours", limit.hours),
-            ("working days", limit.working_days),
-            ("calendar days", limit.calendar_days),
+            ("hours", counts.hours),
+            ("working days", counts.working_days),
+            ("calendar days", counts.calendar_days),
         )
         if number is not None
     )
-    whom = "" if limit.applies_to is Applies.ALWAYS else f", where {_plain(limit.applies_to)}"
-    return f"{count} from {_plain(limit.starts_from)}{whom} [{limit.mark}: {limit.source}]"
 
 
 def _checks(one: Edition) -> dict[str, str]:
@@ -103,10 +114,16 @@ def _agencies(one: Edition) -> dict[str, str]:
 
 
 def _alerts(ladder: AlertLadder) -> dict[str, str]:
+    urgent = {f"urgent: {heading}": said for heading, said in _steps(ladder.urgent).items()} if ladder.urgent else {}
+    return {**_steps(ladder), **urgent}
+
+
+def _steps(ladder: AlertSteps) -> dict[str, str]:
     return {
         "due soon": f"{_numbers(ladder.hours_left)} hours or {_numbers(ladder.working_days_left)} working days left: "
         + _levels(ladder.due_soon),
         "due today": _levels(ladder.due_today),
+        "target missed": _levels(ladder.target_missed or ladder.due_today),
         "breached": _levels(ladder.breached),
         "reminders": f"every {ladder.reminder_every_days} days; "
         + "; ".join(f"from day {step.from_day}: {_levels(step.levels)}" for step in ladder.reminders),
@@ -132,8 +149,16 @@ def _figures(one: Edition) -> dict[str, str]:
         "ranks": ", ".join(map(_plain, one.ranks.order)),
         "late entry": f"after {one.late_entry_after_hours} hours",
         "contact attempts": f"{one.contact_attempts.minimum}, {one.contact_attempts.spacing_hours} hours apart",
+        "exceptional circumstances": _deviations(one),
         "told where a party is police": "; ".join(one.police_involvement_notices),
     }
+
+
+def _deviations(one: Edition) -> str:
+    if not one.deviations.known:
+        return "not known"
+    by = "a second person" if one.deviations.second_person else "a supervisor"
+    return f"authorised by {by} [{one.deviations.mark}: {one.deviations.source}]"
 
 
 def _duties(one: Edition) -> dict[str, str]:

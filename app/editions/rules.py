@@ -35,6 +35,7 @@ from app.editions.terms import (
     FormOfWords,
     Mark,
     Outcome,
+    RiskLevel,
     Route,
     Searched,
     SpentRule,
@@ -109,6 +110,27 @@ class Limit(_Data):
         }[self.applies_to]
 
 
+class Target(_Data):
+    """A force's own date beside a limit, for cases of this risk or a graver one; never a limit itself (H2.6).
+
+    It counts from when the clock began or the risk was found, whichever is later.
+    """
+
+    clock: ClockKind
+    risk: RiskLevel
+    hours: PositiveInt | None = None
+    working_days: PositiveInt | None = None
+    calendar_days: PositiveInt | None = None
+    source: Text
+    mark: Mark
+
+    @model_validator(mode="after")
+    def _one_unit(self) -> Self:
+        if sum(n is not None for n in (self.hours, self.working_days, self.calendar_days)) != 1:
+            raise ValueError("give exactly one of hours, working_days, calendar_days")
+        return self
+
+
 class MinimumCheck(_Data):
     """One system that must answer before the initial decision, and on whose name (H4.1)."""
 
@@ -136,11 +158,12 @@ class ReminderStep(_Data):
     levels: Annotated[tuple[AlertLevel, ...], Field(min_length=1)]
 
 
-class AlertLadder(_Data):
+class AlertSteps(_Data):
     """When staff are alerted and how far up it climbs (H11).
 
     Every step tells all whom the step before it told: after an outage only the highest missed rung
-    is sent, and nobody may be lost by that.
+    is sent, and nobody may be lost by that. A missed target tells `target_missed`, which stands between due today and
+    breached; left out, whom due today tells.
     """
 
     hours_left: tuple[PositiveInt, ...]
@@ -148,6 +171,7 @@ class AlertLadder(_Data):
     reminder_every_days: PositiveInt
     due_soon: Annotated[tuple[AlertLevel, ...], Field(min_length=1)]
     due_today: Annotated[tuple[AlertLevel, ...], Field(min_length=1)]
+    target_missed: tuple[AlertLevel, ...] = ()
     breached: Annotated[tuple[AlertLevel, ...], Field(min_length=1)]
     reminders: Annotated[tuple[ReminderStep, ...], Field(min_length=1)]
 
@@ -169,13 +193,50 @@ class AlertLadder(_Data):
         return self
 
     def _rungs(self) -> list[tuple[tuple[str | int, ...], tuple[AlertLevel, ...]]]:
-        first = [(name,) for name in ("due_soon", "due_today", "breached")]
+        first = [(name,) for name in ("due_soon", "due_today", "target_missed", "breached") if getattr(self, name)]
         reminders = [(("reminders", n, "levels"), step.levels) for n, step in enumerate(self.reminders)]
         return [*((place, getattr(self, place[0])) for place in first), *reminders]
 
     def reminder_levels(self, day: int) -> tuple[AlertLevel, ...]:
         """Whom the reminder reaches so many days (from 1) after the breach."""
         return [step.levels for step in self.reminders if step.from_day <= day][-1]
+
+
+class AlertLadder(AlertSteps):
+    """The ladder of every case, and the one of an urgent case: no later and to no fewer (H2.4, H11)."""
+
+    urgent: AlertSteps | None = None
+
+    @model_validator(mode="after")
+    def _urgent_is_no_slower(self) -> Self:
+        if self.urgent is None:
+            return self
+        for name in ("hours_left", "working_days_left"):
+            usual, urgent = getattr(self, name), getattr(self.urgent, name)
+            if len(urgent) < len(usual) or any(u < n for u, n in zip(urgent, usual, strict=False)):
+                raise Misplaced("as many thresholds as usual, and none of them later", "urgent", name)
+        if self.urgent.reminder_every_days > self.reminder_every_days:
+            raise Misplaced("reminders come at least as often as usual", "urgent", "reminder_every_days")
+        told = [(self.urgent.due_soon, self.due_soon), (self.urgent.due_today, self.due_today)]
+        told += [(self.urgent.target_missed or self.urgent.due_today, self.target_missed)]
+        told += [(self.urgent.breached, self.breached)]
+        told += [(self.urgent.reminder_levels(step.from_day), step.levels) for step in self.reminders]
+        if any(not set(usual) <= set(urgent) for urgent, usual in told):
+            raise Misplaced("each step tells all whom the usual ladder tells", "urgent")
+        return self
+
+    def steps_for(self, risk: RiskLevel | None) -> AlertSteps:
+        """The ladder for a clock of a case at this risk."""
+        return self.urgent if risk is RiskLevel.URGENT and self.urgent is not None else self
+
+
+class Deviations(_Data):
+    """Whether lateness may be put down to exceptional circumstances, and who authorises that (H10.6)."""
+
+    known: bool
+    second_person: bool = True
+    source: Text
+    mark: Mark
 
 
 class SpentConvictions(_Data):
@@ -255,9 +316,11 @@ class Edition(_Data):
     police_involvement_notices: Annotated[tuple[Text, ...], Field(min_length=1)]
     late_entry_after_hours: PositiveInt
     limits: tuple[Limit, ...]
+    targets: tuple[Target, ...] = ()
     checks: Annotated[tuple[MinimumCheck, ...], Field(min_length=1)]
     agencies: Annotated[tuple[Agency, ...], Field(min_length=1)]
     alerts: AlertLadder
+    deviations: Deviations
     spent_convictions: SpentConvictions
     relationships: Relationships
     ages: Ages
@@ -276,6 +339,7 @@ class Edition(_Data):
         _unique((check.system for check in self.checks), "checks", key="system")
         _unique((agency.code for agency in self.agencies), "agencies", key="code")
         _unique((kind.code for kind in self.relationships.eligible), "relationships", "eligible", key="code")
+        _unique((f"the target of {target.clock} at {target.risk}" for target in self.targets), "targets")
         self._each_limit_settled_once()
         self._checks_agree()
         if not any(one.code == POLICE and one.when is AgencyWhen.ALWAYS for one in self.agencies):
@@ -344,6 +408,10 @@ class Edition(_Data):
     def shows_visor_marker(self) -> str | None:
         """The system whose answer says whether ViSOR must be searched too (H4.1); None where no check depends on it."""
         return next((check.system for check in self.checks if check.shows_visor_marker), None)
+
+    def targets_for(self, clock: ClockKind, risk: RiskLevel) -> tuple[Target, ...]:
+        """The targets of a clock that hold at this risk: those of a lesser one hold at a graver."""
+        return tuple(one for one in self.targets if one.clock is clock and one.risk.rank <= risk.rank)
 
     def minimum_checks(self, *, visor_marker: bool) -> tuple[MinimumCheck, ...]:
         """The checks that a decision needs; ViSOR only where the PNC shows a marker (H4.1)."""

@@ -100,6 +100,20 @@ class AlertLevel(StrEnum):
     HEAD_OF_PUBLIC_PROTECTION = "head_of_public_protection"
 
 
+class RiskLevel(StrEnum):
+    """How grave the risk in a case is, from the least (H2.6); urgent is immediate or imminent harm (H2.4)."""
+
+    STANDARD = "standard"
+    MEDIUM = "medium"
+    HIGH = "high"
+    URGENT = "urgent"
+
+    @property
+    def rank(self) -> int:
+        """The graver the risk, the higher."""
+        return list(RiskLevel).index(self)
+
+
 class SpentRule(StrEnum):
     """What happens to an item that is spent on the day of disclosure (H7.3)."""
 

@@ -7,8 +7,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from app.access.rules import Actor
+from app.cases.risk import grade_risk
 from app.cases.schemas import Recorded
-from app.cases.service import advance, grade_risk, must_be_party, note
+from app.cases.service import advance, must_be_party, note
 from app.cases.tables import Case, Party, PartyRole
 from app.clock import LONDON
 from app.deadlines.calendar import Calendar

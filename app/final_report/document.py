@@ -22,6 +22,7 @@ from app.final_report.schemas import (
     ReportDocument,
     ReportedClock,
     ReportedDates,
+    ReportedDeviation,
     ReportedEarlier,
     ReportedParty,
     ReportedRequest,
@@ -135,6 +136,7 @@ def _clock(one: ClockView) -> ReportedClock:
         ended_at=one.ended_at,
         ended_because=one.ended_because,
         late=is_late(one),
+        deviations=[ReportedDeviation.model_validate(deviation) for deviation in one.deviations],
     )
 
 

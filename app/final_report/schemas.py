@@ -250,6 +250,19 @@ class ReportedDates(View):
     ended_at: datetime | None
 
 
+class ReportedDeviation(View):
+    """Why a limit was not kept, and whether a supervisor authorised that (H10.6)."""
+
+    reason: str
+    circumstances: str
+    recorded_at: datetime
+    recorded_by: UUID
+    authorised: bool | None
+    answered_at: datetime | None
+    answered_by: UUID | None
+    answer: str | None
+
+
 class ReportedClock(View):
     """A limit and whether it was kept."""
 
@@ -259,6 +272,7 @@ class ReportedClock(View):
     ended_at: datetime | None
     ended_because: str | None
     late: bool
+    deviations: list[ReportedDeviation] = []
 
 
 class ReportedDecision(View):

@@ -5,9 +5,10 @@ from datetime import datetime
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.access.rules import Actor
+from app.cases.risk import grade_risk
 from app.cases.rules import same_person
 from app.cases.schemas import Recorded
-from app.cases.service import advance, grade_risk, must_be_at, note
+from app.cases.service import advance, must_be_at, note
 from app.cases.tables import Case
 from app.deadlines.policy import plan_clock
 from app.deadlines.service import end, meet, start

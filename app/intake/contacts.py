@@ -7,9 +7,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.access.rules import Actor
 from app.access.tables import Force
+from app.cases.risk import grade_risk
 from app.cases.rules import CONCLUDED, happened_at, late_entry
 from app.cases.schemas import Recorded
-from app.cases.service import grade_risk, note, parties
+from app.cases.service import note, parties
 from app.cases.tables import Case
 from app.clock import in_london
 from app.deadlines.calendar import Calendar

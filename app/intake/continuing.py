@@ -73,6 +73,7 @@ def _linked(case: Case, *, actor: Actor, now: datetime) -> Case:
     linked.first_contact_at = linked.first_contact_recorded_at = now
     linked.whole_case_from = case.whole_case_from or case.first_contact_at
     linked.follows_id, linked.follows_because = case.id, LinkKind.CONTINUES_AS_RIGHT_TO_KNOW
+    linked.current_grade, linked.graded_at = case.current_grade, case.graded_at
     linked.urgent_since, linked.police_involved = case.urgent_since, case.police_involved
     return linked
 

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.access.rules import Actor
 from app.cases.pointers import keys_of, point
+from app.cases.risk import weigh
 from app.cases.schemas import Recorded
 from app.cases.service import must_be_party, note, parties
 from app.cases.tables import Case, Party, PartyRole
@@ -78,6 +79,7 @@ async def add_party(
     party = await record_party(session, case, role, told, applies=first, actor=actor, now=now)
     await session.flush()
     await point(session, case, keys_of(told, role))
+    await weigh(session, case, by=actor, now=now)
     await owe_for_people(session, case, [all_of(party, told)], actor=actor, now=now)
     _put_before_supervisor(session, case, wrong, about_id=party.id, actor=actor, now=now)
     sentence = f"A further {role.replace('_', ' ')} was added."

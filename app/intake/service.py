@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.access.rules import Actor
 from app.access.service import reach
 from app.cases.pointers import Keys, keys_of, one_opening_at_a_time, open_cases_of_pair, pointed_at
+from app.cases.risk import weigh
 from app.cases.rules import CONCLUDED, happened_at
 from app.cases.schemas import Parties
 from app.cases.service import access_case, advance, note, parties
@@ -114,6 +115,7 @@ async def _join(session: AsyncSession, case: Case, application: ApplicationIn, *
     known = await parties(session, case.id)
     flags = await keep_people(session, case, described_in(application), known=known, actor=actor, now=now)
     await join(session, case, application, flags=flags, actor=actor, now=now)
+    await weigh(session, case, by=actor, now=now)
     case.version += 1
 
 

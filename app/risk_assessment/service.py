@@ -10,8 +10,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from app.access.rules import Actor
+from app.cases.risk import grade_risk
 from app.cases.schemas import Recorded
-from app.cases.service import advance, grade_risk, must_be_party, party_ids
+from app.cases.service import advance, must_be_party, party_ids
 from app.cases.tables import Case, PartyRole
 from app.deadlines.service import meet, open_due_at
 from app.editions.terms import ClockKind

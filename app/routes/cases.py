@@ -11,6 +11,7 @@ from app.casefile.schemas import CaseFile, Colleague, EventView
 from app.casefile.worklist import SearchHit, SearchIn, WorklistRow, search, worklist
 from app.cases import holding
 from app.cases.schemas import AssignmentIn, AssignmentView, GradeView, Receipt
+from app.cases.service import known_id
 from app.deadlines.schemas import ClockWorking
 from app.deadlines.service import ClockNotFound, clocks_with_working, working_of
 from app.doors import CaseDoor, Door, decides, reads, records, requires
@@ -20,7 +21,7 @@ from app.intake import parties
 from app.people.schemas import Moment, PersonVersionView
 from app.process import Stage
 from app.routes.errors import ERRORS, ERRORS_OF_ACT, ERRORS_OF_CASE, ERRORS_OF_DECISION
-from app.routes.paging import Cursor, Limit, Page, after_moment, after_position, encode, page
+from app.routes.paging import Cursor, Limit, Page, after_position, after_standing, encode, page
 from app.routes.reading import StrictRoute
 from app.safeguarding import service as safeguarding
 from app.safeguarding.schemas import RegradeIn
@@ -47,10 +48,11 @@ async def read_worklist(
     cursor: Cursor = None,
     limit: Limit = 50,
 ) -> Page[WorklistRow]:
-    """Cases of the own force, the oldest first contact first; closed ones only when their stage is asked for."""
+    """Cases of the own force by risk, then by time left; closed ones, the oldest first, where asked for."""
     await door.log(Category.CONSULTATION)
     found = await worklist(
         door.session,
+        force_id=door.actor.serves_force_id,
         now=door.now,
         stage=stage,
         route=route,
@@ -59,10 +61,10 @@ async def read_worklist(
         urgent=urgent,
         overdue=overdue,
         due_before=due_before,
-        after=after_moment(cursor),
+        after=after_standing(cursor),
         limit=limit,
     )
-    return page(found, limit, lambda last: encode(last.first_contact_at.isoformat(), last.id))
+    return page(found, limit, lambda last: encode(*last.sorted_by))
 
 
 @router.post("/search", status_code=200, responses=ERRORS)
@@ -98,7 +100,7 @@ async def read_clocks(door: Reader) -> list[ClockWorking]:
 async def read_working(clock_id: str, door: Reader) -> ClockWorking:
     """One clock with its working: what it counts from, by which rule, on which calendar, day by day (H10.5)."""
     await door.read()
-    known = cases.known_id(clock_id, ClockNotFound())
+    known = known_id(clock_id, ClockNotFound())
     return await working_of(door.session, door.case.id, known, now=door.now)
 
 
@@ -112,7 +114,7 @@ async def read_assignments(door: Reader) -> list[AssignmentView]:
 @router.post("/{case_id}/assignment", status_code=201, responses=ERRORS_OF_DECISION)
 async def assign(body: AssignmentIn, door: Annotated[CaseDoor, decides(Permission.ASSIGN_CASE)]) -> Receipt:
     """Give the case to an officer of its force."""
-    return await door.decide(holding.assign, body)
+    return await door.decide(holding.assign, body, though_late=True)
 
 
 @router.get("/{case_id}/risk-grades", responses=ERRORS_OF_CASE)

@@ -78,7 +78,7 @@ async def read_spent_authorisations(item_id: str, door: Reader) -> list[SpentAut
 @router.post("/items/{item_id}/spent-authorisations", status_code=201, responses=ERRORS_OF_DECISION)
 async def authorise_spent(item_id: str, body: SpentAuthorisationIn, door: Supervisor) -> Receipt:
     """Authorise, on legal advice, that a spent item is told, where the edition leaves room for it (H7.3)."""
-    return await door.decide(partial(items.authorise_spent, item_id=item_id), body)
+    return await door.decide(partial(items.authorise_spent, item_id=item_id), body, though_late=True)
 
 
 @router.get("/delivery-clearance", responses=ERRORS_OF_CASE)
@@ -90,7 +90,7 @@ async def read_clearances(door: Reader) -> list[ClearanceView]:
 @router.post("/delivery-clearance", status_code=201, responses=ERRORS_OF_DECISION)
 async def clear_delivery(body: ClearanceIn, door: Annotated[CaseDoor, decides(Permission.CLEAR_DELIVERY)]) -> Receipt:
     """Permit the words, at the door: after the warnings and the answer to the undertaking (H7.0, H7.1)."""
-    return await door.decide(clearance.clear_delivery, body)
+    return await door.decide(clearance.clear_delivery, body, though_late=True)
 
 
 @router.get("/disclosures", responses=ERRORS_OF_CASE)
@@ -152,7 +152,7 @@ async def postpone(body: PostponementIn, door: Postponer) -> Receipt:
 @router.post("/postponement/end", status_code=201, responses=ERRORS_OF_DECISION)
 async def end_postponement(body: PostponementEndIn, door: Postponer) -> Receipt:
     """End the postponement in force before its review date."""
-    return await door.decide(postponement.end_postponement, body)
+    return await door.decide(postponement.end_postponement, body, though_late=True)
 
 
 @router.get("/non-completion", responses=ERRORS_OF_CASE)

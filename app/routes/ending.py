@@ -54,7 +54,7 @@ async def read_withdrawal_decisions(door: Reader) -> list[WithdrawalDecisionView
 @router.post("/subject-deceased", status_code=201, responses=ERRORS_OF_DECISION)
 async def end_subject_deceased(body: SubjectDeceasedIn, door: Supervisor) -> Receipt:
     """End the application because the subject's death has been verified (H4.5)."""
-    return await door.decide(ending.end_subject_deceased, body)
+    return await door.decide(ending.end_subject_deceased, body, though_late=True)
 
 
 @router.get("/subject-deceased", responses=ERRORS_OF_CASE)

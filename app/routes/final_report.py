@@ -44,7 +44,9 @@ async def write_final_report(
     body: FinalReportIn, door: Annotated[CaseDoor, decides(Permission.WRITE_FINAL_REPORT)]
 ) -> Receipt:
     """Write the closing report from the record itself, whatever the outcome; a newer one supersedes (H8.1)."""
-    return await door.decide(service.write_final_report, body)
+    return await door.decide(
+        service.write_final_report, body, though_late=True
+    )  # everybody has been told, or it has ended
 
 
 @router.get("/final-report", responses=ERRORS_OF_CASE)

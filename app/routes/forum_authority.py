@@ -21,7 +21,7 @@ async def authorise_emergency(
     body: EmergencyAuthorityIn, door: Annotated[CaseDoor, decides(Permission.AUTHORISE_EMERGENCY)]
 ) -> Receipt:
     """Authorise a disclosure that cannot wait for the forum; the forum reviews it next time (H6.8)."""
-    return await door.decide(authority.authorise_emergency, body)
+    return await door.decide(authority.authorise_emergency, body, though_late=True)
 
 
 @router.get("/emergency-authority", responses=ERRORS_OF_CASE)
@@ -35,7 +35,7 @@ async def emergency_authorities(
 @router.post("/return-to-forum", status_code=201, responses=ERRORS_OF_DECISION)
 async def return_to_forum(body: ReturnIn, door: Annotated[CaseDoor, decides(Permission.SUPERVISE)]) -> Receipt:
     """Take the case back to the forum: the decisions for the potential victims named no longer stand."""
-    return await door.decide(confirming.return_to_forum, body)
+    return await door.decide(confirming.return_to_forum, body, though_late=True)
 
 
 @router.get("/return-to-forum", responses=ERRORS_OF_CASE)

@@ -10,6 +10,7 @@ from uuid import UUID
 from fastapi import Query
 from pydantic import BaseModel, Field
 
+from app.casefile.worklist import Position
 from app.errors import Unprocessable
 
 T = TypeVar("T")
@@ -56,6 +57,22 @@ def after_moment(cursor: str | None) -> tuple[datetime, UUID] | None:
         if read.tzinfo is None:
             raise ValueError
         return read, UUID(row)
+    except ValueError:
+        raise BadCursor(
+            "The cursor was not given by this list; leave it out for the first page.", field="cursor"
+        ) from None
+
+
+def after_standing(cursor: str | None) -> Position | None:
+    """The place on the worklist that a cursor stands for."""
+    if cursor is None:
+        return None
+    rank, moment, row = _decode(cursor, 3)
+    try:
+        read = None if moment == "None" else datetime.fromisoformat(moment)
+        if not re.fullmatch(r"[0-9]", rank) or (read is not None and read.tzinfo is None):
+            raise ValueError
+        return Position(int(rank), read, UUID(row))
     except ValueError:
         raise BadCursor(
             "The cursor was not given by this list; leave it out for the first page.", field="cursor"

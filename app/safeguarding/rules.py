@@ -1,13 +1,14 @@
 """Safety rules that hold at every step (H2). Pure."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime
 from uuid import UUID
 
 from app.access.rules import Permission, Role, roles_that_may
 from app.editions.rules import Edition
+from app.editions.terms import ClockKind
 from app.errors import Obstacle
-from app.safeguarding.schemas import Plan
+from app.safeguarding.schemas import Meanwhile, Plan
 
 
 def plan_is_current(plan: Plan | None, *, newest_immediate_risk_at: datetime | None, today: date) -> bool:
@@ -29,6 +30,39 @@ def no_current_plan(plan: Plan | None, *, newest_immediate_risk_at: datetime | N
             "H7.0",
         )
     ]
+
+
+def no_interim_plan(
+    late: Collection[ClockKind], plans: Mapping[UUID, Sequence[Meanwhile]], *, today: date
+) -> list[Obstacle]:
+    """The obstacle where a late duty has no interim plan for some potential victim (H2.6, H10.6).
+
+    `plans` are those of each potential victim, oldest first: together they answer every late clock, and the review of
+    the newest has not passed.
+    """
+    if all(_planned(frozenset(late), of_victim, today=today) for of_victim in plans.values()):
+        return []
+    which = ", ".join(kind.replace("_", " ") for kind in ClockKind if kind in late)
+    says = (
+        f"Past its limit: {which}. Record the interim safeguarding and communication plan of each potential victim, "
+        "answering that, before anything more is decided."
+    )
+    return [Obstacle("late_without_interim_plan", says, "H10.6")]
+
+
+def _planned(late: frozenset[ClockKind], plans: Sequence[Meanwhile], *, today: date) -> bool:
+    if not late:
+        return True
+    answered = frozenset[ClockKind]().union(*(plan.clocks for plan in plans))
+    return late <= answered and plans[-1].review_on >= today
+
+
+def obstacles_to_deviation(edition: Edition) -> list[Obstacle]:
+    """The obstacle where the edition knows no exceptional circumstances (H10.6)."""
+    if edition.deviations.known:
+        return []
+    says = f"The edition {edition.name} knows no exceptional circumstances: a late duty is late, whatever the reason."
+    return [Obstacle("no_exceptional_circumstances", says, "H10.6")]
 
 
 def no_safe_contact() -> Obstacle:

@@ -5,11 +5,12 @@ from datetime import date, datetime
 from typing import ClassVar
 from uuid import UUID
 
-from pydantic import Field, StrictBool
+from pydantic import Field, StrictBool, StrictInt
 
 from app.cases.schemas import ActIn, GradeIn
+from app.editions.terms import ClockKind
 from app.people.schemas import Day, Form, Line, Narrative, RowView
-from app.safeguarding.tables import ContactAttempt, CrimeReference, Duty, SafeguardingAction, SafetyPlan
+from app.safeguarding.tables import ContactAttempt, CrimeReference, Duty, InterimPlan, SafeguardingAction, SafetyPlan
 from app.safeguarding.terms import ContactOutcome, DutyKind
 
 
@@ -18,6 +19,14 @@ class Plan:
     """What the rules ask of a safety plan."""
 
     occurred_at: datetime
+    review_on: date
+
+
+@dataclass(frozen=True)
+class Meanwhile:
+    """What the rules ask of an interim plan."""
+
+    clocks: frozenset[ClockKind]
     review_on: date
 
 
@@ -45,6 +54,36 @@ class SafetyPlanIn(ActIn):
     potential_victim_id: UUID
     plan: Narrative
     review_on: Day
+
+
+class InterimPlanIn(ActIn):
+    """The interim safeguarding and communication plan for one potential victim of a late case (H2.6, H10.6)."""
+
+    potential_victim_id: UUID
+    clocks: list[ClockKind] = Field(
+        min_length=1,
+        max_length=len(ClockKind),
+        description="The limits that it answers: past, or about to be.",
+    )
+    keeps_safe: Narrative = Field(description="What keeps her safe until the duty is done.")
+    contact: Narrative = Field(description="How she is kept in touch with, by the safe means, and by whom.")
+    contact_every_days: StrictInt = Field(ge=1, le=28, description="How often, at the least.")
+    review_on: Day
+
+
+class DeviationIn(ActIn):
+    """A limit was not or will not be kept, because of exceptional circumstances; the clock does not move (H10.6)."""
+
+    clock: ClockKind
+    reason: Narrative
+    circumstances: Narrative = Field(description="What is exceptional about them.")
+
+
+class DeviationAnswerIn(Form):
+    """Whether a supervisor authorises a deviation, and why."""
+
+    authorises: StrictBool
+    reason: Narrative
 
 
 class CrimeReferenceIn(ActIn):
@@ -129,6 +168,19 @@ class SafetyPlanView(ActView):
 
     potential_victim_id: UUID
     plan: str
+    review_on: date
+
+
+class InterimPlanView(ActView):
+    """An interim safeguarding and communication plan."""
+
+    of: ClassVar = InterimPlan
+
+    potential_victim_id: UUID
+    clocks: list[ClockKind]
+    keeps_safe: str
+    contact: str
+    contact_every_days: int
     review_on: date
 
 

@@ -10,9 +10,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from app.access.rules import Actor
+from app.cases.risk import grade_risk
 from app.cases.rules import happened_at, late_entry
 from app.cases.schemas import Recorded
-from app.cases.service import grade_risk, known_id, must_be_party, note, party_ids
+from app.cases.service import known_id, must_be_party, note, party_ids
 from app.cases.tables import Case, PartyRole, RiskGrade
 from app.editions import edition
 from app.editions.terms import ClosingDuty

@@ -4,6 +4,7 @@ from datetime import date, datetime
 from uuid import UUID
 
 from sqlalchemy import Index, text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field
 
 from app.safeguarding.terms import ContactOutcome, DutyKind
@@ -65,6 +66,25 @@ class SafetyPlan(Act, table=True):
 
     potential_victim_id: UUID
     plan: str
+    review_on: date
+
+
+class InterimPlan(Act, table=True):
+    """What keeps one potential victim safe, and in touch, while a duty towards her is late (H2.6, H10.6)."""
+
+    __tablename__ = "interim_plan"
+    __table_args__ = case_constraints(
+        "interim_plan",
+        check("jsonb_array_length(clocks) > 0", "answers_a_clock"),
+        check("contact_every_days > 0", "contact_is_kept"),
+        party="potential_victim_id",
+    )
+
+    potential_victim_id: UUID
+    clocks: list[str] = Field(sa_type=JSONB)
+    keeps_safe: str
+    contact: str
+    contact_every_days: int
     review_on: date
 
 

@@ -12,6 +12,7 @@ from tests.steps import (
     forum,
     initial_checks,
     intake,
+    lateness,
     risk_assessment,
 )
 from tests.world import STAFF
@@ -60,7 +61,12 @@ async def _late_checks(journey: Journey, case: str) -> None:
     superseded = {one["rung"] for one in await journey.alerts(case) if one["superseded"]}
     assert superseded == {"reminder-2"}
 
-    await initial_checks.progressed(journey, case)
+    await initial_checks.all_checks(journey, case)
+    refused = await initial_checks.try_to_decide(journey, case, initial_checks.decision(journey, case))
+    assert [one["code"] for one in refused.json()["obstacles"]] == ["late_without_interim_plan"]  # not silently
+    assert (await journey.what_next(case))[0] == "plan_meanwhile"
+    await lateness.plan_meanwhile(journey, case)
+    await initial_checks.decide(journey, case)
     await initial_checks.identify(journey, case)
     await journey.expect_clocks(
         case,
@@ -143,6 +149,7 @@ async def _late_assessment_and_referral(journey: Journey, case: str) -> None:
     )
     await journey.come_to(date(2026, 11, 24), 11)
     await journey.expect_alerts(case, head=["categorise_and_refer reminder-5", "whole_case reminder-6"])
+    await lateness.plan_meanwhile(journey, case)  # more is late, and the first plan is past its review
     await categorisation.to_forum(journey, case)
     late["categorise_and_refer"] = "met_late Wed 18 Nov"
     await journey.expect_clocks(case, **late, whole_case="breached Tue 17 Nov")

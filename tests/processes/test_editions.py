@@ -1,8 +1,9 @@
 """`clares-law editions`, and starts that an edition stands against: one line, status 1."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner, Result
@@ -88,7 +89,12 @@ async def test_open_cases_of_an_unknown_edition_refuse_the_start(world: World, m
     started: list[str] = []
     monkeypatch.setattr("uvicorn.run", lambda *_, **__: started.append("serve"))
     monkeypatch.setattr("app.scheduler.work", lambda *_, **__: _nothing())
-    monkeypatch.setattr("asyncio.run", lambda work: (started.append("worker"), work.close()))
+
+    def run(work: Coroutine[Any, Any, None]) -> None:
+        started.append("worker")
+        work.close()
+
+    monkeypatch.setattr("asyncio.run", run)
     for command in ("serve", "worker"):
         result = call(command)
         assert result.exit_code == 1, result.output

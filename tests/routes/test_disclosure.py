@@ -9,7 +9,7 @@ from app.process import Stage
 from tests.arrange import place_at, version_of
 from tests.ready import Ready, made_ready
 from tests.steps import disclosure as steps
-from tests.steps import intake
+from tests.steps import intake, lateness
 from tests.world import STAFF, World
 
 
@@ -62,6 +62,7 @@ async def test_no_clearance_by_another_decision_than_the_one_that_stands(ready: 
 
 async def test_no_clearance_without_a_current_safety_plan(ready: Ready) -> None:
     ready.world.forward(days=31)
+    await lateness.plan_meanwhile(ready.world, ready.case)
     await steps.plan(ready.world, ready.case, ready.victim, days=-1)
     assert "safety plan" in await ready.refused("no_current_safety_plan")
 
@@ -94,6 +95,8 @@ async def test_no_clearance_while_postponed_until_ended_or_reviewed(ready: Ready
     assert [one["end_reason"] for one in shown] == ["Arrested."]
     await steps.postpone(ready.world, ready.case, "2026-05-20")
     ready.world.forward(days=15)
+    assert "interim" in await ready.refused("late_without_interim_plan")  # H10.6
+    await lateness.plan_meanwhile(ready.world, ready.case)
     assert (await ready.ask(ready.body())).status_code == 201
 
 

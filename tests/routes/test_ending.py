@@ -8,7 +8,7 @@ import pytest
 from app.process import Stage
 from tests.arrange import emergency_authority, forum_decision, place_at, version_of
 from tests.ready import identified
-from tests.steps import disclosure, intake
+from tests.steps import disclosure, intake, lateness
 from tests.steps import final_report as steps
 from tests.world import World
 
@@ -154,6 +154,7 @@ async def test_carried_on_as_right_to_know_under_the_first_contact(world: World)
     case = await intake.opened(world, body)
     world.forward(days=3)
     await steps.withdraw(world, case)
+    await lateness.plan_meanwhile(world, case)
     decision = await steps.decide_withdrawal(world, case, carry_on=True, grading="2BC")
     linked = decision["continued_as"]
 
@@ -243,6 +244,7 @@ async def test_not_reached_needs_spaced_attempts_since_the_last_talk(world: Worl
     for hours in (1, 1, 24):
         await steps.attempt(world, person, case)
         world.forward(hours=hours)
+    await lateness.plan_meanwhile(world, case)
     body = {"party_id": person, "because": "not_reached", "reason": "Every agreed way was tried."}
     with world.unchanged():
         refused = await world.as_("supervisor").post(
@@ -296,6 +298,7 @@ async def test_early_ends_keep_a_breach(world: World) -> None:
     case = await intake.opened(world)
     world.set_time(world.now + timedelta(days=40))
     await steps.withdraw(world, case)
+    await lateness.plan_meanwhile(world, case)
     await steps.decide_withdrawal(world, case)
     clocks = await world.as_("officer").must_get(f"/v1/applications/{case}/clocks")
     states = {clock["kind"]: clock["state"] for clock in clocks}

@@ -14,7 +14,7 @@ from app.editions.terms import Outcome
 from app.process import Stage
 from tests.arrange import place_at, version_of
 from tests.steps import final_report as steps
-from tests.steps import intake
+from tests.steps import intake, lateness
 from tests.world import World
 
 OTHER_SUBJECT = {"given_names": "Ivo", "surname": "Kellgren", "born": "1979-09-09"}
@@ -179,6 +179,8 @@ async def test_the_report_is_whole_in_itself_and_marked(world: World) -> None:
     asked_at = world.now
     case = await intake.opened(world, intake.third_party_asks(world))
     world.forward(hours=30)
+    await lateness.plan_meanwhile(world, case)
+    await lateness.deviate(world, case, "initial_checks")
     await steps.withdraw(world, case)
     await steps.decide_withdrawal(world, case)
     await steps.write_report(world, case)
@@ -202,6 +204,9 @@ async def test_the_report_is_whole_in_itself_and_marked(world: World) -> None:
     assert datetime.fromisoformat(document["dates"]["ended_at"]) == world.now
     assert document["dates"]["delivered_at"] is None
     assert {one["kind"]: one["late"] for one in document["clocks"]}["initial_checks"] is True
+    beside = {one["kind"]: one["deviations"] for one in document["clocks"]}
+    assert [one["authorised"] for one in beside.pop("initial_checks")] == [None]  # told apart, and never in the clock
+    assert not any(beside.values())
 
 
 async def test_a_correction_supersedes_and_is_submitted_anew(world: World) -> None:

@@ -10,7 +10,7 @@ import pytest
 from app.process import Stage
 from app.storage.migrations import conninfo
 from tests.arrange import place_at
-from tests.steps import categorisation, forum, initial_checks, intake
+from tests.steps import categorisation, forum, initial_checks, intake, lateness
 from tests.steps.forum import staff, waiting
 from tests.world import World
 
@@ -185,6 +185,7 @@ async def test_right_to_know_without_disclosure_is_met_by_the_confirmation(world
     query = "SELECT met_at FROM clock WHERE case_id = %s AND kind = 'whole_case'"
     assert world.rows(query, case)[0]["met_at"] is None
     world.forward(days=2)
+    await lateness.plan_meanwhile(world, case)
     await forum.confirm(world, item, decision)
     assert world.rows(query, case)[0]["met_at"] == world.now
 

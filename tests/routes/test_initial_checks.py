@@ -8,7 +8,7 @@ import pytest
 
 from app.process import Stage
 from tests.arrange import place_at, version_of
-from tests.steps import face_to_face, final_report, initial_checks, intake, risk_assessment
+from tests.steps import face_to_face, final_report, initial_checks, intake, lateness, risk_assessment
 from tests.world import STAFF, World
 
 
@@ -231,6 +231,7 @@ async def test_do_not_progress_waits_for_a_second_person(world: World) -> None:
     assert answer.json()["obstacles"][0]["rule"] == "H4.4"
 
     agreed = world.forward(hours=30)
+    await lateness.plan_meanwhile(world, case_id)
     receipt = await initial_checks.agree(world, case_id)
     assert (receipt["stage"], case(world, case_id)["outcome"]) == ("final_report", "not_progressed")
     ended = clocks(world, case_id)
