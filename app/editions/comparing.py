@@ -1,6 +1,6 @@
 """Editions side by side: what each says under the same headings (H9). Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from app.editions.rules import AlertLadder, Edition, Limit
@@ -40,7 +40,7 @@ def _all(columns: Sequence[Mapping[str, str]]) -> list[str]:
 
 
 def _columns(editions: Sequence[Edition]) -> dict[str, list[dict[str, str]]]:
-    parts = {
+    parts: dict[str, Callable[[Edition], dict[str, str]]] = {
         "Edition": _about,
         "Limits": _limits,
         "Minimum checks": _checks,
