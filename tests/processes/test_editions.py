@@ -1,9 +1,8 @@
 """`clares-law editions`, and starts that an edition stands against: one line, status 1."""
 
 import json
-from collections.abc import Coroutine, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from typer.testing import CliRunner, Result
@@ -88,13 +87,8 @@ async def test_open_cases_of_an_unknown_edition_refuse_the_start(world: World, m
     monkeypatch.setenv("DATABASE_URL", world.url)
     started: list[str] = []
     monkeypatch.setattr("uvicorn.run", lambda *_, **__: started.append("serve"))
-    monkeypatch.setattr("app.scheduler.work", lambda *_, **__: _nothing())
-
-    def run(work: Coroutine[Any, Any, None]) -> None:
-        started.append("worker")
-        work.close()
-
-    monkeypatch.setattr("asyncio.run", run)
+    monkeypatch.setattr("app.scheduler.work", lambda *_, **__: "worker")
+    monkeypatch.setattr("asyncio.run", started.append)
     for command in ("serve", "worker"):
         result = call(command)
         assert result.exit_code == 1, result.output
@@ -113,7 +107,3 @@ async def test_open_cases_of_an_unknown_edition_refuse_the_start(world: World, m
     assert call("serve").exit_code == 0
     world.execute("UPDATE application SET edition = 'lost', stage = 'closed', closed_at = now(), outcome = 'withdrawn'")
     assert call("serve").exit_code == 0  # no open case needs it
-
-
-async def _nothing() -> None:
-    """A worker that ends at once."""
