@@ -15,7 +15,7 @@ _COPIED = """
                 AND confrelid = 'staff_member'::regclass AND attname = columns.column_name
         )
     FROM information_schema.columns
-    WHERE table_schema = 'public' AND is_identity = 'NO' AND table_name IN (
+    WHERE table_schema = 'public' AND is_identity = 'NO' AND is_generated = 'NEVER' AND table_name IN (
         SELECT table_name FROM information_schema.columns
         WHERE table_schema = 'public' AND column_name IN ('case_id', 'force_id') AND table_name <> 'access_log'
         GROUP BY table_name HAVING count(*) = 2

@@ -56,7 +56,9 @@ async def test_the_worklist_stands_by_risk_then_by_time_left(world: World) -> No
 
 
 async def test_a_grade_given_at_any_step_moves_the_case_and_nobody_ungraded_counts_as_safe(world: World) -> None:
-    first, second = await opened(world, "First", "medium"), await opened(world, "Second", "medium")
+    first = await opened(world, "First", "medium")
+    world.forward(minutes=1)
+    second = await opened(world, "Second", "medium")
     assert [one["id"] for one in await worklist(world)] == [first, second]
     await regrade(world, second, "high")
     assert [one["id"] for one in await worklist(world)] == [second, first]
