@@ -15,6 +15,7 @@ from app.logs import configure
 from app.routes import (
     administration,
     alerts,
+    calendars,
     cases,
     categorisation,
     disclosure,
@@ -68,6 +69,7 @@ ROUTERS = (
     tasks.router,
     administration.router,
     editions.router,
+    calendars.router,
     log.router,
 )
 """Every router of the service, in the order of the documentation."""

@@ -17,9 +17,13 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from app import clock
+from app.deadlines import following
 from app.deadlines.alerts import BATCH, sweep
 from app.deadlines.service import beat
 from app.storage.engine import DatabaseRole, engine_for, sessions
+
+FOLLOW_EVERY = 10.0
+"""Seconds."""
 
 _log = structlog.get_logger()
 
@@ -81,10 +85,17 @@ async def sweep_clocks(worker: Worker, now: datetime) -> bool:
     return False
 
 
+async def follow_calendars(worker: Worker, now: datetime) -> bool:
+    """Move open clocks whose calendar has changed."""
+    async with worker.sessions() as session, session.begin():
+        return await following.follow_calendars(session, now=now) >= following.BATCH
+
+
 def jobs(*, sweep_every: float) -> list[Job]:
     """Everything that a worker does in turn."""
     return [
         Job("sweep", sweep_every, sweep_clocks),
+        Job("follow_calendars", FOLLOW_EVERY, follow_calendars),
     ]
 
 

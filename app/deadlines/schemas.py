@@ -7,9 +7,9 @@ from pydantic import Field
 
 from app.access.rules import Role
 from app.deadlines.policy import ClockState
-from app.deadlines.tables import EndedBecause, TaskKind
+from app.deadlines.tables import DaySource, EndedBecause, TaskKind
 from app.editions.terms import AlertLevel, ClockKind, Mark, StartingEvent
-from app.people.schemas import Form, Narrative, View
+from app.people.schemas import Day, Form, Line, Narrative, View
 
 
 class DayView(View):
@@ -40,12 +40,26 @@ class ClockView(View):
     ended_because: EndedBecause | None
 
 
+class ClockMoveView(View):
+    """A clock that a changed calendar moved: was, now and why (H10.4)."""
+
+    was_calendar_version: str
+    calendar_version: str
+    was_due_on: date
+    was_due_at: datetime
+    due_on: date
+    due_at: datetime
+    why: str
+    moved_at: datetime
+
+
 class ClockWorking(ClockView):
-    """A clock with its working, day by day (H10.5)."""
+    """A clock with its working, day by day, on the calendar that it was counted on (H10.5), and how it has moved."""
 
     division: str
     calendar_version: str | None
     working: list[DayView]
+    moves: list[ClockMoveView] = []
 
 
 class AlertView(View):
@@ -83,3 +97,64 @@ class TaskAnswerIn(Form):
     """How a task was dealt with."""
 
     answer: Narrative
+
+
+class ProclaimedDayIn(Form):
+    """A bank holiday proclaimed and not yet in the published list, with the authority that it rests on."""
+
+    day: Day = Field(examples=["2022-09-19"])
+    title: Line = Field(examples=["Bank Holiday for the State Funeral of Queen Elizabeth II"])
+    authority: Line = Field(examples=["Royal Proclamation of 10 September 2022"])
+
+
+class WithdrawnDayIn(Form):
+    """Why a proclaimed day was none."""
+
+    reason: Line
+
+
+class CalendarView(View):
+    """The bank holidays of a division as they are held: which list, from where, for which years."""
+
+    division: str
+    version: str
+    source: str
+    first_published_year: int
+    last_published_year: int = Field(description="Beyond it nothing is computed (H10.3).")
+    changed_at: datetime | None = Field(description="Empty: as it came with the release.")
+    checked_at: datetime | None = Field(description="When it was last compared with the published list.")
+    etag: str | None
+
+
+class HolidayView(View):
+    """A bank holiday and where it came from; a proclaimed one with authority, who and when."""
+
+    day: date
+    title: str
+    source: DaySource
+    authority: str | None
+    recorded_at: datetime | None
+    recorded_by: str | None
+
+
+class CalendarChangeView(View):
+    """A day that was added, taken away or renamed: was, now and why."""
+
+    change: int
+    day: date
+    was: str | None
+    now: str | None
+    was_version: str
+    now_version: str
+    source: DaySource
+    why: str
+    authority: str | None
+    changed_at: datetime
+    changed_by: str | None
+
+
+class CalendarDays(CalendarView):
+    """A division's list, day by day, with its history."""
+
+    days: list[HolidayView]
+    changes: list[CalendarChangeView]

@@ -1,6 +1,7 @@
 """Clocks in the transactions of the services that start, meet and end them (H9.1 to H9.3)."""
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Protocol
 from uuid import UUID
@@ -13,10 +14,19 @@ from app.access.tables import Force
 from app.deadlines.bank_holidays import published
 from app.deadlines.calendar import Calendar, Division, due, rule_of
 from app.deadlines.policy import ClockFacts, ClockPlan, ClockState, next_rung, state, time_left
-from app.deadlines.schemas import ClockView, ClockWorking, DayView
-from app.deadlines.tables import BankHoliday, Clock, EndedBecause, Heartbeat, HolidayCalendar
+from app.deadlines.schemas import ClockMoveView, ClockView, ClockWorking, DayView
+from app.deadlines.tables import (
+    BankHoliday,
+    CalendarChange,
+    Clock,
+    ClockMove,
+    EndedBecause,
+    Heartbeat,
+    HolidayCalendar,
+)
 from app.editions import edition
 from app.editions.terms import ClockKind
+from app.storage.base import columns_of
 
 PlansFor = Callable[[Calendar], Iterable[ClockPlan]]
 """The clocks to start, once the calendar that they are counted on is known."""
@@ -34,20 +44,57 @@ class Clocked(Protocol):
 
 
 async def calendar_of(session: AsyncSession, division: str) -> Calendar:
-    """The calendar in force in a division; its days are read once for each version."""
-    in_force = await session.get_one(HolidayCalendar, division)
-    key = (division, in_force.version)
+    """The calendar in force in a division. Its version is asked for every time, its days once for each version."""
+    version = select(col(HolidayCalendar.version)).where(col(HolidayCalendar.division) == division)
+    key = (division, (await session.scalars(version)).one())
     if key not in _calendars:
-        days = await session.execute(
-            select(col(BankHoliday.day), col(BankHoliday.title)).where(col(BankHoliday.division) == division)
+        # In one statement: a list that changes in between must not be kept under the version that it had before.
+        query = (
+            select(*columns_of(HolidayCalendar), col(BankHoliday.day), col(BankHoliday.title))
+            .outerjoin(BankHoliday, col(BankHoliday.division) == col(HolidayCalendar.division))
+            .where(col(HolidayCalendar.division) == division)
         )
+        rows = (await session.execute(query)).all()
+        key = (division, rows[0].version)
         _calendars[key] = Calendar(
             division=Division(division),
-            holidays={row.day: row.title for row in days},
-            version=in_force.version,
-            last_published_year=in_force.last_published_year,
-            first_published_year=in_force.first_published_year,
+            holidays={row.day: row.title for row in rows if row.day},
+            version=rows[0].version,
+            last_published_year=rows[0].last_published_year,
+            first_published_year=rows[0].first_published_year,
         )
+    return _calendars[key]
+
+
+async def calendar_at(session: AsyncSession, division: str, version: str | None) -> Calendar:
+    """A division's calendar as it was under an earlier version: a clock shows the days that it was counted on (H10.5).
+
+    The one in force where no version is named, or none by that name was ever changed.
+    """
+    calendar = await calendar_of(session, division)
+    if version is None or version == calendar.version:
+        return calendar
+    key = (division, version)
+    if key not in _calendars:
+        # Read after the list in force: undoing a change that it does not have yet alters nothing.
+        query = (
+            select(*columns_of(CalendarChange))
+            .where(col(CalendarChange.division) == division)
+            .order_by(col(CalendarChange.change).desc())
+        )
+        changes = (await session.execute(query)).all()
+        began = [one.change for one in changes if one.was_version == version]
+        if not began:
+            return calendar
+        days = dict(calendar.holidays)
+        for one in changes:
+            if one.change < min(began):
+                break
+            if one.was is None:
+                days.pop(one.day, None)
+            else:
+                days[one.day] = one.was
+        _calendars[key] = replace(calendar, holidays=days, version=version)
     return _calendars[key]
 
 
@@ -255,17 +302,25 @@ async def clocks_of(session: AsyncSession, case_id: UUID, *, now: datetime) -> l
 async def clocks_with_working(session: AsyncSession, case_id: UUID, *, now: datetime) -> list[ClockWorking]:
     """The clocks of a case, each with its days counted and skipped and why (H10.5)."""
     shown = []
+    moves = await _moves(session, case_id)
     for clock in await _clocks(session, case_id):
-        worked = due(clock.started_at, rule_of(clock), await calendar_of(session, clock.division))
+        calendar = await calendar_at(session, clock.division, clock.calendar_version)
+        worked = due(clock.started_at, rule_of(clock), calendar)
         shown.append(
             ClockWorking(
                 **view(clock, now=now).model_dump(),
                 division=clock.division,
                 calendar_version=clock.calendar_version,
                 working=[DayView.model_validate(day) for day in worked.working],
+                moves=[ClockMoveView.model_validate(move) for move in moves if move.clock_id == clock.id],
             )
         )
     return shown
+
+
+async def _moves(session: AsyncSession, case_id: UUID) -> Sequence[Any]:
+    query = select(*columns_of(ClockMove)).where(col(ClockMove.case_id) == case_id).order_by(col(ClockMove.moved_at))
+    return (await session.execute(query)).all()
 
 
 async def beat(session: AsyncSession, worker_id: UUID, *, beat_at: datetime, swept_through: datetime) -> None:
