@@ -252,7 +252,7 @@ def import_calendar(
         changes = asyncio.run(starting.import_calendar(url, file.read_bytes(), removing=gone))
     for one in changes:
         _say(f"{one.division}  {one.day.isoformat()}  was: {one.was or 'no holiday'}  now: {one.now or 'no holiday'}")
-    _say(f"{len(changes)} days changed." if changes else "Nothing changed: the list is the one held.")
+    _say(f"Days changed: {len(changes)}" if changes else "Nothing changed: the list is the one held.")
 
 
 @calendar.command(name="show")

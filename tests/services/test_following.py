@@ -6,12 +6,13 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import make_url
 from sqlalchemy.ext.asyncio import AsyncSession
 from structlog.testing import capture_logs
 
 from app.deadlines.bank_holidays import published
 from app.deadlines.calendar import Division, WorkingDays, due, end_of
-from app.deadlines.following import BATCH, follow_calendars
+from app.deadlines.following import BATCH, follow_calendars, to_count_anew
 from app.deadlines.service import calendar_of
 from app.storage.engine import DatabaseRole, engine_for, sessions
 from tests.steps import face_to_face, intake
@@ -262,8 +263,8 @@ async def test_a_clock_started_on_the_new_calendar_needs_no_move(world: World) -
     assert await follow(world) == 0
 
 
-def open_clocks(world: World, number: int, *, started: datetime, days: int) -> None:
-    """Cases with one clock each of ten working days, begun on each of the `days` before `started` in turn."""
+def open_clocks(world: World, number: int, *, started: datetime, days: int = 1) -> None:
+    """Cases with one clock each of ten working days, begun on each of the `days` up to `started` in turn."""
     world.execute(
         """
         INSERT INTO application (id, force_id, reference, route, stage, edition, version, first_contact_at,
@@ -293,6 +294,57 @@ def open_clocks(world: World, number: int, *, started: datetime, days: int) -> N
 
 def ten_days_from(began: datetime) -> date:
     return due(began, WorkingDays(10), published(Division.ENGLAND_AND_WALES)).due_on
+
+
+@pytest.mark.parametrize(
+    ("started", "day", "due_on", "due_at"),
+    [
+        ("2026-10-09", "2026-10-16", "2026-10-26", "2026-10-27T00:00"),  # from the 23rd, over the autumn's 25 hours
+        ("2027-03-11", "2027-03-18", "2027-03-30", "2027-03-30T23:00"),  # from the 25th, over Easter and the 23 hours
+        ("2028-02-15", "2028-02-29", "2028-03-01", "2028-03-02T00:00"),  # the leap day is the due day
+        ("2028-02-15", "2028-02-16", "2028-03-01", "2028-03-02T00:00"),
+        ("2026-12-15", "2026-12-22", "2027-01-04", "2027-01-05T00:00"),  # from the 31st, over the year's end
+    ],
+)
+async def test_moves_over_clock_changes_the_leap_day_and_the_year_s_end(
+    world: World, started: str, day: str, due_on: str, due_at: str
+) -> None:
+    open_clocks(world, 2, started=datetime.fromisoformat(f"{started}T22:59+00:00"))
+    await proclaim(world, day)
+    assert await follow(world) == 2
+    [clock] = world.rows("SELECT DISTINCT due_on::text, due_at FROM clock")
+    assert clock == {"due_on": due_on, "due_at": datetime.fromisoformat(f"{due_at}+00:00")}
+
+
+async def test_a_clock_that_would_pass_the_last_published_year_keeps_its_day_until_the_list_is_longer(
+    world: World,
+) -> None:
+    open_clocks(world, 1, started=datetime(2028, 12, 13, 12, 0, tzinfo=UTC))
+    assert world.rows("SELECT due_on::text FROM clock") == [{"due_on": "2028-12-29"}]
+    await proclaim(world, "2028-12-20")
+    with capture_logs() as logged:
+        assert await follow(world) == 1
+    assert [one["error"] for one in logged if one["event"] == "clock_not_moved"] == ["CalendarNotPublished"]
+    assert world.rows("SELECT due_on::text FROM clock") == [{"due_on": "2028-12-29"}]
+    assert world.rows("SELECT id FROM clock_move") == []
+
+    world.execute("INSERT INTO bank_holiday (division, day, title) VALUES ('england-and-wales', '2029-01-01', 'New')")
+    world.execute("UPDATE holiday_calendar SET version = 'longer', last_published_year = 2029")
+    world.forward(hours=1)
+    assert await follow(world) == 1
+    assert world.rows("SELECT due_on::text FROM clock_move") == [{"due_on": "2029-01-02"}]
+
+
+async def test_finding_the_clocks_to_move_costs_what_is_to_be_done_and_not_what_is_open(world: World) -> None:
+    open_clocks(world, 5_000, started=world.now)
+    in_force = world.rows("SELECT version FROM holiday_calendar WHERE division = 'england-and-wales'")[0]["version"]
+    world.execute("UPDATE clock SET calendar_version = 'earlier' WHERE reference IN ('NM-1', 'NM-2')")
+    world.execute("ANALYZE clock")
+    query = to_count_anew("england-and-wales", in_force, now=world.now)
+    sql = str(query.compile(dialect=make_url(world.url).get_dialect()(), compile_kwargs={"literal_binds": True}))
+    plan = "\n".join(str(row["QUERY PLAN"]) for row in world.rows(f"EXPLAIN {sql}".replace("%", "%%")))
+    assert "ix_clock_open_calendar_version" in plan
+    assert "Seq Scan" not in plan
 
 
 async def _a_holiday_proclaimed_nine_days_ahead(world: World, number: int) -> None:
