@@ -40,7 +40,7 @@ async def open_task(
     """Put something before everybody of a role, in one force or (`force_id` None) in every one.
 
     `about` says what the trouble is with: an id or a code, never a name. Where a task of that kind about it is open
-    already, that one stays as it was written.
+    already, that one stays as it was written. The worker may name any force, the API its transaction's own.
     """
     row = {
         "id": uuid4(),

@@ -15,6 +15,7 @@ from app.deadlines.calendar import Division, WorkingDays, due, end_of
 from app.deadlines.following import BATCH, follow_calendars, to_count_anew
 from app.deadlines.service import calendar_of
 from app.storage.engine import DatabaseRole, engine_for, sessions
+from app.storage.migrations import downgrade, upgrade
 from tests.steps import face_to_face, intake
 from tests.world import OWN, STAFF, World
 
@@ -209,6 +210,18 @@ async def test_a_day_that_came_and_went_before_the_worker_looked_moves_nothing(w
     assert await follow(world) == 4
     assert await moves_told(world, case) == []
     assert await follow(world) == 0
+
+
+async def test_the_schema_before_takes_back_the_moves_that_nobody_recorded_and_leaves_the_rest(world: World) -> None:
+    case = await intake.opened(world)
+    await proclaim(world, "2026-05-14")
+    await follow(world)
+    told = world.rows("SELECT id FROM event WHERE recorded_by IS NOT NULL")
+    downgrade(world.url, "0002")
+    assert world.rows("SELECT id FROM event") == told
+    upgrade(world.url)
+    shown = await world.as_("officer").must_get(f"/v1/applications/{case}/timeline")
+    assert len(shown["items"]) == len(told)
 
 
 async def test_another_nations_day_moves_nothing(world: World) -> None:
