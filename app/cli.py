@@ -2,7 +2,9 @@
 
 import json
 import os
-from datetime import timedelta
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
@@ -46,6 +48,9 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+calendar = typer.Typer(help="The bank holidays that dates are counted by.", no_args_is_help=True)
+app.add_typer(calendar, name="calendar")
 
 Starter = Annotated[int | None, typer.Option(hidden=True, help="The process that this one ends with: its parent.")]
 
@@ -239,6 +244,60 @@ def found(
     refuse_other_kind(url, chosen.environment, DatabaseRole.OWNER)
     asyncio.run(starting.found(url, force_id=force, name=name, division=division.value, administrator=administrator))
     _say(f"{name} is set up.")
+
+
+@contextmanager
+def _prepared() -> Iterator[str]:
+    """The database that the settings name, or for the demonstration its own, as the API reaches it."""
+    from app import starting, tables  # noqa: F401 - foreign keys are strings
+    from app.storage.engine import DatabaseRole
+    from app.storage.migrations import refuse_other_kind
+
+    chosen = settings()
+    if chosen.database_url is None and chosen.environment == "demonstration":
+        with starting.database(chosen, _say) as where:
+            starting.prepare(where.owner, chosen.environment, _say)
+            yield where.app
+        return
+    url = _database_url(chosen)
+    refuse_other_kind(url, chosen.environment, DatabaseRole.APP)
+    yield url
+
+
+@calendar.command(name="import")
+def import_calendar(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="A file as GOV.UK's bank-holidays.json.")],
+    removing: Annotated[
+        list[datetime] | None,
+        typer.Option(formats=["%Y-%m-%d"], help="A day that the file has lost and that is meant to go."),
+    ] = None,
+) -> None:
+    """Take in a published list of bank holidays; the worker then moves the open clocks that it concerns."""
+    import asyncio
+
+    from app import starting
+
+    gone: list[date] = [day.date() for day in removing or ()]
+    with _prepared() as url:
+        changes = asyncio.run(starting.import_calendar(url, file.read_bytes(), removing=gone))
+    for one in changes:
+        _say(f"{one.division}  {one.day.isoformat()}  was: {one.was or 'no holiday'}  now: {one.now or 'no holiday'}")
+    _say(f"Days changed: {len(changes)}" if changes else "Nothing changed: the list is the one held.")
+
+
+@calendar.command(name="show")
+def show_calendars() -> None:
+    """Print which list of bank holidays is held for each division."""
+    import asyncio
+
+    from app import starting
+    from app.clock import in_london
+
+    with _prepared() as url:
+        held = asyncio.run(starting.held_calendars(url))
+    for one in held:
+        checked = f"compared {in_london(one.checked_at)}" if one.checked_at else "never compared since"
+        _say(f"{one.division}: {one.version}; {one.source}; {checked}")
 
 
 @app.command()

@@ -15,6 +15,7 @@ from app.logs import configure
 from app.routes import (
     administration,
     alerts,
+    calendars,
     cases,
     categorisation,
     disclosure,
@@ -32,6 +33,7 @@ from app.routes import (
     log,
     risk_assessment,
     safeguarding,
+    tasks,
     transfer,
     withholding,
 )
@@ -68,8 +70,10 @@ ROUTERS = (
     lateness.router,
     alerts.router,
     duties.router,
+    tasks.router,
     administration.router,
     editions.router,
+    calendars.router,
     log.router,
 )
 """Every router of the service, in the order of the documentation."""

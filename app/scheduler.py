@@ -8,7 +8,7 @@ import asyncio
 import signal
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
 import structlog
@@ -17,11 +17,23 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from app import clock
+from app.deadlines import following, refreshing
 from app.deadlines.alerts import BATCH, sweep
+from app.deadlines.calendars import checked_against
+from app.deadlines.published_file import FileRefused
 from app.deadlines.service import beat, sweep_age_seconds
+from app.editions import all_editions
 from app.intake.accounts import compare_accounts
 from app.intake.watching import watch_attempts
+from app.outside.bank_holidays import BankHolidaySource, GovUk, SourceRefused, SourceUnreachable
+from app.settings import settings
 from app.storage.engine import DatabaseRole, engine_for, sessions
+
+FOLLOW_EVERY = 10.0
+"""Seconds, as below."""
+ATTEMPT_EVERY = 300.0
+"""How often a worker looks whether the published bank holidays are to be asked for; its row says when."""
+WATCH_EVERY = 3600.0
 
 _log = structlog.get_logger()
 
@@ -92,11 +104,56 @@ async def keep_withheld(worker: Worker, now: datetime) -> bool:
     return bool(compared or seen)
 
 
+async def follow_calendars(worker: Worker, now: datetime) -> bool:
+    """Move open clocks whose calendar has changed."""
+    async with worker.sessions() as session, session.begin():
+        return await following.follow_calendars(session, now=now) >= following.BATCH
+
+
+async def refresh_calendars(worker: Worker, now: datetime) -> bool:
+    """Ask for the published bank holidays where it is time, one worker for all."""
+    url = settings().bank_holidays_url
+    if url == "off":
+        return False
+    async with worker.sessions() as session, session.begin():
+        claimed = await refreshing.claim_attempt(session, at=clock.real_now())
+    if claimed:
+        await ask_for_calendars(worker.sessions, GovUk(url), now=now)
+    return False
+
+
+async def ask_for_calendars(opened: Sessions, source: BankHolidaySource, *, now: datetime) -> None:
+    """Take in what is published, or put its refusal before a person. No transaction waits for the network."""
+    async with opened() as session, session.begin():
+        etag = await checked_against(session)
+    try:
+        fetched = await source.fetch(etag)
+        async with opened() as session, session.begin():
+            await refreshing.take_in_fetched(session, fetched, now=now)
+    except SourceUnreachable as unreachable:
+        _log.warning("calendar_unreachable", error=type(unreachable.__cause__ or unreachable).__name__)
+    except (SourceRefused, FileRefused) as refused:
+        async with opened() as session, session.begin():
+            await refreshing.refuse(session, str(refused), now=now)
+
+
+async def watch_calendars(worker: Worker, now: datetime) -> bool:
+    """Tell the administrators in good time where a list of bank holidays ends (H10.3)."""
+    reach = refreshing.longest_reach(all_editions().values())
+    notice = max(reach, timedelta(days=settings().calendar_notice_days))
+    async with worker.sessions() as session, session.begin():
+        await refreshing.watch_ends(session, now=now, notice=notice)
+    return False
+
+
 def jobs(*, sweep_every: float) -> list[Job]:
     """Everything that a worker does in turn."""
     return [
         Job("sweep", sweep_every, sweep_clocks),
         Job("withholding", sweep_every, keep_withheld),
+        Job("follow_calendars", FOLLOW_EVERY, follow_calendars),
+        Job("refresh_calendars", ATTEMPT_EVERY, refresh_calendars),
+        Job("watch_calendars", WATCH_EVERY, watch_calendars),
     ]
 
 

@@ -35,6 +35,8 @@ class Settings(BaseSettings):
     editions_dir: Path | None = None
     sweep_seconds: float = 2.0
     heartbeat_stale_seconds: float = 30.0
+    bank_holidays_url: str = Field("https://www.gov.uk/bank-holidays.json", pattern=r"^(off|https://\S+)$")
+    calendar_notice_days: int = Field(300, ge=1)
     log_level: str = "INFO"
 
     @model_validator(mode="after")

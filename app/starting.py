@@ -16,6 +16,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from types import FrameType
 from typing import ClassVar, NoReturn
@@ -26,7 +27,11 @@ from app import clock
 from app.access.administration import found_force
 from app.access.demonstration import AUDIENCE, ISSUER, open_issuer, publish
 from app.clock import CLOCK_SWITCH
+from app.deadlines.calendars import DayChange, calendars
+from app.deadlines.refreshing import take_in
+from app.deadlines.schemas import CalendarView
 from app.deadlines.service import seed_calendars
+from app.deadlines.tables import DaySource
 from app.editions import all_editions, require_as_used
 from app.errors import ClaresLawError
 from app.settings import Settings
@@ -137,6 +142,24 @@ async def found(url: str, *, force_id: str, name: str, division: str, administra
     async with sessions(owner).begin() as session:
         await found_force(session, force_id=force_id, name=name, division=division, administrator=administrator)
     await owner.dispose()
+
+
+async def import_calendar(app_url: str, raw: bytes, *, removing: Sequence[date]) -> list[DayChange]:
+    """Take in a published file of bank holidays by hand; raises FileRefused and then changes nothing."""
+    app = engine_for(app_url, DatabaseRole.APP, pool_size=1)
+    async with sessions(app).begin() as session:
+        changes = await take_in(session, raw, source=DaySource.FILE, removing=removing, now=clock.now())
+    await app.dispose()
+    return changes
+
+
+async def held_calendars(app_url: str) -> list[CalendarView]:
+    """Each division's list as it is held."""
+    app = engine_for(app_url, DatabaseRole.APP, pool_size=1)
+    async with sessions(app)() as session:
+        held = await calendars(session)
+    await app.dispose()
+    return held
 
 
 async def load_demonstration(where: Database, say: Say) -> None:

@@ -35,7 +35,7 @@ CASE = f"SELECT {_CASE_COLUMNS} FROM application WHERE application.id = %(case_i
 CLOCKS = """
     SELECT id, case_id, force_id, kind, reference, edition, starts_from, hours, working_days, calendar_days, mark,
         division, calendar_version, started_at, projected, due_on, due_at, met_at, met_recorded_at, ended_at,
-        ended_because, next_alert_at, swept_to
+        ended_because, next_alert_at, swept_to, move_again_at
     FROM clock WHERE case_id = %(case_id)s
 """
 CASE_PARTS = {
@@ -194,16 +194,15 @@ INITIAL_CONTACT = """
 """
 FORCE = "SELECT id, name, division FROM force WHERE id = %(force_id)s"
 CALENDAR = """
-    SELECT division, version, source, first_published_year, last_published_year
-    FROM holiday_calendar WHERE division = %(division)s
+    SELECT version FROM holiday_calendar WHERE division = %(division)s
 """
 CLOCK = """
     INSERT INTO clock (id, case_id, force_id, kind, reference, edition, starts_from, hours, working_days,
         calendar_days, mark, division, calendar_version, started_at, projected, due_on, due_at, met_at,
-        met_recorded_at, ended_at, ended_because, next_alert_at, swept_to)
+        met_recorded_at, ended_at, ended_because, next_alert_at, swept_to, move_again_at)
     VALUES (%(id)s, %(case_id)s, %(force_id)s, %(kind)s, %(reference)s, 'statutory-2023', %(starts_from)s, %(hours)s,
         %(working_days)s, %(calendar_days)s, 'assumed', %(division)s, %(calendar_version)s, %(occurred_at)s,
-        %(projected)s, %(due_on)s, %(due_at)s, NULL, NULL, NULL, NULL, %(next_alert_at)s, NULL)
+        %(projected)s, %(due_on)s, %(due_at)s, NULL, NULL, NULL, NULL, %(next_alert_at)s, NULL, NULL)
 """
 KEY_CLAIMED = """
     SELECT staff_id, key, fingerprint, case_id, resource_id, answered_at

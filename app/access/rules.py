@@ -65,6 +65,10 @@ class Permission(StrEnum):
     READ_LOG = "read_log"
     ADMINISTER = "administer"
     READ_EDITIONS = "read_editions"
+    READ_TASKS = "read_tasks"
+    ANSWER_TASK = "answer_task"
+    READ_CALENDARS = "read_calendars"
+    PROCLAIM_DAY = "proclaim_day"
 
 
 P = Permission
@@ -117,7 +121,7 @@ _OF_ROLE: dict[Role, frozenset[Permission]] = {
     Role.CONTROL_ROOM: frozenset(_EVERY_OFFICER | {P.OPEN_APPLICATION, P.RECORD_CHECK}),
     Role.PUBLIC_PROTECTION_OFFICER: frozenset(_OFFICER),
     Role.PUBLIC_PROTECTION_SUPERVISOR: frozenset(_SUPERVISOR),
-    Role.HEAD_OF_PUBLIC_PROTECTION: frozenset(_SUPERVISOR),
+    Role.HEAD_OF_PUBLIC_PROTECTION: frozenset(_SUPERVISOR | {P.PROCLAIM_DAY}),
     Role.FORUM_MEMBER: frozenset(_FORUM),
     Role.FORUM_CHAIR: frozenset(_FORUM | {P.ARRANGE_FORUM, P.DECIDE_AT_FORUM, P.POSTPONE, P.LIST_STAFF}),
     Role.INTELLIGENCE_OFFICER: frozenset(
@@ -136,11 +140,15 @@ _OF_ROLE: dict[Role, frozenset[Permission]] = {
         }
     ),
     Role.AUDITOR: frozenset({P.READ_LOG, P.READ_CASE, P.READ_RECORDS}),
-    Role.ADMINISTRATOR: frozenset({P.ADMINISTER, P.LIST_STAFF}),
+    Role.ADMINISTRATOR: frozenset({P.ADMINISTER, P.LIST_STAFF, P.PROCLAIM_DAY}),
 }
 
-PERMISSIONS = {role: own | {P.READ_EDITIONS} for role, own in _OF_ROLE.items()}
-"""What each role may do; the editions of the guidance are open to all."""
+_OF_ALL = {P.READ_EDITIONS, P.READ_TASKS, P.READ_CALENDARS}
+
+PERMISSIONS = {
+    role: own | _OF_ALL | ({P.ANSWER_TASK} if role is not Role.AUDITOR else set()) for role, own in _OF_ROLE.items()
+}
+"""What each role may do; editions and calendars are open to all, and tasks to those they are put before."""
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,8 @@ Pure: no file and no network. What GOV.UK publishes after this release arrives a
 and moves open clocks on the record (H10.4).
 """
 
+import hashlib
+import json
 import re
 from collections.abc import Mapping
 from datetime import date
@@ -87,17 +89,30 @@ def published(division: Division) -> Calendar:
         language="en_GB",
         expand=False,
     )
+    days = {
+        day: _title(division, day, name)
+        for day, name in sorted(listed.items())
+        if day.weekday() < 5 and (division, day) not in _NOT_PUBLISHED
+    }
     return Calendar(
         division=division,
-        holidays={
-            day: _title(division, day, name)
-            for day, name in sorted(listed.items())
-            if day.weekday() < 5 and (division, day) not in _NOT_PUBLISHED
-        },
-        version=f"GOV.UK {FIRST_PUBLISHED}-{LAST_PUBLISHED}",
+        holidays=days,
+        version=version_of(days, FIRST_PUBLISHED, LAST_PUBLISHED),
         last_published_year=LAST_PUBLISHED,
         first_published_year=FIRST_PUBLISHED,
     )
+
+
+def version_of(days: Mapping[date, str], first_year: int, last_year: int, *, change: int = 0) -> str:
+    """The name of a list of bank holidays: its years, which change of the division it is, and a digest of the list.
+
+    Whoever holds the same days under the same titles computes the same digest. The number tells a list apart from an
+    equal one that was in force before, as where a day was proclaimed and withdrawn: clocks moved in between.
+    """
+    listed = [[day.isoformat(), title] for day, title in sorted(days.items())]
+    digest = hashlib.sha256(json.dumps(listed, ensure_ascii=False).encode()).hexdigest()[:10]
+    changed = f", change {change}" if change else ""
+    return f"GOV.UK {first_year}-{last_year}{changed}, {digest}"
 
 
 def _title(division: Division, day: date, name: str) -> str:

@@ -1,7 +1,7 @@
 """Clocks in the transactions of the services that start, meet and end them (H9.1 to H9.3)."""
 
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Protocol
 from uuid import UUID
@@ -25,12 +25,21 @@ from app.deadlines.policy import (
     tighter,
     time_left,
 )
-from app.deadlines.schemas import ClockView, ClockWorking, DayView, DeviationView
-from app.deadlines.tables import BankHoliday, Clock, EndedBecause, Heartbeat, HolidayCalendar
+from app.deadlines.schemas import ClockMoveView, ClockView, ClockWorking, DayView, DeviationView
+from app.deadlines.tables import (
+    BankHoliday,
+    CalendarChange,
+    Clock,
+    ClockMove,
+    EndedBecause,
+    Heartbeat,
+    HolidayCalendar,
+)
 from app.editions import edition
 from app.editions.rules import AlertSteps
 from app.editions.terms import ClockKind, RiskLevel
 from app.errors import NotFound
+from app.storage.base import columns_of
 
 PlansFor = Callable[[Calendar], Iterable[ClockPlan]]
 """The clocks to start, once the calendar that they are counted on is known."""
@@ -61,20 +70,57 @@ class Clocked(Protocol):
 
 
 async def calendar_of(session: AsyncSession, division: str) -> Calendar:
-    """The calendar in force in a division; its days are read once for each version."""
-    in_force = await session.get_one(HolidayCalendar, division)
-    key = (division, in_force.version)
+    """The calendar in force in a division. Its version is asked for every time, its days once for each version."""
+    version = select(col(HolidayCalendar.version)).where(col(HolidayCalendar.division) == division)
+    key = (division, (await session.scalars(version)).one())
     if key not in _calendars:
-        days = await session.execute(
-            select(col(BankHoliday.day), col(BankHoliday.title)).where(col(BankHoliday.division) == division)
+        # In one statement: a list that changes in between must not be kept under the version that it had before.
+        query = (
+            select(*columns_of(HolidayCalendar), col(BankHoliday.day), col(BankHoliday.title))
+            .outerjoin(BankHoliday, col(BankHoliday.division) == col(HolidayCalendar.division))
+            .where(col(HolidayCalendar.division) == division)
         )
+        rows = (await session.execute(query)).all()
+        key = (division, rows[0].version)
         _calendars[key] = Calendar(
             division=Division(division),
-            holidays={row.day: row.title for row in days},
-            version=in_force.version,
-            last_published_year=in_force.last_published_year,
-            first_published_year=in_force.first_published_year,
+            holidays={row.day: row.title for row in rows if row.day},
+            version=rows[0].version,
+            last_published_year=rows[0].last_published_year,
+            first_published_year=rows[0].first_published_year,
         )
+    return _calendars[key]
+
+
+async def calendar_at(session: AsyncSession, division: str, version: str | None) -> Calendar:
+    """A division's calendar as it was under an earlier version: a clock shows the days that it was counted on (H10.5).
+
+    The one in force where no version is named, or none by that name was ever changed.
+    """
+    calendar = await calendar_of(session, division)
+    if version is None or version == calendar.version:
+        return calendar
+    key = (division, version)
+    if key not in _calendars:
+        # Read after the list in force: undoing a change that it does not have yet alters nothing.
+        query = (
+            select(*columns_of(CalendarChange))
+            .where(col(CalendarChange.division) == division)
+            .order_by(col(CalendarChange.change).desc())
+        )
+        changes = (await session.execute(query)).all()
+        began = [one.change for one in changes if one.was_version == version]
+        if not began:
+            return calendar
+        days = dict(calendar.holidays)
+        for one in changes:
+            if one.change < min(began):
+                break
+            if one.was is None:
+                days.pop(one.day, None)
+            else:
+                days[one.day] = one.was
+        _calendars[key] = replace(calendar, holidays=days, version=version)
     return _calendars[key]
 
 
@@ -105,6 +151,22 @@ def facts_of(clock: Clock) -> ClockFacts:
     if clock.target_on is not None and clock.target_at is not None:
         target = Target(clock.target_on, clock.target_at, clock.target_because or "")
     return ClockFacts(rule_of(clock), clock.started_at, clock.due_on, clock.due_at, clock.projected, target)
+
+
+def aimed(clock: Clock, facts: ClockFacts, calendar: Calendar, *, but_not_after: Target | None = None) -> Target | None:
+    """The target of a clock that counts as `facts` say, from the risk that it follows."""
+    found = None
+    if clock.risk_since is not None:
+        scheme = edition(clock.edition)
+        found = target_of(scheme, clock.kind, facts, clock.risk, clock.risk_since, calendar)
+    return tighter(found, but_not_after)
+
+
+def target_columns(target: Target | None) -> dict[str, Any]:
+    """A target as the columns of a clock."""
+    if target is None:
+        return {"target_on": None, "target_at": None, "target_because": None}
+    return {"target_on": target.due_on, "target_at": target.due_at, "target_because": target.because}
 
 
 def steps_of(clock: Clock) -> AlertSteps:
@@ -189,15 +251,10 @@ def _follow(clock: Clock, risk: tuple[RiskLevel, datetime] | None) -> bool:
 
 
 def _aim(clock: Clock, calendar: Calendar, *, but_not_after: Target | None = None) -> Target | None:
-    """Set the target of a clock from the risk that it follows."""
-    found = None
-    if clock.risk_since is not None:
-        scheme = edition(clock.edition)
-        found = target_of(scheme, clock.kind, facts_of(clock), clock.risk, clock.risk_since, calendar)
-    target = tighter(found, but_not_after)
-    clock.target_on, clock.target_at, clock.target_because = (
-        (target.due_on, target.due_at, target.because) if target else (None, None, None)
-    )
+    """Set the target of a clock anew."""
+    target = aimed(clock, facts_of(clock), calendar, but_not_after=but_not_after)
+    for name, value in target_columns(target).items():
+        setattr(clock, name, value)
     return target
 
 
@@ -359,7 +416,8 @@ async def clocks_with_working(session: AsyncSession, case_id: UUID, *, now: date
     """The clocks of a case, each with its days counted and skipped and why (H10.5)."""
     clocks = await _clocks(session, case_id)
     beside = await deviations_of(session, case_id) if any(clock.deviates for clock in clocks) else []
-    return [await _with_working(session, clock, beside, now=now) for clock in clocks]
+    moves = await _moves(session, case_id)
+    return [await _with_working(session, clock, beside, moves, now=now) for clock in clocks]
 
 
 async def working_of(session: AsyncSession, case_id: UUID, clock_id: UUID, *, now: datetime) -> ClockWorking:
@@ -367,13 +425,15 @@ async def working_of(session: AsyncSession, case_id: UUID, clock_id: UUID, *, no
     clock = next((one for one in await _clocks(session, case_id) if one.id == clock_id), None)
     if clock is None:
         raise ClockNotFound
-    return await _with_working(session, clock, await deviations_of(session, case_id), now=now)
+    beside, moves = await deviations_of(session, case_id), await _moves(session, case_id)
+    return await _with_working(session, clock, beside, moves, now=now)
 
 
 async def _with_working(
-    session: AsyncSession, clock: Clock, deviations: Sequence[DeviationView], *, now: datetime
+    session: AsyncSession, clock: Clock, deviations: Sequence[DeviationView], moves: Sequence[Any], *, now: datetime
 ) -> ClockWorking:
-    worked = due(clock.started_at, rule_of(clock), await calendar_of(session, clock.division))
+    calendar = await calendar_at(session, clock.division, clock.calendar_version)
+    worked = due(clock.started_at, rule_of(clock), calendar)
     listed = await session.get_one(HolidayCalendar, clock.division)
     return ClockWorking(
         **view(clock, now=now, deviations=deviations).model_dump(),
@@ -385,7 +445,13 @@ async def _with_working(
         calendar_version=clock.calendar_version,
         calendar_source=listed.source if clock.calendar_version else None,
         working=[DayView.model_validate(day) for day in worked.working],
+        moves=[ClockMoveView.model_validate(move) for move in moves if move.clock_id == clock.id],
     )
+
+
+async def _moves(session: AsyncSession, case_id: UUID) -> Sequence[Any]:
+    query = select(*columns_of(ClockMove)).where(col(ClockMove.case_id) == case_id).order_by(col(ClockMove.moved_at))
+    return (await session.execute(query)).all()
 
 
 async def beat(session: AsyncSession, worker_id: UUID, *, beat_at: datetime, swept_through: datetime) -> None:

@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 from sqlalchemy import Index, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
+from app.access.rules import Role
 from app.editions.terms import AlertLevel, ClockKind, Mark, RiskLevel, StartingEvent
 from app.storage.base import Act, CaseRow, case_constraints, check, text_enum
 
@@ -21,16 +22,82 @@ class HolidayCalendar(SQLModel, table=True):
     source: str
     first_published_year: int
     last_published_year: int
+    change: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
+    """How many times the list has changed since it was seeded."""
+    changed_at: datetime | None = None
+    checked_at: datetime | None = None
+    """When it was last compared with the published list, and below with which one."""
+    etag: str | None = None
+
+
+class DaySource(StrEnum):
+    """Where a bank holiday came from."""
+
+    RELEASE = "release"
+    GOV_UK = "gov_uk"
+    FILE = "file"
+    PROCLAIMED = "proclaimed"
 
 
 class BankHoliday(SQLModel, table=True):
-    """A published bank holiday of one division (H10.1)."""
+    """A bank holiday of one division (H10.1), and where it came from; a proclaimed one with authority, who and when."""
 
     __tablename__ = "bank_holiday"
+    __table_args__ = (
+        check(
+            "source <> 'proclaimed' OR num_nulls(authority, recorded_at, recorded_by) = 0",
+            "proclaimed_by_authority",
+        ),
+    )
 
     division: str = Field(primary_key=True, foreign_key="holiday_calendar.division")
     day: date = Field(primary_key=True)
     title: str
+    source: DaySource = Field(
+        default=DaySource.RELEASE,
+        sa_type=text_enum(DaySource, "source"),
+        sa_column_kwargs={"server_default": DaySource.RELEASE.value},
+    )
+    authority: str | None = None
+    recorded_at: datetime | None = None
+    """Empty for a day that came with the release."""
+    recorded_by: UUID | None = Field(default=None, foreign_key="staff_member.id")
+
+
+class CalendarChange(SQLModel, table=True):
+    """One day that a change of a division's list added, took away or renamed. Rows are never changed."""
+
+    __tablename__ = "calendar_change"
+    __table_args__ = (
+        UniqueConstraint("division", "change", "day"),
+        check("was IS DISTINCT FROM now", "changes_something"),
+    )
+
+    id: UUID = Field(default_factory=uuid4, primary_key=True)
+    division: str = Field(foreign_key="holiday_calendar.division")
+    change: int
+    day: date
+    was: str | None = None
+    """The title until then; empty: no bank holiday."""
+    now: str | None = None
+    was_version: str
+    now_version: str
+    source: DaySource = Field(sa_type=text_enum(DaySource, "source"))
+    why: str
+    authority: str | None = None
+    changed_at: datetime
+    changed_by: UUID | None = Field(default=None, foreign_key="staff_member.id")
+
+
+class CalendarFeed(SQLModel, table=True):
+    """When the published list is next asked for: one row, which one worker of all claims for each attempt."""
+
+    __tablename__ = "calendar_feed"
+    __table_args__ = (check("only_row", "only_row"),)
+
+    only_row: bool = Field(default=True, primary_key=True)
+    next_attempt_at: datetime
+    attempted_at: datetime | None = None
 
 
 class EndedBecause(StrEnum):
@@ -54,6 +121,12 @@ class Clock(CaseRow, table=True):
             "ix_clock_next_alert_at",
             "next_alert_at",
             postgresql_where=text("next_alert_at IS NOT NULL"),
+        ),
+        Index(
+            "ix_clock_open_calendar_version",
+            "division",
+            "calendar_version",
+            postgresql_where=text("met_at IS NULL AND ended_at IS NULL AND calendar_version IS NOT NULL"),
         ),
         check("num_nonnulls(hours, working_days, calendar_days) = 1", "one_limit"),
         check("met_at IS NULL OR ended_at IS NULL", "met_or_ended"),
@@ -99,6 +172,25 @@ class Clock(CaseRow, table=True):
     next_alert_at: datetime | None = None
     swept_to: datetime | None = None
     """Alerts up to this instant are recorded."""
+    move_again_at: datetime | None = None
+    """Where the clock could not be counted on a changed calendar: when that is tried again."""
+
+
+class ClockMove(CaseRow, table=True):
+    """An open clock that a changed calendar moved: was, now and why (H10.4). Once for each clock and calendar."""
+
+    __tablename__ = "clock_move"
+    __table_args__ = case_constraints("clock_move", UniqueConstraint("clock_id", "calendar_version"))
+
+    clock_id: UUID = Field(foreign_key="clock.id")
+    was_calendar_version: str
+    calendar_version: str
+    was_due_on: date
+    was_due_at: datetime
+    due_on: date
+    due_at: datetime
+    why: str
+    moved_at: datetime
 
 
 class Deviation(Act, table=True):
@@ -156,3 +248,43 @@ class Heartbeat(SQLModel, table=True):
     worker_id: UUID = Field(default_factory=uuid4, primary_key=True)
     beat_at: datetime
     swept_through: datetime
+
+
+class TaskKind(StrEnum):
+    """The kinds of trouble around the scheme that only a person can end."""
+
+    CALENDAR_REFUSED = "calendar_refused"
+    CALENDAR_ENDS_SOON = "calendar_ends_soon"
+    DELIVERY_GIVEN_UP = "delivery_given_up"
+    WEBHOOK_FAILING = "webhook_failing"
+
+
+class Task(SQLModel, table=True):
+    """Something for staff to do that belongs to no case; `force_id` empty: of every force. It carries no name."""
+
+    __tablename__ = "task"
+    __table_args__ = (
+        Index(
+            "uq_task_one_open",
+            "kind",
+            "about",
+            "force_id",
+            unique=True,
+            postgresql_where=text("closed_at IS NULL"),
+            postgresql_nulls_not_distinct=True,
+        ),
+        check("(closed_at IS NULL) = (answer IS NULL)", "closed_says_why"),
+        check("closed_by IS NULL OR closed_at IS NOT NULL", "closed_by_someone"),
+    )
+
+    id: UUID = Field(default_factory=uuid4, primary_key=True)
+    kind: TaskKind = Field(sa_type=text_enum(TaskKind, "kind"))
+    says: str
+    for_role: Role = Field(sa_type=text_enum(Role, "for_role"))
+    force_id: str | None = Field(default=None, foreign_key="force.id")
+    about: str
+    opened_at: datetime
+    closed_at: datetime | None = None
+    closed_by: UUID | None = Field(default=None, foreign_key="staff_member.id")
+    """Empty where the trouble ended by itself."""
+    answer: str | None = None

@@ -2,15 +2,19 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import RowMapping, insert, select
+from sqlalchemy import RowMapping, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from app.access.tables import StaffMember
 from app.storage.base import columns_of
 from app.timeline.tables import Event
+
+BY_ITSELF = "The service"
+"""Who is shown to have recorded what the service did by itself."""
 
 
 async def tell(
@@ -41,15 +45,21 @@ async def tell(
     )
 
 
+async def tell_all(session: AsyncSession, events: Sequence[dict[str, Any]], *, now: datetime) -> None:
+    """Append what the service did by itself in many cases: case_id, force_id, kind, sentence and about_id of each."""
+    at = {"recorded_by": None, "recorded_at": now, "occurred_at": now}
+    await session.execute(insert(Event), [{**event, **at} for event in events])
+
+
 async def events(session: AsyncSession, case_id: UUID, *, after: int, limit: int) -> Sequence[RowMapping]:
     """The events of a case in the order they were recorded, a page at a time, each with who recorded it."""
     shown = [
         *(column for column in columns_of(Event) if column.name != "recorded_by"),
-        col(StaffMember.name).label("recorded_by"),
+        func.coalesce(col(StaffMember.name), BY_ITSELF).label("recorded_by"),
     ]
     query = (
         select(*shown)
-        .join(StaffMember, col(StaffMember.id) == col(Event.recorded_by))
+        .outerjoin(StaffMember, col(StaffMember.id) == col(Event.recorded_by))
         .where(col(Event.case_id) == case_id, col(Event.position) > after)
         .order_by(col(Event.position))
         .limit(limit)
