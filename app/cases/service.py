@@ -16,6 +16,7 @@ from app.errors import NotFound, Unprocessable, WrongStage
 from app.people.service import persons
 from app.process import IllegalMove, Move, Stage, require
 from app.storage.base import columns_of
+from app.storage.engine import withheld_by_now
 from app.timeline.service import tell
 
 _REFERENCE_LETTERS = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -55,7 +56,7 @@ async def access_case(session: AsyncSession, case_id: UUID, *, for_change: bool)
     if for_change:
         query = query.with_for_update(key_share=True)  # a worker that holds a clock may still point at the case
     case = (await session.scalars(query)).one_or_none()
-    if case is None:
+    if case is None or (for_change and await withheld_by_now(session, case_id)):
         raise CaseNotFound
     return case
 

@@ -11,7 +11,8 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from app.people.rules import Described, normalise_name, taken_as_one
+from app.access.names import normalise_name
+from app.people.rules import Described, taken_as_one
 from app.people.schemas import (
     AddressIn,
     AddressView,
