@@ -4,7 +4,7 @@ Row-level security withholds them: to everybody else the case is not there, in a
 Exclusion beats every role and every other entry.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -121,6 +121,28 @@ async def allow_holder(session: AsyncSession, case: Case, staff_id: UUID, *, by:
         raise Excluded("That account is excluded from this case and cannot hold it.")
     if await is_restricted(session, case.id):
         await _enter(session, case, AccessKind.ALLOWED, [staff_id], reason="Holds the case.", by=by, now=now)
+
+
+async def allow_members(
+    session: AsyncSession, case: Case, members: Collection[UUID], *, actor: Actor, now: datetime
+) -> None:
+    """Let the police who sit on a restricted case see it, where who lists them leads it: nobody else lets people in."""
+    if members and await is_restricted(session, case.id) and actor.staff_id in await _leaders(session, case):
+        reason, by = "Sits at the forum that it is put to.", actor.staff_id
+        await _enter(session, case, AccessKind.ALLOWED, members, reason=reason, by=by, now=now)
+
+
+async def must_see(session: AsyncSession, case: Case, staff_id: UUID, *, field: str) -> None:
+    """Refuse to give something in a case to somebody of its force from whom it is withheld (H2.8)."""
+    if staff_id in set(await session.scalars(excluded_from(case.id))):
+        raise Unprocessable(f"{field} names somebody who is excluded from this case.", field=field)
+    if not await is_restricted(session, case.id):
+        return
+    seen = await _leaders(session, case) | await _with_role(session, case, Role.PROFESSIONAL_STANDARDS)
+    member = await session.get_one(StaffMember, staff_id)
+    allowed = await _entry(session, case, AccessKind.ALLOWED, staff_id)
+    if member.force_id == case.force_id and staff_id not in seen and allowed is None:
+        raise Unprocessable(f"{field} names somebody who may not see this case: allow it first.", field=field)
 
 
 async def exclude(

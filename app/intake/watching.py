@@ -7,7 +7,7 @@ from datetime import datetime, time
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Exists, and_, func, or_, select
+from sqlalchemy import ColumnElement, Exists, Subquery, Uuid, and_, column, func, or_, select, table, union_all
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
@@ -28,6 +28,8 @@ from app.storage.base import shares_any
 from app.timeline.tables import Event
 
 BATCH = 100
+_LEADS_TO_A_CASE = ("agenda_item", "forum_action", "transfer_offer")
+"""Tables of later stages, by name: a refusal may carry the id of a row instead of its case's."""
 
 
 async def watch_attempts(session: AsyncSession, *, now: datetime) -> int:
@@ -36,8 +38,9 @@ async def watch_attempts(session: AsyncSession, *, now: datetime) -> int:
     One event for each account and day, and one duty while it is open. A refusal is seen once, however many workers
     look, and judged by what was in force when it was logged.
     """
+    asked = _asked_for()
     entry = and_(
-        col(CaseAccess.case_id) == col(LogRow.case_id),
+        col(CaseAccess.case_id) == asked.c.case_id,
         col(CaseAccess.staff_id) == col(LogRow.staff_id),
         col(CaseAccess.since) <= col(LogRow.logged_at),
         or_(col(CaseAccess.ended_since).is_(None), col(CaseAccess.ended_since) > col(LogRow.logged_at)),
@@ -48,9 +51,8 @@ async def watch_attempts(session: AsyncSession, *, now: datetime) -> int:
     leads = col(LogRow.staff_id).in_(leaders.correlate(Case, CaseRestriction))
     on_agenda = _any(
         CaseGrant.staff_id,
-        col(CaseGrant.case_id) == col(LogRow.case_id),
-        col(CaseGrant.staff_id) == col(LogRow.staff_id),
-        col(CaseGrant.ended_at).is_(None),
+        col(CaseGrant.case_id) == asked.c.case_id,
+        col(CaseGrant.staff_id) == col(LogRow.staff_id),  # ended or not: an old address is no attempt
     )
     professional_standards = _any(
         StaffMember.id,
@@ -62,8 +64,9 @@ async def watch_attempts(session: AsyncSession, *, now: datetime) -> int:
     withheld = or_(excluded, and_(restricted, ~leads, ~allowed, ~on_agenda, ~professional_standards))
     query = (
         select(col(LogRow.id), col(LogRow.staff_id), col(LogRow.logged_at), Case, withheld.label("withheld"))
-        .join(Case, col(Case.id) == col(LogRow.case_id))
-        .outerjoin(CaseRestriction, col(CaseRestriction.case_id) == col(LogRow.case_id))
+        .join(asked, asked.c.log_id == col(LogRow.id))
+        .join(Case, col(Case.id) == asked.c.case_id)
+        .outerjoin(CaseRestriction, col(CaseRestriction.case_id) == asked.c.case_id)
         .where(
             col(LogRow.refused),
             col(LogRow.staff_id).is_not(None),
@@ -79,6 +82,21 @@ async def watch_attempts(session: AsyncSession, *, now: datetime) -> int:
         if (await session.scalars(seen)).one_or_none() and refusal.withheld:
             await _notify(session, refusal.Case, refusal.staff_id, tried_at=refusal.logged_at, now=now)
     return len(refusals)
+
+
+def _asked_for() -> Subquery:
+    """The case of each refusal: as logged, or that of the item, action or offer that it was asked for through."""
+    direct: Any = select(col(LogRow.id).label("log_id"), col(LogRow.case_id).label("case_id")).where(
+        col(LogRow.refused), col(LogRow.case_id).is_not(None)
+    )
+    by_way = [table(named, column("id", Uuid), column("case_id", Uuid)) for named in _LEADS_TO_A_CASE]
+    through = [
+        select(col(LogRow.id), one.c.case_id)
+        .join(one, one.c.id == col(LogRow.event_id))
+        .where(col(LogRow.refused), col(LogRow.case_id).is_(None))
+        for one in by_way
+    ]
+    return union_all(direct, *through).subquery()
 
 
 def _any(of: Any, *where: ColumnElement[bool]) -> Exists:

@@ -27,9 +27,10 @@ WORKER_READS = {
     "person_alias": "person_id, case_id, given_names, surname, surname_key",
     "case_grant": "staff_id, case_id, granted_at, ended_at",
     "case_pointer": "case_id, force_id, reference, role, match_key, withheld",
-    "access_log": "id, staff_id, case_id, logged_at, refused",
+    "access_log": "id, staff_id, case_id, event_id, logged_at, refused",
     "agenda_item": "id, case_id",
     "forum_action": "id, case_id",
+    "transfer_offer": "id, case_id",
     "event": "case_id, kind, recorded_by, recorded_at",
 }
 """Columns that the worker reads to compare accounts and to watch attempts: of people the names and dates of birth."""

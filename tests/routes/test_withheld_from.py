@@ -11,7 +11,7 @@ from app.process import Stage
 from app.storage.migrations import config, conninfo
 from tests.arrange import place_at, version_of
 from tests.routes.test_withholding import POLICE, called, decide, opened, seen_by, worker
-from tests.steps import intake
+from tests.steps import forum, intake
 from tests.steps.final_report import path
 from tests.world import STAFF, World
 
@@ -284,3 +284,86 @@ async def test_adding_a_party_does_not_block_the_comparing_of_accounts(world: Wo
     await comparing
     assert (await adding).status_code == 201
     assert not await seen_by(world, case, "officer")
+
+
+async def withheld_at_forum(world: World) -> tuple[str, str]:
+    """A restricted case that waits for the forum, and a meeting of today."""
+    case = await opened(world)
+    place_at(world, case, Stage.FORUM)
+    meeting = await forum.meeting(world, "chair", "police_member", "probation", "idva", by="supervisor2")
+    return case, meeting
+
+
+async def test_the_police_who_sit_see_the_case_and_an_excluded_member_counts_for_nothing(world: World) -> None:
+    case, meeting = await withheld_at_forum(world)
+    assert (await decide(world, case, "supervisor", "probation", "excluded")).status_code == 201
+    await forum.attended(world, meeting, "chair", "police_member", "probation", "idva", by="supervisor2")
+    item = await forum.on_agenda(world, case, meeting)
+    sees = {key: (await world.as_(key).get(item.path)).status_code for key in ("chair", "police_member", "probation")}
+    assert sees == {"chair": 200, "police_member": 200, "probation": 404}
+    assert "probation" in (await world.as_("supervisor2").must_get(item.path))["agencies_missing"]
+    assert world.rows("SELECT item_id FROM case_grant WHERE staff_id = %s", STAFF["probation"].id) == []
+
+
+async def test_listing_a_partner_again_lets_in_whom_a_list_by_somebody_else_did_not(world: World) -> None:
+    case, meeting = await withheld_at_forum(world)
+    item = await forum.on_agenda(world, case, meeting)
+    await world.as_("supervisor2").must_get(item.path)
+    world.execute("UPDATE case_access SET kind = 'excluded' WHERE staff_id = %s", STAFF["chair"].id)
+    await forum.attended(world, meeting, "social_care", by="chair")
+    assert (await world.as_("social_care").get(item.path)).status_code == 404
+    await forum.attended(world, meeting, "social_care", by="supervisor2")
+    assert (await world.as_("social_care").get(item.path)).status_code == 200
+
+
+async def test_an_action_is_given_to_nobody_who_may_not_see_the_case(world: World) -> None:
+    case, meeting = await withheld_at_forum(world)
+    item = await forum.on_agenda(world, case, meeting)
+    action = {"what": "Visit.", "owner_staff_id": str(STAFF["officer2"].id), "due_on": "2026-06-01"}
+    with world.unchanged():
+        answer = await world.as_("supervisor2").post(f"{item.path}/actions", action)
+        assert answer.json()["fields"][0]["field"] == "owner_staff_id"
+    assert (await decide(world, case, "supervisor", "officer2", "allowed")).status_code == 201
+    await world.as_("supervisor2").must_post(f"{item.path}/actions", action)
+    assert len(await world.as_("officer2").must_get("/v1/forum/actions")) == 1
+
+
+async def test_a_meeting_called_for_a_withheld_case_is_no_hint(world: World) -> None:
+    case = await opened(world)
+    place_at(world, case, Stage.FORUM)
+    meeting = await forum.meeting(world, "chair", "probation", by="supervisor2", kind="extraordinary")
+    await forum.on_agenda(world, case, meeting)
+    assert await world.as_("officer").must_get("/v1/forum/meetings") == []
+    for key in ("chair", "probation", "supervisor"):
+        assert len(await world.as_(key).must_get("/v1/forum/meetings")) == 1
+
+
+@pytest.mark.parametrize("by_way_of", ["follows", "item", "replay"])
+async def test_every_way_to_a_withheld_case_is_watched(world: World, by_way_of: str) -> None:
+    key = {"Idempotency-Key": "abcdefgh1"}
+    body = intake.right_to_ask(world, subject=POLICE)
+    case = str((await world.as_("control_room").must_post("/v1/applications", body, headers=key))["id"])
+    if by_way_of == "replay":
+        assert (await decide(world, case, "supervisor", "control_room", "excluded")).status_code == 201
+        answer = await world.as_("control_room").post("/v1/applications", body, headers=key)
+    elif by_way_of == "follows":
+        other = {**intake.SUBJECT, "given_names": "Otto", "surname": "Vane"}
+        follows = intake.right_to_ask(world, follows=case, subject=other)
+        answer = await world.as_("officer").post("/v1/applications", follows)
+    else:
+        place_at(world, case, Stage.FORUM)
+        meeting = await forum.meeting(world, "chair", "probation", by="supervisor2")
+        item = await forum.on_agenda(world, case, meeting)
+        answer = await world.as_("officer").get(item.path)
+    assert answer.status_code == 404
+    await worker(world)
+    [owed] = world.rows("SELECT about_id FROM duty WHERE code = 'attempted_access'")
+    assert owed["about_id"] == STAFF["control_room" if by_way_of == "replay" else "officer"].id
+
+
+async def test_an_excluded_reader_of_the_log_does_not_miss_the_own_refusal(world: World) -> None:
+    case = await opened(world)
+    assert (await decide(world, case, "head", "standards", "excluded")).status_code == 201
+    for one in (case, "5f0c6f5e-0f6c-4c55-9f0f-3c3b7a1f7f10"):
+        assert not await seen_by(world, one, "standards")
+    assert all(not one["refused"] for one in (await world.as_("standards").must_get("/v1/access-log"))["items"])
