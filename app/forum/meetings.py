@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, func, or_, select, update
+from sqlalchemy import Row, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -13,15 +13,15 @@ from app.access.tables import Agency, CaseGrant, StaffMember
 from app.cases.schemas import Recorded
 from app.cases.service import must_be_at, note
 from app.cases.tables import Case
-from app.cases.withholding import allow_members, excluded_from
+from app.cases.withholding import allow_members
 from app.categorisation.tables import Referral
 from app.clock import LONDON
 from app.editions.terms import POLICE
 from app.errors import Conflict, NotFound, Unprocessable
 from app.forum.schemas import AgendaIn, AttendanceIn, MeetingIn, MinutesIn, TakenOffIn
+from app.forum.sight import conflicted_in, end_grants, tells_nothing
 from app.forum.tables import (
     AgendaItem,
-    ConflictOfInterest,
     DecisionReturn,
     EmergencyAuthority,
     ForumAttendance,
@@ -29,7 +29,7 @@ from app.forum.tables import (
     ForumMember,
     ForumMinutes,
 )
-from app.forum.terms import Attendance, ItemEnd, MeetingKind
+from app.forum.terms import Attendance, ItemEnd
 from app.forum.views import AgendaItemView, MeetingSummary, MeetingView, MemberView
 from app.process import Stage
 from app.safeguarding.service import act_keys, record_act
@@ -156,12 +156,6 @@ async def _let_in(
     await allow_members(session, case, police, actor=actor, now=now)
 
 
-async def conflicted_in(session: AsyncSession, case_id: UUID) -> set[UUID]:
-    """Who has a conflict of interest in a case or is excluded from it, on whichever agenda it stands (H6.2, H2.8)."""
-    query = select(col(ConflictOfInterest.staff_id)).where(col(ConflictOfInterest.case_id) == case_id)
-    return set(await session.scalars(query.union(excluded_from(case_id))))
-
-
 async def _held_items(session: AsyncSession, meeting_id: UUID) -> list[AgendaItem]:
     """The open items of a meeting, their cases held: one that somebody is ending is waited for, and open no more."""
     is_open = (col(AgendaItem.meeting_id) == meeting_id, col(AgendaItem.ended_at).is_(None))
@@ -201,22 +195,8 @@ async def meetings_of(session: AsyncSession, *, actor: Actor) -> list[MeetingSum
         sat_at = select(col(ForumMember.meeting_id)).where(col(ForumMember.staff_id) == actor.staff_id)
         query = query.where(col(ForumMeeting.id).in_(sat_at))
     else:
-        query = query.where(col(ForumMeeting.force_id) == actor.force_id, _tells_nothing(actor))
+        query = query.where(col(ForumMeeting.force_id) == actor.force_id, tells_nothing(actor))
     return [MeetingSummary.model_validate(row) for row in (await session.execute(query)).all()]
-
-
-def _tells_nothing(actor: Actor) -> ColumnElement[bool]:
-    """Whether a meeting is no sign of a case that is withheld from the reader (H2.8).
-
-    One between meetings is called for a case: who sees none on it, and neither sits at it nor arranged it, is not
-    shown it.
-    """
-    shown = select(col(AgendaItem.id)).where(col(AgendaItem.meeting_id) == col(ForumMeeting.id)).exists()
-    sits = select(col(ForumMember.staff_id)).where(
-        col(ForumMember.meeting_id) == col(ForumMeeting.id), col(ForumMember.staff_id) == actor.staff_id
-    )
-    own = col(ForumMeeting.arranged_by) == actor.staff_id
-    return or_(col(ForumMeeting.kind) == MeetingKind.SCHEDULED, own, shown, sits.exists())
 
 
 async def read_meeting(session: AsyncSession, meeting_id: UUID, *, actor: Actor) -> MeetingView:
@@ -387,14 +367,6 @@ async def end_item(session: AsyncSession, item: AgendaItem, because: ItemEnd, *,
     """End an item, and with it what partners see of the case through it."""
     item.ended_at, item.ended_because = now, because
     await end_grants(session, item.case_id, now=now)
-
-
-async def end_grants(session: AsyncSession, case_id: UUID, *, now: datetime, of: UUID | None = None) -> None:
-    """End what partners, or one of them, see of a case: it stands on one agenda at a time."""
-    ended = update(CaseGrant).where(col(CaseGrant.case_id) == case_id, col(CaseGrant.ended_at).is_(None))
-    if of is not None:
-        ended = ended.where(col(CaseGrant.staff_id) == of)
-    await session.execute(ended.values(ended_at=now))
 
 
 async def write_minutes(

@@ -301,7 +301,7 @@ async def test_the_police_who_sit_see_the_case_and_an_excluded_member_counts_for
     item = await forum.on_agenda(world, case, meeting)
     sees = {key: (await world.as_(key).get(item.path)).status_code for key in ("chair", "police_member", "probation")}
     assert sees == {"chair": 200, "police_member": 200, "probation": 404}
-    assert "probation" in (await world.as_("supervisor2").must_get(item.path))["agencies_missing"]
+    assert "Probation Service" in (await world.as_("supervisor2").must_get(item.path))["agencies_missing"]
     assert world.rows("SELECT item_id FROM case_grant WHERE staff_id = %s", STAFF["probation"].id) == []
 
 
@@ -359,6 +359,15 @@ async def test_every_way_to_a_withheld_case_is_watched(world: World, by_way_of: 
     await worker(world)
     [owed] = world.rows("SELECT about_id FROM duty WHERE code = 'attempted_access'")
     assert owed["about_id"] == STAFF["control_room" if by_way_of == "replay" else "officer"].id
+
+
+async def test_a_draft_that_joined_a_withheld_case_tells_nobody_else_of_it(world: World) -> None:
+    await opened(world)
+    draft = await world.as_("officer").must_post("/v1/drafts", {"route": "right_to_ask", "typed": {}})
+    again = intake.right_to_ask(world, subject=POLICE, from_draft=draft["id"])
+    assert (await world.as_("control_room").must_post("/v1/applications", again))["joined"] is True
+    assert (await world.as_("officer").get(f"/v1/drafts/{draft['id']}")).status_code == 404
+    assert (await world.as_("control_room").get(f"/v1/drafts/{draft['id']}")).status_code == 409
 
 
 async def test_an_excluded_reader_of_the_log_does_not_miss_the_own_refusal(world: World) -> None:
