@@ -14,7 +14,7 @@ from app.deadlines.bank_holidays import published
 from app.deadlines.calendar import Calendar, Division, due, rule_of
 from app.deadlines.policy import ClockFacts, ClockPlan, ClockState, next_rung, state, time_left
 from app.deadlines.schemas import ClockView, ClockWorking, DayView
-from app.deadlines.tables import BankHoliday, Clock, EndedBecause, Heartbeat, HolidayCalendar
+from app.deadlines.tables import BankHoliday, Clock, EndedBecause, HolidayCalendar
 from app.editions import edition
 from app.editions.terms import ClockKind
 
@@ -266,15 +266,3 @@ async def clocks_with_working(session: AsyncSession, case_id: UUID, *, now: date
             )
         )
     return shown
-
-
-async def beat(session: AsyncSession, worker_id: UUID, *, beat_at: datetime, swept_through: datetime) -> None:
-    """A worker says that it lives and up to which moment of scheme time it has swept."""
-    await session.merge(Heartbeat(worker_id=worker_id, beat_at=beat_at, swept_through=swept_through))
-
-
-async def sweep_age_seconds(session: AsyncSession, *, now: datetime) -> float | None:
-    """Seconds of real time since any worker last swept; None where none ever did."""
-    query = select(col(Heartbeat.beat_at)).order_by(col(Heartbeat.beat_at).desc()).limit(1)
-    newest = (await session.scalars(query)).one_or_none()
-    return None if newest is None else (now - newest).total_seconds()

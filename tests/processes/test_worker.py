@@ -1,4 +1,4 @@
-"""The worker's order of work: batch after batch, then the heartbeat; it survives its database and ends in between."""
+"""The worker's order of work: batches, each with its heartbeat; it survives its database and ends in between."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -48,17 +48,17 @@ class Bench:
             raise batch
         return batch
 
-    async def beat(self, session: Any, worker_id: Any, *, beat_at: datetime, swept_through: datetime) -> None:
-        assert swept_through == NOW
+    async def beat(self, session: Any, worker_id: Any, *, beat_at: datetime, now: datetime) -> None:
+        assert now == NOW
         self.done.append("beat")
 
 
-async def test_full_batches_are_followed_by_another_each_in_its_own_transaction(
+async def test_full_batches_are_followed_by_another_and_each_is_a_sign_of_life(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     bench = Bench(monkeypatch, [BATCH, BATCH, BATCH - 1])
     await bench.worker.do(SWEEP)
-    assert bench.done == ["sweep", "commit"] * 3 + ["beat", "commit"]
+    assert bench.done == ["sweep", "commit", "beat", "commit"] * 3
 
 
 @pytest.mark.parametrize("failure", [OperationalError("SELECT", {}, Exception("gone")), KeyError("a name")])
@@ -66,10 +66,10 @@ async def test_a_failure_is_no_end_and_no_heartbeat(monkeypatch: pytest.MonkeyPa
     bench = Bench(monkeypatch, [BATCH, failure, 0])
     with capture_logs() as logged:
         await bench.worker.do(SWEEP)
-    assert bench.done == ["sweep", "commit", "sweep"]
+    assert bench.done == ["sweep", "commit", "beat", "commit", "sweep"]
     assert [(one["event"], one["error"]) for one in logged] == [("sweep_failed", type(failure).__name__)]
     await bench.worker.do(SWEEP)
-    assert bench.done[3:] == ["sweep", "commit", "beat", "commit"]
+    assert bench.done[5:] == ["sweep", "commit", "beat", "commit"]
 
 
 async def test_stopping_finishes_the_batch_in_hand_and_begins_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -79,5 +79,5 @@ async def test_stopping_finishes_the_batch_in_hand_and_begins_no_other(monkeypat
     assert bench.done == ["sweep"]
     bench.worker.stop()
     await bench.worker.stopped()
-    assert bench.done == ["sweep", "commit"]
+    assert bench.done == ["sweep", "commit", "beat", "commit"]
     assert sweeping.done()

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+import psycopg
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
@@ -20,7 +21,8 @@ from app.editions import edition
 from app.editions.terms import ClockKind
 from app.process import Stage
 from app.storage.engine import DatabaseRole, engine_for, sessions, set_context
-from tests.arrange import place_at
+from app.storage.migrations import conninfo
+from tests.arrange import multiply, place_at
 from tests.steps import face_to_face, intake
 from tests.world import OWN, World
 
@@ -58,6 +60,35 @@ async def test_a_clock_that_the_database_refuses_undoes_no_other(world: World) -
     assert [alerts(world, case) for case in cases] == [["due_soon-12h"], [], ["due_soon-12h"]]
     assert [one["error"] for one in logged if one["event"] == "clock_not_swept"] == ["IntegrityError"]
     assert clock(world, cases[1])["next_alert_at"] == world.now + timedelta(hours=1)
+
+
+async def test_of_many_clocks_those_that_the_database_refuses_are_found_and_no_other(world: World) -> None:
+    case = await intake.opened(world)
+    many = 37
+    multiply(world, case, many)
+    clocks = world.rows("SELECT id FROM clock WHERE kind = 'initial_checks' ORDER BY md5(id::text)")
+    refused = {str(row["id"]) for row in clocks[:5]}
+    world.execute(f"ALTER TABLE alert ADD CONSTRAINT refused CHECK (clock_id NOT IN ({str(refused)[1:-1]}))")
+    world.forward(hours=13)
+    with capture_logs() as logged:
+        assert await world.sweep() == many
+    assert {one["clock"] for one in logged if one["event"] == "clock_not_swept"} == refused
+    told = {str(row["clock_id"]) for row in world.rows("SELECT clock_id FROM alert")}
+    assert told == {str(row["id"]) for row in clocks[5:]}
+
+
+async def test_a_case_that_is_about_to_move_is_left_to_the_next_sweep_and_waits_for_nobody(world: World) -> None:
+    case = await intake.opened(world)
+    await intake.opened(world, intake.right_to_ask(world, subject=OTHER_SUBJECT))
+    world.forward(hours=13)
+    with psycopg.connect(conninfo(world.url)) as moving:
+        moving.execute("SELECT FROM application WHERE id = %s FOR UPDATE", [case])
+        assert await world.sweep() == 1
+        # Nothing of the case is held by the sweep, so that whoever moves it gets its clocks.
+        moving.execute("SELECT FROM clock WHERE case_id = %s FOR UPDATE NOWAIT", [case])
+    assert alerts(world, case) == []
+    assert await world.sweep() == 1
+    assert alerts(world, case) == ["due_soon-12h"]
 
 
 async def test_one_bad_clock_does_not_stop_the_others(world: World) -> None:
