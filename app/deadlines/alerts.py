@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from app.access.rules import Actor, Role
+from app.deadlines.calendar import Calendar
 from app.deadlines.policy import missed, next_rung
 from app.deadlines.schemas import AlertView
 from app.deadlines.service import calendar_of, facts_of
@@ -75,10 +76,13 @@ async def sweep(session: AsyncSession, *, now: datetime) -> int:
     that cannot go on (OperationalError) ends the batch, which is swept again the next time.
     """
     claimed = await _claim(session, now=now)
+    calendars: dict[str, Calendar] = {}
     worked_out, failed = [], []
     for clock in claimed:
         try:
-            worked_out.append(await _work_out(session, clock, now=now))
+            if clock.division not in calendars:
+                calendars[clock.division] = await calendar_of(session, clock.division)
+            worked_out.append(_work_out(clock, calendars[clock.division], now=now))
         except OperationalError:
             raise
         except Exception as error:
@@ -110,8 +114,7 @@ async def _claim(session: AsyncSession, *, now: datetime) -> list[Clock]:
     return [clock for clock in claimed if clock.case_id in held]
 
 
-async def _work_out(session: AsyncSession, clock: Clock, *, now: datetime) -> _Swept:
-    calendar = await calendar_of(session, clock.division)
+def _work_out(clock: Clock, calendar: Calendar, *, now: datetime) -> _Swept:
     ladder = edition(clock.edition).alerts
     facts = facts_of(clock)
     fallen = missed(facts, calendar=calendar, alerts=ladder, after=clock.swept_to, now=now)

@@ -7,12 +7,15 @@ from typing import Any
 from uuid import UUID
 
 import psycopg
+import pytest
 from sqlalchemy import select
+from sqlalchemy.dialects.postgresql.base import PGDialect
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 from structlog.testing import capture_logs
 
 from app.cases.tables import Case
+from app.deadlines.alerts import BATCH, due_by
 from app.deadlines.calendar import Calendar
 from app.deadlines.policy import ClockPlan, plan_clock
 from app.deadlines.service import end, start
@@ -89,6 +92,26 @@ async def test_a_case_that_is_about_to_move_is_left_to_the_next_sweep_and_waits_
     assert alerts(world, case) == []
     assert await world.sweep() == 1
     assert alerts(world, case) == ["due_soon-12h"]
+
+
+@pytest.mark.parametrize("mode", ["force_custom_plan", "force_generic_plan"])
+async def test_what_is_due_is_found_by_its_index_among_many_open_clocks(world: World, mode: str) -> None:
+    case = await intake.opened(world)
+    multiply(world, case, 4_000)
+    world.execute("UPDATE clock SET next_alert_at = next_alert_at + interval '1 year' WHERE random() > 0.01")
+    world.execute("ANALYZE")
+    claim = due_by(world.now + timedelta(days=20)).with_for_update(skip_locked=True)
+    asked = str(claim.compile(dialect=PGDialect(paramstyle="numeric_dollar")))  # type: ignore[no-untyped-call]
+    beaten = "SELECT min(next_alert_at) FROM clock WHERE next_alert_at <= $1"
+    with psycopg.connect(conninfo(world.url), options=f"-c role={DatabaseRole.WORKER.value}") as connection:
+        connection.execute(f"SET plan_cache_mode = {mode}".encode())
+        for name, query, values in (("claim", asked, f"'{world.now}', {BATCH}"), ("beat", beaten, f"'{world.now}'")):
+            connection.execute(f"PREPARE {name} AS {query}".encode())
+            rows = connection.execute(f"EXPLAIN EXECUTE {name} ({values})".encode()).fetchall()
+            plan = "\n".join(row[0] for row in rows)
+            assert "using ix_clock_next_alert_at on clock" in plan, plan
+            assert "Seq Scan" not in plan, plan
+            assert "Sort" not in plan, plan
 
 
 async def test_one_bad_clock_does_not_stop_the_others(world: World) -> None:
