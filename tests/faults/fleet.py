@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import random
+import signal
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -35,6 +36,7 @@ from tests.world import OWN, STAFF
 
 CALENDAR = published(Division.ENGLAND_AND_WALES)
 _EDITION = edition("statutory-2023")
+_WITHIN = "SELECT 1 FROM pg_stat_activity WHERE application_name = %s AND xact_start IS NOT NULL"
 _STARTED = '"event": "worker_started"'
 
 Told = tuple[UUID, str, str]
@@ -145,8 +147,8 @@ class Fleet:
         """Start so many more."""
         for _ in range(number):
             self.started += 1
-            given = environment_of(self.url) | self.environment
             name = f"worker-{self.started}"
+            given = environment_of(self.url) | self.environment | {"PGAPPNAME": name}
             self.workers.append(Process.start("worker", given, self.folder, name=name, module=self.module))
 
     def at_work(self) -> list[Process]:
@@ -163,14 +165,16 @@ class Fleet:
         for one in self.workers:
             assert one.child.poll() is None, f"a worker ended by itself:\n{one.tail()}"
 
-    def kill_one(self, chance: random.Random) -> None:
-        """SIGKILL to one that has begun to sweep, and another in its place."""
-        eventually(self.at_work, "some worker begins")
+    def kill_one(self, chance: random.Random) -> bool:
+        """SIGKILL to one that has begun to sweep, and another in its place; whether it was within a transaction."""
         victim = chance.choice(self.at_work())
+        victim.child.send_signal(signal.SIGSTOP)  # so that what is seen of it is what is killed
+        within = bool(rows(self.url, _WITHIN, victim.log.stem))
         victim.child.kill()
         victim.child.wait()
         self.workers.remove(victim)
         self.start()
+        return within
 
     def stop(self) -> list[int]:
         """SIGTERM to all, and wait; how each of them ended."""

@@ -33,17 +33,19 @@ def test_workers_killed_at_random_moments_lose_and_double_nothing(
     with fleet(place, tmp_path, hour.environment) as many:
         many.start(workers)
         many.await_work()
+        within = 0
         for _ in range(kills):
+            eventually(many.at_work, "some worker begins")
             hour.set(hour.now + (until - begun) / kills)
             time.sleep(chance.uniform(0, 0.5))  # somewhere in the sweep of what has just fallen due
-            many.kill_one(chance)
+            within += many.kill_one(chance)
         hour.set(until)
         many.swept(until)
         assert many.started == workers + kills
         assert set(many.stop()) == {0}
         assert many.logged("clock_not_swept") == 0
     each_once(place, expected(planned, now=until))
-    _say(place, hour, begun, f"{clocks:,} clocks, {workers} workers, {kills} kills")
+    _say(place, hour, begun, f"{clocks:,} clocks, {workers} workers, {kills} kills, {within} within a transaction")
 
 
 def test_a_worker_told_to_stop_finishes_its_batch_or_returns_its_claim(place: str, hour: Hour, tmp_path: Path) -> None:
