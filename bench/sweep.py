@@ -45,7 +45,10 @@ BUSY = 2_000
 """Clocks due at once where alerts a second are counted."""
 _FORCE = "northmoor"
 
-_COPIED = "SELECT column_name FROM information_schema.columns WHERE table_name = %s ORDER BY ordinal_position"
+_COPIED = (
+    "SELECT column_name FROM information_schema.columns "
+    "WHERE table_name = %s AND is_generated = 'NEVER' ORDER BY ordinal_position"
+)
 _OF_ITS_OWN = {
     "id": "md5(id::text || n)::uuid",
     "case_id": "md5(case_id::text || n)::uuid",
