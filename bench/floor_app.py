@@ -115,7 +115,7 @@ async def worklist(request: Request) -> Response:
     async with request.app.state.pool.connection() as connection:
         actor = await _enter(connection, request)
         await _log(connection, actor, "consultation", "list_cases", None)
-        rows = await (await connection.execute(sql.WORKLIST)).fetchall()
+        rows = await (await connection.execute(sql.WORKLIST, {"now": clock.now()})).fetchall()
     return _answer({"items": rows[:50], "next_cursor": str(rows[49]["id"]) if len(rows) > 50 else None})
 
 
@@ -128,7 +128,7 @@ async def case_file(request: Request, case_id: str) -> Response:
         if case is None:
             return _answer({"title": "not found"}, 404)
         await _log(connection, actor, "consultation", "read_case", case["id"])
-        wanted = {"case_id": case["id"], "assigned_to": case["assigned_to"]}
+        wanted = {"case_id": case["id"], **case}
         parts = {
             name: await (await connection.execute(statement, wanted)).fetchall()
             for name, statement in sql.CASE_PARTS.items()
@@ -231,7 +231,7 @@ async def _start_clocks(connection: Connection, case: dict[str, Any]) -> list[Di
     force = await (await connection.execute(sql.FORCE, case)).fetchone()
     division = force["division"] if force else ""
     calendar = await (await connection.execute(sql.CALENDAR, {"division": division})).fetchone()
-    await (await connection.execute(sql.CLOCKS, case)).fetchall()
+    await (await connection.execute(sql.CLOCKS_TO_CHANGE, case)).fetchall()
     rows = []
     for kind, starts_from, unit, number, after in _CLOCKS:
         due_at = case["occurred_at"] + after

@@ -15,7 +15,7 @@ ACTOR = """
 """
 CONTEXT = """
     SELECT set_config('app.force_id', %(force_id)s, true), set_config('app.agenda', '{}', true),
-        set_config('app.national', '', true)
+        set_config('app.national', '', true), set_config('app.staff_id', '', true)
 """
 LOG = """
     INSERT INTO access_log (id, category, action, refused, staff_id, organisation, force_id, case_id, event_id,
@@ -38,6 +38,7 @@ CLOCKS = """
         ended_because, next_alert_at, swept_to
     FROM clock WHERE case_id = %(case_id)s
 """
+CLOCKS_TO_CHANGE = f"{CLOCKS} ORDER BY id FOR UPDATE"
 CASE_PARTS = {
     "persons": """
         SELECT id, case_id, force_id, given_names, surname, given_key, surname_key, born, born_estimated, gender,
@@ -76,7 +77,7 @@ CASE_PARTS = {
     "searched": "SELECT id, role FROM party WHERE case_id = %(case_id)s ORDER BY id",
     "checks": """
         SELECT system, party_id, result, visor_marker, occurred_at, recorded_at
-        FROM system_check WHERE case_id = %(case_id)s
+        FROM system_check WHERE case_id = %(case_id)s AND occurred_at >= %(first_contact_at)s
     """,
     "identity": """
         SELECT result FROM subject_identity WHERE case_id = %(case_id)s AND result <> 'confirmed'
@@ -89,6 +90,16 @@ CASE_PARTS = {
         FROM initial_decision AS made
         LEFT JOIN initial_decision_agreement AS agreed ON agreed.decision_id = made.id
         WHERE made.case_id = %(case_id)s AND made.decision = 'do_not_progress' AND agreed.id IS NULL
+    """,
+    "meetings": """
+        SELECT face_to_face_meeting.occurred_at
+        FROM face_to_face_meeting JOIN party ON party.id = face_to_face_meeting.party_id
+        WHERE face_to_face_meeting.case_id = %(case_id)s AND party.is_applicant
+    """,
+    "withdrawal": """
+        SELECT id, case_id, force_id, occurred_at, recorded_at, recorded_by, taken_by, means, by_safe_means,
+            duress_suspected, duress_considered, reason
+        FROM withdrawal WHERE case_id = %(case_id)s ORDER BY recorded_at DESC LIMIT 1
     """,
     "assigned": "SELECT name FROM staff_member WHERE id = %(assigned_to)s",
     "risk": """
@@ -103,7 +114,12 @@ CASE_PARTS = {
 """What a case file is made of, by the name under which the floor answers it."""
 
 WORKLIST = f"""
-    SELECT {_CASE_COLUMNS}, staff_member.name AS assigned_name, next.next_clock, next.next_due_at
+    SELECT {_CASE_COLUMNS}, next.next_clock, next.next_due_at, staff_member.name AS assigned_name,
+        EXISTS (
+            SELECT FROM clock
+            WHERE clock.case_id = application.id AND clock.met_at IS NULL AND clock.ended_at IS NULL
+                AND clock.due_at < %(now)s AND NOT clock.projected
+        ) AS overdue
     FROM application
     LEFT JOIN LATERAL (
         SELECT clock.kind AS next_clock, clock.due_at AS next_due_at FROM clock
@@ -203,7 +219,7 @@ CLOCK = """
         %(projected)s, %(due_on)s, %(due_at)s, NULL, NULL, NULL, NULL, %(next_alert_at)s, NULL)
 """
 KEY_CLAIMED = """
-    SELECT staff_id, key, fingerprint, case_id, resource_id, answered_at
+    SELECT staff_id, key, fingerprint, case_id, resource_id, opened_id, answered_at
     FROM answered_request WHERE staff_id = %(staff_id)s AND key = %(key)s
 """
 REMEMBER = """
@@ -219,7 +235,7 @@ BY_REQUEST = {
         *ENTERING,
         *(CLAIM_KEY, LOCK, POINTED_AT, OPEN_CASES_OF_PAIR, OPEN_CASE),
         *(PERSON, PARTY, PERSON, ADDRESS, PARTY, SAFE_CONTACT, POINTER, ADVANCE, EVENT),
-        *(RISK_GRADE, INITIAL_CONTACT, FORCE, CALENDAR, CLOCKS, CLOCK, CLOCKS, LOG, KEY_CLAIMED, REMEMBER),
+        *(RISK_GRADE, INITIAL_CONTACT, FORCE, CALENDAR, CLOCKS_TO_CHANGE, CLOCK, CLOCKS, LOG, KEY_CLAIMED, REMEMBER),
     ),
 }
 """The statements of each request, in order; an insert of several rows counts once."""
