@@ -179,14 +179,12 @@ async def _open(connection: Connection, actor: DictRow, body: dict[str, Any], ke
     await connection.cursor().executemany(
         sql.POINTER, [{**case, "role": role, "match_key": match_key} for role, match_key in pointers]
     )
-    await run(sql.ADVANCE, case)
     await run(sql.EVENT, {**case, "id": uuid4(), "sentence": f"Opened as {body['route']}; initial contact {now}."})
     await run(sql.RISK_GRADE, {**case, **body["risk"], "id": uuid4()})
     contact = {**body, **case, "id": uuid4(), "risk_indicators": Jsonb(body["risk_indicators"])}
     await run(sql.INITIAL_CONTACT, contact)
     clocks = await _start_clocks(connection, case)
     await _log(connection, actor, "collection", "open_application", case["case_id"])
-    await (await run(sql.KEY_CLAIMED, case)).fetchone()
     await run(sql.REMEMBER, case)
     return {"id": case["case_id"], "reference": case["reference"], "clocks": clocks, "earlier_applications": earlier}
 

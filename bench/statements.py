@@ -41,21 +41,21 @@ CLOCKS = """
 CLOCKS_TO_CHANGE = f"{CLOCKS} ORDER BY id FOR UPDATE"
 CASE_PARTS = {
     "persons": """
-        SELECT id, case_id, force_id, given_names, surname, given_key, surname_key, born, born_estimated, gender,
-            ethnicity, pnc_id, telephone, email, language, interpreter_needed, access_needs
+        SELECT person.id, given_names, surname, born, born_estimated, gender, ethnicity, pnc_id, telephone, email,
+            language, interpreter_needed, access_needs,
+            (
+                SELECT coalesce(json_agg(person_alias ORDER BY recorded_at), '[]')
+                FROM person_alias WHERE person_id = person.id
+            ) AS aliases,
+            (
+                SELECT coalesce(json_agg(person_address ORDER BY recorded_at), '[]')
+                FROM person_address WHERE person_id = person.id
+            ) AS addresses,
+            (
+                SELECT coalesce(json_agg(safe_contact ORDER BY recorded_at), '[]')
+                FROM safe_contact WHERE person_id = person.id
+            ) -> -1 AS safe_contact
         FROM person WHERE case_id = %(case_id)s
-    """,
-    "aliases": """
-        SELECT id, case_id, force_id, person_id, given_names, surname, surname_key, recorded_at
-        FROM person_alias WHERE case_id = %(case_id)s
-    """,
-    "addresses": """
-        SELECT id, case_id, force_id, person_id, address, lived_from, lived_to, recorded_at
-        FROM person_address WHERE case_id = %(case_id)s
-    """,
-    "safe_contacts": """
-        SELECT id, case_id, force_id, person_id, place, means, times, approach_plan, recorded_at, recorded_by
-        FROM safe_contact WHERE case_id = %(case_id)s ORDER BY recorded_at
     """,
     "parties": """
         SELECT id, case_id, force_id, person_id, role, is_applicant, relationship, relationship_ended, connection,
@@ -68,28 +68,26 @@ CASE_PARTS = {
             answered_at, answered_by, answer
         FROM duty WHERE case_id = %(case_id)s AND answered_at IS NULL ORDER BY opened_at, id
     """,
-    "urgent_duties": """
-        SELECT id, case_id, force_id, kind, code, says, rule, potential_victim_id, about_id, opened_at, opened_by,
-            answered_at, answered_by, answer
-        FROM duty WHERE case_id = %(case_id)s AND answered_at IS NULL AND kind IN ('immediate_safeguarding')
-        ORDER BY opened_at, id
+    "stands": """
+        SELECT
+            (
+                SELECT result FROM subject_identity WHERE case_id = %(case_id)s AND result <> 'confirmed'
+                ORDER BY recorded_at DESC LIMIT 1
+            ) AS unconfirmed,
+            EXISTS (
+                SELECT FROM duty
+                WHERE case_id = %(case_id)s AND answered_at IS NULL AND kind = 'immediate_safeguarding'
+            ) AS immediate_safeguarding_owed,
+            EXISTS (
+                SELECT FROM initial_decision AS made
+                LEFT JOIN initial_decision_agreement AS agreed ON agreed.decision_id = made.id
+                WHERE made.case_id = %(case_id)s AND made.decision = 'do_not_progress' AND agreed.id IS NULL
+            ) AS agreement_awaited
     """,
     "searched": "SELECT id, role FROM party WHERE case_id = %(case_id)s ORDER BY id",
     "checks": """
         SELECT system, party_id, result, visor_marker, occurred_at, recorded_at
         FROM system_check WHERE case_id = %(case_id)s AND occurred_at >= %(first_contact_at)s
-    """,
-    "identity": """
-        SELECT result FROM subject_identity WHERE case_id = %(case_id)s AND result <> 'confirmed'
-        ORDER BY recorded_at DESC LIMIT 1
-    """,
-    "initial_decision": """
-        SELECT made.id, made.case_id, made.force_id, made.occurred_at, made.recorded_at, made.recorded_by,
-            made.decision, made.rationale, made.applicant_contact, made.prioritised, made.priority_reason,
-            made.risk_grade_id
-        FROM initial_decision AS made
-        LEFT JOIN initial_decision_agreement AS agreed ON agreed.decision_id = made.id
-        WHERE made.case_id = %(case_id)s AND made.decision = 'do_not_progress' AND agreed.id IS NULL
     """,
     "meetings": """
         SELECT face_to_face_meeting.occurred_at
@@ -101,20 +99,28 @@ CASE_PARTS = {
             duress_suspected, duress_considered, reason
         FROM withdrawal WHERE case_id = %(case_id)s ORDER BY recorded_at DESC LIMIT 1
     """,
-    "assigned": "SELECT name FROM staff_member WHERE id = %(assigned_to)s",
+    "around": """
+        SELECT
+            (SELECT name FROM staff_member WHERE id = %(assigned_to)s) AS assigned_name,
+            (
+                SELECT coalesce(json_agg(later), '[]')
+                FROM (
+                    SELECT id, reference, follows_because AS because FROM application WHERE follows_id = %(case_id)s
+                ) AS later
+            ) AS followed_by
+    """,
     "risk": """
         SELECT id, case_id, force_id, occurred_at, recorded_at, recorded_by, potential_victim_id, grade, immediate,
             reason
         FROM risk_grade WHERE case_id = %(case_id)s ORDER BY recorded_at, id
     """,
-    "followed_by": """
-        SELECT id, reference, follows_because AS because FROM application WHERE follows_id = %(case_id)s
-    """,
 }
 """What a case file is made of, by the name under which the floor answers it."""
 
-WORKLIST = f"""
-    SELECT {_CASE_COLUMNS}, next.next_clock, next.next_due_at, staff_member.name AS assigned_name,
+WORKLIST = """
+    SELECT application.id, application.reference, application.route, application.stage, application.assigned_to,
+        application.first_contact_at, application.urgent_since IS NOT NULL AS urgent,
+        staff_member.name AS assigned_name, next.next_clock, next.next_due_at,
         EXISTS (
             SELECT FROM clock
             WHERE clock.case_id = application.id AND clock.met_at IS NULL AND clock.ended_at IS NULL
@@ -142,6 +148,7 @@ POINTED_AT = """
     FROM case_pointer JOIN force ON force.id = case_pointer.force_id
     LEFT JOIN application ON application.id = case_pointer.case_id
     WHERE case_pointer.match_key IN (%(subject_key)s, %(victim_key)s)
+        AND case_pointer.case_id IS DISTINCT FROM NULL
     ORDER BY case_pointer.reference LIMIT 100
 """
 OPEN_CASES_OF_PAIR = """
@@ -158,7 +165,7 @@ OPEN_CASE = """
     INSERT INTO application (id, force_id, reference, route, stage, edition, version, first_contact_at,
         first_contact_recorded_at, whole_case_from, prioritised, urgent_since, police_involved,
         subject_identified_at, assigned_to, created_at, created_by, outcome, closed_at, follows_id, follows_because)
-    VALUES (%(case_id)s, %(force_id)s, %(reference)s, %(route)s, 'intake', 'statutory-2023', 1, %(occurred_at)s,
+    VALUES (%(case_id)s, %(force_id)s, %(reference)s, %(route)s, 'initial_checks', 'statutory-2023', 1, %(occurred_at)s,
         %(now)s, NULL, NULL, NULL, false, NULL, NULL, %(now)s, %(staff_id)s, NULL, NULL, NULL, NULL)
 """
 PERSON = """
@@ -187,10 +194,9 @@ POINTER = """
     INSERT INTO case_pointer (case_id, role, match_key, force_id, reference)
     VALUES (%(case_id)s, %(role)s, %(match_key)s, %(force_id)s, %(reference)s) ON CONFLICT DO NOTHING
 """
-ADVANCE = "UPDATE application SET stage = 'initial_checks' WHERE id = %(case_id)s"
 EVENT = """
-    INSERT INTO event (id, case_id, force_id, occurred_at, recorded_at, recorded_by, kind, sentence)
-    VALUES (%(id)s, %(case_id)s, %(force_id)s, %(now)s, %(now)s, %(staff_id)s, 'opened', %(sentence)s)
+    INSERT INTO event (id, case_id, force_id, occurred_at, recorded_at, recorded_by, kind, sentence, about_id)
+    VALUES (%(id)s, %(case_id)s, %(force_id)s, %(now)s, %(now)s, %(staff_id)s, 'opened', %(sentence)s, NULL)
 """
 RISK_GRADE = """
     INSERT INTO risk_grade (id, case_id, force_id, occurred_at, recorded_at, recorded_by, potential_victim_id, grade,
@@ -205,7 +211,7 @@ INITIAL_CONTACT = """
     VALUES (%(id)s, %(case_id)s, %(force_id)s, %(occurred_at)s, %(now)s, %(staff_id)s, %(channel)s, %(taken_by)s,
         %(why)s, %(risk_indicators)s, %(consent_to_share)s, NULL, NULL, NULL, NULL, NULL)
 """
-FORCE = "SELECT id, name, division FROM force WHERE id = %(force_id)s"
+FORCE = "SELECT division FROM force WHERE id = %(force_id)s"
 CALENDAR = """
     SELECT division, version, source, first_published_year, last_published_year
     FROM holiday_calendar WHERE division = %(division)s
@@ -218,12 +224,8 @@ CLOCK = """
         %(working_days)s, %(calendar_days)s, 'assumed', %(division)s, %(calendar_version)s, %(occurred_at)s,
         %(projected)s, %(due_on)s, %(due_at)s, NULL, NULL, NULL, NULL, %(next_alert_at)s, NULL)
 """
-KEY_CLAIMED = """
-    SELECT staff_id, key, fingerprint, case_id, resource_id, opened_id, answered_at
-    FROM answered_request WHERE staff_id = %(staff_id)s AND key = %(key)s
-"""
 REMEMBER = """
-    UPDATE answered_request SET case_id = %(case_id)s, resource_id = %(case_id)s
+    UPDATE answered_request SET case_id = %(case_id)s, resource_id = %(case_id)s, opened_id = NULL
     WHERE staff_id = %(staff_id)s AND key = %(key)s
 """
 
@@ -234,8 +236,8 @@ BY_REQUEST = {
     "opening": (
         *ENTERING,
         *(CLAIM_KEY, LOCK, POINTED_AT, OPEN_CASES_OF_PAIR, OPEN_CASE),
-        *(PERSON, PARTY, PERSON, ADDRESS, PARTY, SAFE_CONTACT, POINTER, ADVANCE, EVENT),
-        *(RISK_GRADE, INITIAL_CONTACT, FORCE, CALENDAR, CLOCKS_TO_CHANGE, CLOCK, CLOCKS, LOG, KEY_CLAIMED, REMEMBER),
+        *(PERSON, PARTY, PERSON, ADDRESS, PARTY, SAFE_CONTACT, POINTER, EVENT),
+        *(RISK_GRADE, INITIAL_CONTACT, FORCE, CALENDAR, CLOCKS_TO_CHANGE, CLOCK, CLOCKS, LOG, REMEMBER),
     ),
 }
 """The statements of each request, in order; an insert of several rows counts once."""

@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from datetime import date, datetime
+from functools import cache
 from typing import Any
 from uuid import UUID
 
 from pydantic import Field
-from sqlalchemy import exists, or_, select, true, tuple_
+from sqlalchemy import ColumnElement, Row, Select, bindparam, exists, or_, select, true, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -19,7 +20,8 @@ from app.people.rules import normalise_name
 from app.people.schemas import Day, Form, Line, PncId, View
 from app.people.tables import Person, PersonAlias
 from app.process import Stage
-from app.storage.base import columns_of
+from app.storage.base import columns_of, table_of
+from app.storage.statements import rows
 
 
 class WorklistRow(View):
@@ -64,11 +66,51 @@ class SearchHit(View):
     born: date | None
 
 
-_open_clock = (
-    col(Clock.case_id) == col(Case.id),
-    col(Clock.met_at).is_(None),
-    col(Clock.ended_at).is_(None),
+_case, _clock, _staff = columns_of(Case), columns_of(Clock), columns_of(StaffMember)
+_open = (_clock.case_id == _case.id, _clock.met_at.is_(None), _clock.ended_at.is_(None))
+# What is only projected alerts and cannot breach (H9.2).
+_late = exists().where(*_open, _clock.due_at < bindparam("now"), ~_clock.projected)
+_next = (
+    select(_clock.kind.label("next_clock"), _clock.due_at.label("next_due_at"))
+    .where(*_open)
+    .order_by(_clock.due_at)
+    .limit(1)
+    .lateral()
 )
+_WORKLIST = (
+    select(
+        *(_case[name] for name in ("id", "reference", "route", "stage", "assigned_to", "first_contact_at")),
+        _case.urgent_since.is_not(None).label("urgent"),
+        _staff.name.label("assigned_name"),
+        *_next.c,
+        _late.label("overdue"),
+    )
+    .select_from(
+        table_of(Case).outerjoin(_next, true()).outerjoin(table_of(StaffMember), _staff.id == _case.assigned_to)
+    )
+    .where(_case.first_contact_at.is_not(None))
+    .order_by(_case.first_contact_at, _case.id)
+    .limit(bindparam("limit"))
+)
+_NARROWED: dict[str, ColumnElement[bool]] = {
+    "stage": _case.stage == bindparam("stage"),
+    "route": _case.route == bindparam("route"),
+    "assignee": _case.assigned_to == bindparam("assignee"),
+    "unassigned": _case.assigned_to.is_(None),
+    "urgent": _case.urgent_since.is_not(None) == bindparam("urgent"),
+    "overdue": _late == bindparam("overdue"),
+    "due_before": exists().where(*_open, _clock.due_at < bindparam("due_before")),
+    "after": tuple_(_case.first_contact_at, _case.id)
+    > tuple_(bindparam("after", type_=_case.first_contact_at.type), bindparam("after_id", type_=_case.id.type)),
+}
+_OPEN_CASES = _case.stage.not_in((Stage.INTAKE, Stage.CLOSED))
+
+
+@cache
+def _worklist(*narrowed: str) -> Select[Any]:
+    """The worklist narrowed in some ways: built once for each choice of them."""
+    only_open = () if "stage" in narrowed else (_OPEN_CASES,)
+    return _WORKLIST.where(*only_open, *(_NARROWED[name] for name in narrowed))
 
 
 async def worklist(
@@ -89,60 +131,24 @@ async def worklist(
 
     Closed cases are shown only when their stage is asked for; drafts never. One more than `limit` is read.
     """
-    next_clock = (
-        select(col(Clock.kind).label("next_clock"), col(Clock.due_at).label("next_due_at"))
-        .where(*_open_clock)
-        .order_by(col(Clock.due_at))
-        .limit(1)
-        .lateral()
-    )
-    # What is only projected alerts and cannot breach (H9.2).
-    late = exists().where(*_open_clock, col(Clock.due_at) < now, ~col(Clock.projected))
-    also_shown = [col(StaffMember.name).label("assigned_name"), late.label("overdue")]
-    query = (
-        select(*columns_of(Case), *next_clock.c, *also_shown)
-        .select_from(Case)
-        .outerjoin(next_clock, true())
-        .outerjoin(StaffMember, col(StaffMember.id) == col(Case.assigned_to))
-        .where(col(Case.stage) == stage if stage else col(Case.stage).not_in((Stage.INTAKE, Stage.CLOSED)))
-        .where(col(Case.first_contact_at).is_not(None))
-        .order_by(col(Case.first_contact_at), col(Case.id))
-        .limit(limit + 1)
-    )
-    if route:
-        query = query.where(col(Case.route) == route)
-    if assignee:
-        query = query.where(col(Case.assigned_to) == assignee)
-    if urgent is not None:
-        calm = col(Case.urgent_since).is_(None)
-        query = query.where(~calm if urgent else calm)
-    if unassigned:
-        query = query.where(col(Case.assigned_to).is_(None))
-    if due_before:
-        query = query.where(exists().where(*_open_clock, col(Clock.due_at) < due_before))
-    if overdue is not None:
-        query = query.where(late if overdue else ~late)
-    if after:
-        query = query.where(tuple_(col(Case.first_contact_at), col(Case.id)) > after)
-    return [_row(found, now=now) for found in (await session.execute(query)).all()]
+    asked = {
+        "stage": stage,
+        "route": route,
+        "assignee": assignee,
+        "unassigned": unassigned or None,
+        "urgent": urgent,
+        "overdue": overdue,
+        "due_before": due_before,
+        "after": after and after[0],
+    }
+    narrowed = {name: value for name, value in asked.items() if value is not None}
+    wanted = {**narrowed, "after_id": after and after[1], "now": now, "limit": limit + 1}
+    return [_row(found, now=now) for found in await rows(session, _worklist(*narrowed), **wanted)]
 
 
-def _row(found: Any, *, now: datetime) -> WorklistRow:
+def _row(found: Row[Any], *, now: datetime) -> WorklistRow:
     left = None if found.next_due_at is None else int((found.next_due_at - now).total_seconds())
-    return WorklistRow(
-        id=found.id,
-        reference=found.reference,
-        route=found.route,
-        stage=found.stage,
-        urgent=found.urgent_since is not None,
-        assigned_to=found.assigned_to,
-        assigned_name=found.assigned_name,
-        first_contact_at=found.first_contact_at,
-        next_clock=found.next_clock,
-        next_due_at=found.next_due_at,
-        seconds_left=left,
-        overdue=found.overdue,
-    )
+    return WorklistRow(**found._mapping, seconds_left=left)
 
 
 async def search(session: AsyncSession, wanted: SearchIn, *, limit: int = 100) -> Sequence[SearchHit]:

@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Collection, Iterable
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 from uuid import UUID
 
-from sqlalchemy import Select, select
+from sqlalchemy import Row, Select, bindparam, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -17,9 +17,22 @@ from app.deadlines.schemas import ClockView, ClockWorking, DayView
 from app.deadlines.tables import BankHoliday, Clock, EndedBecause, Heartbeat, HolidayCalendar
 from app.editions import edition
 from app.editions.terms import ClockKind
+from app.storage.base import columns_of
+from app.storage.statements import rows
 
+C = TypeVar("C", Clock, Row[Any])
 PlansFor = Callable[[Calendar], Iterable[ClockPlan]]
 """The clocks to start, once the calendar that they are counted on is known."""
+
+ClockRow = Clock | Row[Any]
+"""A clock to change, or one that is only read."""
+
+_clock = columns_of(Clock)
+_force, _calendar, _holiday = columns_of(Force), columns_of(HolidayCalendar), columns_of(BankHoliday)
+_DIVISION = select(_force.division).where(_force.id == bindparam("force_id"))
+_IN_FORCE = select(*_calendar).where(_calendar.division == bindparam("division"))
+_HOLIDAYS = select(_holiday.day, _holiday.title).where(_holiday.division == bindparam("division"))
+_CLOCKS = select(*_clock).where(_clock.case_id == bindparam("case_id"))
 
 _calendars: dict[tuple[str, str], Calendar] = {}
 
@@ -35,12 +48,10 @@ class Clocked(Protocol):
 
 async def calendar_of(session: AsyncSession, division: str) -> Calendar:
     """The calendar in force in a division; its days are read once for each version."""
-    in_force = await session.get_one(HolidayCalendar, division)
+    (in_force,) = await rows(session, _IN_FORCE, division=division)
     key = (division, in_force.version)
     if key not in _calendars:
-        days = await session.execute(
-            select(col(BankHoliday.day), col(BankHoliday.title)).where(col(BankHoliday.division) == division)
-        )
+        days = await rows(session, _HOLIDAYS, division=division)
         _calendars[key] = Calendar(
             division=Division(division),
             holidays={row.day: row.title for row in days},
@@ -72,7 +83,7 @@ async def seed_calendars(session: AsyncSession) -> None:
         )
 
 
-def facts_of(clock: Clock) -> ClockFacts:
+def facts_of(clock: ClockRow) -> ClockFacts:
     """A clock's row as the policy sees it."""
     return ClockFacts(rule_of(clock), clock.started_at, clock.due_on, clock.due_at, clock.projected)
 
@@ -83,7 +94,8 @@ async def start(session: AsyncSession, case: Clocked, plans_for: PlansFor, *, an
     A plan for a clock that is there already replaces a projection (H9.2), or with `anew` one that is still open
     because the event it counts from was earlier than known; it leaves any other alone.
     """
-    calendar = await calendar_of(session, (await session.get_one(Force, case.force_id)).division)
+    (force,) = await rows(session, _DIVISION, force_id=case.force_id)
+    calendar = await calendar_of(session, force.division)
     running = {clock.kind: clock for clock in await _clocks_to_change(session, case.id)}
     for plan in plans_for(calendar):
         clock = running.get(plan.kind)
@@ -200,9 +212,8 @@ async def open_due_at(session: AsyncSession, case_id: UUID, kind: ClockKind) -> 
     return (await session.scalars(query)).one_or_none()
 
 
-async def _clocks(session: AsyncSession, case_id: UUID, *kinds: ClockKind) -> list[Clock]:
-    await session.flush()
-    return _in_order(await session.scalars(_clocks_of_case(case_id, kinds)))
+async def _clocks(session: AsyncSession, case_id: UUID) -> list[Row[Any]]:
+    return _in_order(await rows(session, _CLOCKS, case_id=case_id))
 
 
 async def _clocks_to_change(session: AsyncSession, case_id: UUID, *kinds: ClockKind) -> list[Clock]:
@@ -220,12 +231,12 @@ def _clocks_of_case(case_id: UUID, kinds: Collection[ClockKind]) -> Select[Any]:
     return query.where(col(Clock.kind).in_(kinds)) if kinds else query
 
 
-def _in_order(clocks: Iterable[Clock]) -> list[Clock]:
+def _in_order(clocks: Iterable[C]) -> list[C]:
     order = list(ClockKind)
     return sorted(clocks, key=lambda clock: order.index(clock.kind))
 
 
-def view(clock: Clock, *, now: datetime) -> ClockView:
+def view(clock: ClockRow, *, now: datetime) -> ClockView:
     """A clock as it stands now."""
     facts = facts_of(clock)
     done = clock.met_at or clock.ended_at
@@ -237,7 +248,7 @@ def view(clock: Clock, *, now: datetime) -> ClockView:
     )
 
 
-def _shown(clock: Clock) -> dict[str, Any]:
+def _shown(clock: ClockRow) -> dict[str, Any]:
     derived = {"limit", "state", "seconds_left"}
     return {name: getattr(clock, name) for name in ClockView.model_fields if name not in derived}
 

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import CheckConstraint, Enum, ForeignKeyConstraint, Index
+from sqlalchemy import CheckConstraint, Enum, ForeignKeyConstraint, Index, Table
 from sqlalchemy.sql.base import ReadOnlyColumnCollection
 from sqlmodel import Field, SQLModel
 
@@ -70,7 +70,11 @@ class Act(CaseRow):
     recorded_by: UUID = Field(foreign_key="staff_member.id")
 
 
+def table_of(table: type[SQLModel]) -> Table:
+    """The table itself, for a Core statement."""
+    return table.metadata.tables[str(table.__tablename__)]
+
+
 def columns_of(table: type[SQLModel]) -> ReadOnlyColumnCollection[str, Any]:
     """Every column of a table, for a Core select that returns rows."""
-    columns: ReadOnlyColumnCollection[str, Any] = table.metadata.tables[str(table.__tablename__)].c
-    return columns
+    return table_of(table).c

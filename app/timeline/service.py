@@ -9,8 +9,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from app.access.tables import StaffMember
-from app.storage.base import columns_of
+from app.storage.base import columns_of, table_of
+from app.storage.statements import write
 from app.timeline.tables import Event
+
+_TELL = insert(table_of(Event))
 
 
 async def tell(
@@ -26,8 +29,9 @@ async def tell(
     about_id: UUID | None = None,
 ) -> None:
     """Append one event. `occurred_at` where it differs from the moment of recording."""
-    await session.execute(
-        insert(Event),
+    await write(
+        session,
+        _TELL,
         {
             "case_id": case_id,
             "force_id": force_id,
