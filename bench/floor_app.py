@@ -1,11 +1,13 @@
 """The floor: the same statements written by hand in FastAPI, without the ORM.
 
-Same: uvicorn and its settings, the pool's size, the role and row-level security, the guard over tokens, one
-transaction a request with the person looked up, the context set, the log row written and a commit before the answer.
+Same: uvicorn and its settings, what is loaded at the start kept from the collector, the pool's size, the role and
+row-level security, the guard over tokens, one transaction a request with the person looked up, the context set, the
+log row written and a commit before the answer.
 Left out: models, validation, permissions, the rules of the scheme (dates are plain arithmetic), request logging.
 What is left out is what the ratio charges the service with.
 """
 
+import gc
 import hashlib
 import json
 import secrets
@@ -60,6 +62,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     async with pool:
         app.state.pool = pool
         app.state.tokens = token_reader(chosen)
+        gc.freeze()
         yield
 
 
