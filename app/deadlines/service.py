@@ -3,10 +3,10 @@
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 from uuid import UUID
 
-from sqlalchemy import Select, select
+from sqlalchemy import Row, Select, bindparam, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -39,10 +39,32 @@ from app.editions import edition
 from app.editions.rules import AlertSteps
 from app.editions.terms import ClockKind, RiskLevel
 from app.errors import NotFound
-from app.storage.base import columns_of
+from app.storage.base import columns_of, table_of
+from app.storage.statements import rows
 
+C = TypeVar("C", Clock, Row[Any])
 PlansFor = Callable[[Calendar], Iterable[ClockPlan]]
 """The clocks to start, once the calendar that they are counted on is known."""
+
+ClockRow = Clock | Row[Any]
+"""A clock to change, or one that is only read."""
+
+_clock, _move, _change = columns_of(Clock), columns_of(ClockMove), columns_of(CalendarChange)
+_force, _calendar, _holiday = columns_of(Force), columns_of(HolidayCalendar), columns_of(BankHoliday)
+_DIVISION = select(_force.division).where(_force.id == bindparam("force_id"))
+_of_division = _calendar.division == bindparam("division")
+_VERSION = select(_calendar.version).where(_of_division)
+_LIST = (
+    select(
+        *(_calendar.version, _calendar.first_published_year, _calendar.last_published_year),
+        *(_holiday.day, _holiday.title),
+    )
+    .select_from(table_of(HolidayCalendar).outerjoin(table_of(BankHoliday), _holiday.division == _calendar.division))
+    .where(_of_division)
+)
+_CHANGES = select(*_change).where(_change.division == bindparam("division")).order_by(_change.change.desc())
+_CLOCKS = select(*_clock).where(_clock.case_id == bindparam("case_id"))
+_MOVES = select(*_move).where(_move.case_id == bindparam("case_id")).order_by(_move.moved_at)
 
 _calendars: dict[tuple[str, str], Calendar] = {}
 
@@ -71,23 +93,18 @@ class Clocked(Protocol):
 
 async def calendar_of(session: AsyncSession, division: str) -> Calendar:
     """The calendar in force in a division. Its version is asked for every time, its days once for each version."""
-    version = select(col(HolidayCalendar.version)).where(col(HolidayCalendar.division) == division)
-    key = (division, (await session.scalars(version)).one())
+    (in_force,) = await rows(session, _VERSION, division=division)
+    key = (division, in_force.version)
     if key not in _calendars:
         # In one statement: a list that changes in between must not be kept under the version that it had before.
-        query = (
-            select(*columns_of(HolidayCalendar), col(BankHoliday.day), col(BankHoliday.title))
-            .outerjoin(BankHoliday, col(BankHoliday.division) == col(HolidayCalendar.division))
-            .where(col(HolidayCalendar.division) == division)
-        )
-        rows = (await session.execute(query)).all()
-        key = (division, rows[0].version)
+        listed = await rows(session, _LIST, division=division)
+        key = (division, listed[0].version)
         _calendars[key] = Calendar(
             division=Division(division),
-            holidays={row.day: row.title for row in rows if row.day},
-            version=rows[0].version,
-            last_published_year=rows[0].last_published_year,
-            first_published_year=rows[0].first_published_year,
+            holidays={one.day: one.title for one in listed if one.day},
+            version=listed[0].version,
+            last_published_year=listed[0].last_published_year,
+            first_published_year=listed[0].first_published_year,
         )
     return _calendars[key]
 
@@ -103,12 +120,7 @@ async def calendar_at(session: AsyncSession, division: str, version: str | None)
     key = (division, version)
     if key not in _calendars:
         # Read after the list in force: undoing a change that it does not have yet alters nothing.
-        query = (
-            select(*columns_of(CalendarChange))
-            .where(col(CalendarChange.division) == division)
-            .order_by(col(CalendarChange.change).desc())
-        )
-        changes = (await session.execute(query)).all()
+        changes = await rows(session, _CHANGES, division=division)
         began = [one.change for one in changes if one.was_version == version]
         if not began:
             return calendar
@@ -145,7 +157,7 @@ async def seed_calendars(session: AsyncSession) -> None:
         )
 
 
-def facts_of(clock: Clock) -> ClockFacts:
+def facts_of(clock: ClockRow) -> ClockFacts:
     """A clock's row as the policy sees it."""
     target = None
     if clock.target_on is not None and clock.target_at is not None:
@@ -180,7 +192,8 @@ async def start(session: AsyncSession, case: Clocked, plans_for: PlansFor, *, an
     A plan for a clock that is there already replaces a projection (H9.2), or with `anew` one that is still open
     because the event it counts from was earlier than known; it leaves any other alone.
     """
-    calendar = await calendar_of(session, (await session.get_one(Force, case.force_id)).division)
+    (force,) = await rows(session, _DIVISION, force_id=case.force_id)
+    calendar = await calendar_of(session, force.division)
     running = {clock.kind: clock for clock in await _clocks_to_change(session, case.id)}
     for plan in plans_for(calendar):
         clock = running.get(plan.kind)
@@ -357,9 +370,8 @@ async def open_due_at(session: AsyncSession, case_id: UUID, kind: ClockKind) -> 
     return (await session.scalars(query)).one_or_none()
 
 
-async def _clocks(session: AsyncSession, case_id: UUID, *kinds: ClockKind) -> list[Clock]:
-    await session.flush()
-    return _in_order(await session.scalars(_clocks_of_case(case_id, kinds)))
+async def _clocks(session: AsyncSession, case_id: UUID) -> list[Row[Any]]:
+    return _in_order(await rows(session, _CLOCKS, case_id=case_id))
 
 
 async def _clocks_to_change(session: AsyncSession, case_id: UUID, *kinds: ClockKind) -> list[Clock]:
@@ -377,12 +389,12 @@ def _clocks_of_case(case_id: UUID, kinds: Collection[ClockKind]) -> Select[Any]:
     return query.where(col(Clock.kind).in_(kinds)) if kinds else query
 
 
-def _in_order(clocks: Iterable[Clock]) -> list[Clock]:
+def _in_order(clocks: Iterable[C]) -> list[C]:
     order = list(ClockKind)
     return sorted(clocks, key=lambda clock: order.index(clock.kind))
 
 
-def view(clock: Clock, *, now: datetime, deviations: Iterable[DeviationView] = ()) -> ClockView:
+def view(clock: ClockRow, *, now: datetime, deviations: Iterable[DeviationView] = ()) -> ClockView:
     """A clock as it stands now, and what is recorded of why it was not kept."""
     facts = facts_of(clock)
     done = clock.met_at or clock.ended_at
@@ -395,7 +407,7 @@ def view(clock: Clock, *, now: datetime, deviations: Iterable[DeviationView] = (
     )
 
 
-def _shown(clock: Clock) -> dict[str, Any]:
+def _shown(clock: ClockRow) -> dict[str, Any]:
     derived = {"limit", "state", "seconds_left", "deviations"}
     return {name: getattr(clock, name) for name in ClockView.model_fields if name not in derived}
 
@@ -430,7 +442,7 @@ async def working_of(session: AsyncSession, case_id: UUID, clock_id: UUID, *, no
 
 
 async def _with_working(
-    session: AsyncSession, clock: Clock, deviations: Sequence[DeviationView], moves: Sequence[Any], *, now: datetime
+    session: AsyncSession, clock: ClockRow, deviations: Sequence[DeviationView], moves: Sequence[Any], *, now: datetime
 ) -> ClockWorking:
     calendar = await calendar_at(session, clock.division, clock.calendar_version)
     worked = due(clock.started_at, rule_of(clock), calendar)
@@ -450,8 +462,7 @@ async def _with_working(
 
 
 async def _moves(session: AsyncSession, case_id: UUID) -> Sequence[Any]:
-    query = select(*columns_of(ClockMove)).where(col(ClockMove.case_id) == case_id).order_by(col(ClockMove.moved_at))
-    return (await session.execute(query)).all()
+    return await rows(session, _MOVES, case_id=case_id)
 
 
 async def beat(session: AsyncSession, worker_id: UUID, *, beat_at: datetime, swept_through: datetime) -> None:

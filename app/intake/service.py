@@ -59,7 +59,6 @@ async def open_application(
 
     case = await _case_to_open(session, application, scheme, actor=actor, now=now)
     case.first_contact_at, case.first_contact_recorded_at = began, now
-    await session.flush()
     sentence = f"Opened as {case.route.replace('_', ' ')}; initial contact {in_london(began)}."
     await advance(session, case, Move.OPENED, by=actor, now=now, sentence=sentence)
     flags = await keep_people(session, case, told, known=Parties(), actor=actor, now=now)
