@@ -5,15 +5,20 @@ killed, late or one of many, and what it missed is still there to be done.
 """
 
 import asyncio
+import contextlib
+import random
 import signal
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID, uuid4
 
 import structlog
 from apscheduler.jobstores.memory import MemoryJobStore
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
+from apscheduler.triggers.base import BaseTrigger
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from app import clock
@@ -21,7 +26,7 @@ from app.deadlines import following, refreshing
 from app.deadlines.alerts import BATCH, sweep
 from app.deadlines.calendars import checked_against
 from app.deadlines.published_file import FileRefused
-from app.deadlines.service import beat, sweep_age_seconds
+from app.deadlines.watch import beat, forget_dead_workers, tally, watched
 from app.editions import all_editions
 from app.intake.accounts import compare_accounts
 from app.intake.watching import watch_attempts
@@ -34,6 +39,13 @@ FOLLOW_EVERY = 10.0
 ATTEMPT_EVERY = 300.0
 """How often a worker looks whether the published bank holidays are to be asked for; its row says when."""
 WATCH_EVERY = 3600.0
+COUNT_EVERY = 15.0  # seconds
+STOPS_WITHIN = 6.0
+"""Seconds that a batch in hand is given when the worker is asked to end; whoever asked may kill it after ten."""
+RESTS_AT_MOST = 10.0
+"""Seconds between tries of work that goes on failing."""
+STEP = 1.0
+"""Seconds by which the machine's clock must jump to be minded; slower corrections are let pass."""
 
 _log = structlog.get_logger()
 
@@ -52,13 +64,22 @@ class Job:
     batch: Callable[["Worker", datetime], Awaitable[bool]]
 
 
+@dataclass(frozen=True)
+class _Rest:
+    """Work that failed so many times on end, and when (of `time.monotonic`) it is tried again."""
+
+    failures: int
+    until: float
+
+
 class Worker:
-    """One worker among any number. It stops between two batches, never within one."""
+    """One worker among any number. It stops between two batches, never within one that ends in good time."""
 
     def __init__(self, opened: Sessions) -> None:
         self.id: UUID = uuid4()
         self.sessions = opened
         self._at_work: dict[str, asyncio.Lock] = {}
+        self._rests: dict[str, _Rest] = {}
         self._stopping = asyncio.Event()
 
     def stop(self) -> None:
@@ -72,26 +93,58 @@ class Worker:
             async with at_work:
                 continue
 
+    async def ended(self) -> bool:
+        """As `stopped`, but whether the batches in hand ended in the seconds that they are given."""
+        await self._stopping.wait()
+        try:
+            async with asyncio.timeout(STOPS_WITHIN):
+                await self.stopped()
+        except TimeoutError:
+            return False
+        return True
+
     async def do(self, job: Job) -> None:
-        """Do all that waits of one kind; whatever interrupts it is logged, and the rest is done the next time."""
+        """Do all that waits of one kind; whatever interrupts it is logged, and the rest is done the next time.
+
+        What fails again and again is tried more and more seldom, every worker at moments of its own.
+        """
         async with self._at_work.setdefault(job.name, asyncio.Lock()):
-            now = clock.now()
+            rest = self._rests.get(job.name, _Rest(0, 0.0))
+            if time.monotonic() < rest.until:
+                return
             try:
+                now = clock.now()
                 while not self._stopping.is_set() and await job.batch(self, now):
                     continue
+            except asyncio.CancelledError:
+                # Only the end of the worker cancels work; the transaction is undone, and with it the claim.
+                _log.warning(f"{job.name}_given_up", worker=str(self.id))
             except Exception as error:
+                failures = rest.failures + 1
+                seconds = min(2.0 ** (failures - 2), RESTS_AT_MOST) * random.uniform(0.5, 1) if failures > 1 else 0
+                self._rests[job.name] = _Rest(failures, time.monotonic() + seconds)
                 # The class alone: a message may quote the row.
                 _log.error(f"{job.name}_failed", error=type(error).__name__)
+            else:
+                if self._rests.pop(job.name, None):
+                    _log.info(f"{job.name}_resumed", failures=rest.failures)
 
 
 async def sweep_clocks(worker: Worker, now: datetime) -> bool:
-    """Turn what has fallen due into alerts; when nothing is left, say that the worker lives and how far it came."""
+    """Turn what has fallen due into alerts, and say that the worker lives and how far the sweep came."""
     async with worker.sessions() as session, session.begin():
         swept = await sweep(session, now=now)
-    if swept >= BATCH:
-        return True
     async with worker.sessions() as session, session.begin():
-        await beat(session, worker.id, beat_at=clock.real_now(), swept_through=now)
+        await beat(session, worker.id, beat_at=clock.real_now(), now=now)
+    return swept >= BATCH
+
+
+async def count_for_metrics(worker: Worker, now: datetime) -> bool:
+    """Count what the metrics show, where no other worker has, and forget workers that ended long ago."""
+    real_now = clock.real_now()
+    async with worker.sessions() as session, session.begin():
+        await tally(session, now=now, counted_at=real_now, every=COUNT_EVERY / 2)
+        await forget_dead_workers(session, now=real_now)
     return False
 
 
@@ -154,6 +207,7 @@ def jobs(*, sweep_every: float) -> list[Job]:
         Job("follow_calendars", FOLLOW_EVERY, follow_calendars),
         Job("refresh_calendars", ATTEMPT_EVERY, refresh_calendars),
         Job("watch_calendars", WATCH_EVERY, watch_calendars),
+        Job("count", COUNT_EVERY, count_for_metrics),
     ]
 
 
@@ -161,13 +215,48 @@ async def last_sweep(database_url: str) -> float | None:
     """Seconds since any worker last swept; None where none ever has."""
     engine = engine_for(database_url, DatabaseRole.WORKER, pool_size=1)
     async with sessions(engine)() as session:
-        age = await sweep_age_seconds(session, now=clock.real_now())
+        stale = settings().heartbeat_stale_seconds
+        found = await watched(session, now=clock.now(), real_now=clock.real_now(), stale_seconds=stale)
     await engine.dispose()
-    return age
+    return found.sweep_age
+
+
+class Every(BaseTrigger):  # type: ignore[misc] # APScheduler brings no types
+    """So many seconds after the last time it was looked at.
+
+    APScheduler's own counts from the last time it was due, one turn after another: a clock stepped on by a month
+    would be caught up with by a million turns.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._apart = timedelta(seconds=seconds)
+
+    def get_next_fire_time(self, previous_fire_time: datetime | None, now: datetime) -> datetime:
+        """At once, then each time so much later than now."""
+        return now if previous_fire_time is None else now + self._apart
+
+
+async def mind_steps(scheduler: Any, *, look_every: float = STEP) -> None:
+    """Begin everything at once where the machine's clock was stepped.
+
+    The scheduler knows the hour of each job's next turn: after a step back by a day it would wait for a day.
+    """
+    ahead = _ahead()
+    while True:
+        await asyncio.sleep(look_every)
+        was, ahead = ahead, _ahead()
+        if abs(ahead - was) > STEP:
+            _log.warning("clock_stepped", seconds=round(ahead - was))
+            for job in scheduler.get_jobs():
+                job.modify(next_run_time=clock.real_now())
+
+
+def _ahead() -> float:
+    return clock.real_now().timestamp() - time.monotonic()
 
 
 async def work(database_url: str, *, every: float) -> None:
-    """Sweep `every` so many seconds until SIGTERM or SIGINT, then finish the batches in hand and return."""
+    """Sweep `every` so many seconds until SIGTERM or SIGINT; then finish the batches in hand or return their claims."""
     engine = engine_for(database_url, DatabaseRole.WORKER, pool_size=4)
     worker = Worker(sessions(engine))
     loop = asyncio.get_running_loop()
@@ -180,10 +269,16 @@ async def work(database_url: str, *, every: float) -> None:
         timezone="UTC",
     )
     for job in jobs(sweep_every=every):
-        scheduler.add_job(worker.do, "interval", [job], seconds=job.every, next_run_time=clock.real_now())
+        scheduler.add_job(worker.do, Every(job.every), [job])
     scheduler.start()
+    minding = asyncio.create_task(mind_steps(scheduler))
     _log.info("worker_started", worker=str(worker.id), every=every)
-    await worker.stopped()
-    scheduler.shutdown(wait=False)
+    finished = await worker.ended()
+    minding.cancel()
+    scheduler.shutdown(wait=False)  # cancels what has not ended
+    if not finished:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(STOPS_WITHIN / 2):
+                await worker.stopped()
     await engine.dispose()
     _log.info("worker_stopped", worker=str(worker.id))

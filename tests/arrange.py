@@ -19,6 +19,18 @@ def place_at(world: World, case_id: str | UUID, stage: Stage) -> None:
     )
 
 
+def multiply(world: World, case_id: str, number: int) -> None:
+    """Let there be `number` cases like this one; nothing of them but the cases and their clocks."""
+    for table, key in (("application", "id"), ("clock", "case_id")):
+        world.execute(
+            f"INSERT INTO {table} SELECT (jsonb_populate_record(one, jsonb_build_object('id', md5(one.id::text || n), "
+            f"'case_id', md5({key}::text || n), 'reference', 'DVDS-M' || n))).* "
+            f"FROM {table} AS one, generate_series(2, %s) AS n WHERE {key} = %s",
+            number,
+            case_id,
+        )
+
+
 def version_of(world: World, case_id: str | UUID) -> dict[str, str]:
     """If-Match for a decision on the case as it stands."""
     found = world.rows("SELECT version FROM application WHERE id = %s", str(case_id))

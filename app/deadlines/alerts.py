@@ -5,17 +5,20 @@ outage delays an alert and cannot lose it.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy import ColumnElement, column, or_, select, table
+from sqlalchemy import ColumnElement, Select, column, or_, select, table, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from app.access.rules import Actor, Role
+from app.deadlines.calendar import Calendar
 from app.deadlines.policy import missed, next_rung
 from app.deadlines.schemas import AlertView
 from app.deadlines.service import calendar_of, facts_of, steps_of
@@ -32,6 +35,11 @@ _log = structlog.get_logger()
 
 _case = table("application", column("id"), column("assigned_to"))
 """Who holds the case decides whose inbox an alert is in; the case's own package lies above this one."""
+
+_MOVE_ON = text(
+    "UPDATE clock SET swept_to = :now, next_alert_at = moved.at "
+    "FROM unnest(CAST(:ids AS uuid[]), CAST(:at AS timestamptz[])) AS moved (id, at) WHERE clock.id = moved.id"
+)
 
 LEVELS_READ: dict[Role, frozenset[AlertLevel]] = {
     Role.CONTROL_ROOM: frozenset({AlertLevel.OFFICER}),
@@ -50,6 +58,15 @@ class AlertNotFound(NotFound):
         super().__init__("No such alert is in your inbox.")
 
 
+@dataclass(frozen=True, slots=True)
+class _Swept:
+    """What a sweep makes of one clock: the alerts that have fallen, and when it is looked at next."""
+
+    clock_id: UUID
+    alerts: list[dict[str, Any]]
+    next_alert_at: datetime | None
+
+
 async def sweep(session: AsyncSession, *, now: datetime) -> int:
     """Record every alert that has fallen due, at most BATCH clocks; how many clocks were swept.
 
@@ -57,34 +74,50 @@ async def sweep(session: AsyncSession, *, now: datetime) -> int:
     that cannot be worked out is logged, by its id alone, and tried again an hour on: it stops no other. A database
     that cannot go on (OperationalError) ends the batch, which is swept again the next time.
     """
-    query = (
-        select(Clock)
-        .where(col(Clock.next_alert_at) <= now)
-        .order_by(col(Clock.next_alert_at))
-        .limit(BATCH)
-        .with_for_update(skip_locked=True)
-    )
-    claimed = list(await session.scalars(query))
+    claimed = await _claim(session, now=now)
+    calendars: dict[str, Calendar] = {}
+    worked_out, failed = [], []
     for clock in claimed:
-        clock_id = clock.id
         try:
-            async with session.begin_nested():
-                await _raise_alerts(session, clock, now=now)
+            if clock.division not in calendars:
+                calendars[clock.division] = await calendar_of(session, clock.division)
+            worked_out.append(_work_out(clock, calendars[clock.division], now=now))
         except OperationalError:
             raise
         except Exception as error:
-            # The class alone: a message may quote the row.
-            _log.error("clock_not_swept", clock=str(clock_id), error=type(error).__name__)
-            clock.next_alert_at = now + TRIED_AGAIN_AFTER
+            failed.append(_not_swept(clock.id, error))
+    failed += await _record(session, worked_out, now=now)
+    if failed:
+        again = update(Clock).where(col(Clock.id).in_(failed)).values(next_alert_at=now + TRIED_AGAIN_AFTER)
+        await session.execute(again)
     return len(claimed)
 
 
-async def _raise_alerts(session: AsyncSession, clock: Clock, *, now: datetime) -> None:
-    calendar = await calendar_of(session, clock.division)
+def due_by(now: datetime) -> Select[Clock]:
+    """The clocks whose alert has come and is not recorded yet, the longest waiting first, a batch of them."""
+    query = select(Clock).where(col(Clock.next_alert_at) <= now)
+    return query.order_by(col(Clock.next_alert_at)).limit(BATCH)
+
+
+async def _claim(session: AsyncSession, *, now: datetime) -> list[Clock]:
+    """Clocks that nobody else holds, and whose case nobody is about to move.
+
+    An alert points at its case, and a transfer (H8.5) holds the case while it moves the clocks: whoever held the
+    clock and then waited for the case would wait for ever. What is passed over is swept the next time.
+    """
+    claimed = list(await session.scalars(due_by(now).with_for_update(skip_locked=True)))
+    if not claimed:
+        return []
+    still = select(_case.c.id).where(_case.c.id.in_({clock.case_id for clock in claimed}))
+    held = set(await session.scalars(still.with_for_update(read=True, key_share=True, skip_locked=True)))
+    return [clock for clock in claimed if clock.case_id in held]
+
+
+def _work_out(clock: Clock, calendar: Calendar, *, now: datetime) -> _Swept:
     ladder = steps_of(clock)
     facts = facts_of(clock)
     fallen = missed(facts, calendar=calendar, alerts=ladder, after=clock.swept_to, now=now)
-    rows = [
+    alerts = [
         {
             "case_id": clock.case_id,
             "force_id": clock.force_id,
@@ -102,11 +135,41 @@ async def _raise_alerts(session: AsyncSession, clock: Clock, *, now: datetime) -
         for rung in fallen
         for level in rung.levels
     ]
-    if rows:
-        await session.execute(insert(Alert).on_conflict_do_nothing(), rows)
     following = next_rung(facts, calendar=calendar, alerts=ladder, after=now)
-    clock.swept_to = now
-    clock.next_alert_at = following.at if following else None
+    return _Swept(clock.id, alerts, following.at if following else None)
+
+
+async def _record(session: AsyncSession, swept: Sequence[_Swept], *, now: datetime) -> list[UUID]:
+    """Write the alerts and move their clocks on, all at once; the clocks that the database refuses.
+
+    Where it refuses, each half is tried by itself, and so on down to the clock at fault.
+    """
+    if not swept:
+        return []
+    try:
+        async with session.begin_nested():
+            alerts = [alert for one in swept for alert in one.alerts]
+            if alerts:
+                await session.execute(insert(Alert).on_conflict_do_nothing().returning(col(Alert.id)), alerts)
+            await session.execute(
+                _MOVE_ON,
+                {"ids": [one.clock_id for one in swept], "at": [one.next_alert_at for one in swept], "now": now},
+            )
+    except OperationalError:
+        raise
+    except Exception as error:
+        if len(swept) == 1:
+            return [_not_swept(swept[0].clock_id, error)]
+        middle = len(swept) // 2
+        refused = await _record(session, swept[:middle], now=now)
+        return refused + await _record(session, swept[middle:], now=now)
+    return []
+
+
+def _not_swept(clock_id: UUID, error: Exception) -> UUID:
+    # The class alone: a message may quote the row.
+    _log.error("clock_not_swept", clock=str(clock_id), error=type(error).__name__)
+    return clock_id
 
 
 def _of_inbox(actor: Actor) -> list[ColumnElement[bool]]:

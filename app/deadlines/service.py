@@ -32,7 +32,6 @@ from app.deadlines.tables import (
     Clock,
     ClockMove,
     EndedBecause,
-    Heartbeat,
     HolidayCalendar,
 )
 from app.editions import edition
@@ -463,15 +462,3 @@ async def _with_working(
 
 async def _moves(session: AsyncSession, case_id: UUID) -> Sequence[Any]:
     return await rows(session, _MOVES, case_id=case_id)
-
-
-async def beat(session: AsyncSession, worker_id: UUID, *, beat_at: datetime, swept_through: datetime) -> None:
-    """A worker says that it lives and up to which moment of scheme time it has swept."""
-    await session.merge(Heartbeat(worker_id=worker_id, beat_at=beat_at, swept_through=swept_through))
-
-
-async def sweep_age_seconds(session: AsyncSession, *, now: datetime) -> float | None:
-    """Seconds of real time since any worker last swept; None where none ever did."""
-    query = select(col(Heartbeat.beat_at)).order_by(col(Heartbeat.beat_at).desc()).limit(1)
-    newest = (await session.scalars(query)).one_or_none()
-    return None if newest is None else (now - newest).total_seconds()
