@@ -26,7 +26,7 @@ from app.casefile.steps import Standing, standing
 from app.cases.schemas import CaseHeader, FlagView, GradeView, Parties, PartyView
 from app.cases.service import parties
 from app.cases.tables import Case
-from app.deadlines.service import clocks_of, is_late
+from app.deadlines.showing import clocks_of, is_late
 from app.editions.terms import ClockKind
 from app.safeguarding.lateness import obstacles_to_going_on
 from app.safeguarding.schemas import DutyView

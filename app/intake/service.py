@@ -14,7 +14,8 @@ from app.cases.schemas import Parties
 from app.cases.service import access_case, advance, note, parties
 from app.cases.tables import Case, LinkKind
 from app.clock import in_london
-from app.deadlines.service import clocks_of, start
+from app.deadlines.service import start
+from app.deadlines.showing import clocks_of
 from app.editions import DEFAULT_EDITION, edition
 from app.editions.rules import Edition
 from app.editions.terms import Route
