@@ -23,7 +23,7 @@ from app.access.demonstration import AUDIENCE, ISSUER
 from app.access.tables import Agency, Force, Installation, StaffMember
 from app.access.tokens import DemonstrationIssuer, KeyStore, TokenReader
 from app.deadlines.alerts import sweep
-from app.deadlines.service import seed_calendars
+from app.deadlines.known_calendars import seed_calendars
 from app.main import Held, create_app, hold
 from app.settings import settings
 from app.storage.engine import DatabaseRole, engine_for, sessions

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
@@ -21,6 +21,10 @@ from app.cases.tables import Case, CasePointer
 from app.editions import edition
 from app.errors import Conflict, NotFound, NotPermitted, Unprocessable
 from app.storage.base import columns_of, shares_any
+from app.storage.statements import row
+
+_restriction = columns_of(CaseRestriction)
+_RESTRICTED = select(_restriction.id).where(_restriction.case_id == bindparam("case_id"))
 
 
 class AccessEntryNotFound(NotFound):
@@ -83,8 +87,7 @@ async def _leaders(session: AsyncSession, case: Case) -> list[UUID]:
 
 async def is_restricted(session: AsyncSession, case_id: UUID) -> bool:
     """Whether the case is withheld from whoever is not allowed by name."""
-    query = select(col(CaseRestriction.id)).where(col(CaseRestriction.case_id) == case_id)
-    return (await session.scalars(query)).one_or_none() is not None
+    return await row(session, _RESTRICTED, case_id=case_id) is not None
 
 
 async def allow_holder(session: AsyncSession, case: Case, staff_id: UUID, *, by: UUID, now: datetime) -> None:

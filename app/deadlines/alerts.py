@@ -19,9 +19,10 @@ from sqlmodel import col
 
 from app.access.rules import Actor, Role
 from app.deadlines.calendar import Calendar
+from app.deadlines.known_calendars import calendar_of
 from app.deadlines.policy import missed, next_rung
 from app.deadlines.schemas import AlertView
-from app.deadlines.service import calendar_of, facts_of, steps_of
+from app.deadlines.service import facts_of, steps_of
 from app.deadlines.tables import Alert, Clock
 from app.editions.terms import AlertLevel
 from app.errors import NotFound
