@@ -31,6 +31,7 @@ from app.routes import (
     log,
     risk_assessment,
     safeguarding,
+    tasks,
     transfer,
 )
 from app.routes.errors import handle_errors
@@ -64,6 +65,7 @@ ROUTERS = (
     safeguarding.router,
     alerts.router,
     duties.router,
+    tasks.router,
     administration.router,
     editions.router,
     log.router,

@@ -64,6 +64,8 @@ class Permission(StrEnum):
     READ_LOG = "read_log"
     ADMINISTER = "administer"
     READ_EDITIONS = "read_editions"
+    READ_TASKS = "read_tasks"
+    ANSWER_TASK = "answer_task"
 
 
 P = Permission
@@ -128,8 +130,12 @@ _OF_ROLE: dict[Role, frozenset[Permission]] = {
     Role.ADMINISTRATOR: frozenset({P.ADMINISTER, P.LIST_STAFF}),
 }
 
-PERMISSIONS = {role: own | {P.READ_EDITIONS} for role, own in _OF_ROLE.items()}
-"""What each role may do; the editions of the guidance are open to all."""
+_OF_ALL = {P.READ_EDITIONS, P.READ_TASKS}
+
+PERMISSIONS = {
+    role: own | _OF_ALL | ({P.ANSWER_TASK} if role is not Role.AUDITOR else set()) for role, own in _OF_ROLE.items()
+}
+"""What each role may do; the editions of the guidance are open to all, and tasks to those they are put before."""
 
 
 @dataclass(frozen=True)

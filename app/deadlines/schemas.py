@@ -5,10 +5,11 @@ from uuid import UUID
 
 from pydantic import Field
 
+from app.access.rules import Role
 from app.deadlines.policy import ClockState
-from app.deadlines.tables import EndedBecause
+from app.deadlines.tables import EndedBecause, TaskKind
 from app.editions.terms import AlertLevel, ClockKind, Mark, StartingEvent
-from app.people.schemas import View
+from app.people.schemas import Form, Narrative, View
 
 
 class DayView(View):
@@ -61,3 +62,24 @@ class AlertView(View):
     recorded_at: datetime
     superseded: bool
     acknowledged_at: datetime | None
+
+
+class TaskView(View):
+    """Something that only a person can put right; of no case, and without a name."""
+
+    id: UUID
+    kind: TaskKind
+    says: str = Field(examples=["The published bank holidays were refused, and those held are kept."])
+    for_role: Role
+    force_id: str | None = Field(description="Empty where it concerns every force.")
+    about: str = Field(description="What the trouble is with: an id or a code.", examples=["england-and-wales"])
+    opened_at: datetime
+    closed_at: datetime | None
+    closed_by: UUID | None
+    answer: str | None
+
+
+class TaskAnswerIn(Form):
+    """How a task was dealt with."""
+
+    answer: Narrative

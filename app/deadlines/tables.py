@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 from sqlalchemy import Index, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
+from app.access.rules import Role
 from app.editions.terms import AlertLevel, ClockKind, Mark, StartingEvent
 from app.storage.base import CaseRow, case_constraints, check, text_enum
 
@@ -119,3 +120,43 @@ class Heartbeat(SQLModel, table=True):
     worker_id: UUID = Field(default_factory=uuid4, primary_key=True)
     beat_at: datetime
     swept_through: datetime
+
+
+class TaskKind(StrEnum):
+    """The kinds of trouble around the scheme that only a person can end."""
+
+    CALENDAR_REFUSED = "calendar_refused"
+    CALENDAR_ENDS_SOON = "calendar_ends_soon"
+    DELIVERY_GIVEN_UP = "delivery_given_up"
+    WEBHOOK_FAILING = "webhook_failing"
+
+
+class Task(SQLModel, table=True):
+    """Something for staff to do that belongs to no case; `force_id` empty: of every force. It carries no name."""
+
+    __tablename__ = "task"
+    __table_args__ = (
+        Index(
+            "uq_task_one_open",
+            "kind",
+            "about",
+            "force_id",
+            unique=True,
+            postgresql_where=text("closed_at IS NULL"),
+            postgresql_nulls_not_distinct=True,
+        ),
+        check("(closed_at IS NULL) = (answer IS NULL)", "closed_says_why"),
+        check("closed_by IS NULL OR closed_at IS NOT NULL", "closed_by_someone"),
+    )
+
+    id: UUID = Field(default_factory=uuid4, primary_key=True)
+    kind: TaskKind = Field(sa_type=text_enum(TaskKind, "kind"))
+    says: str
+    for_role: Role = Field(sa_type=text_enum(Role, "for_role"))
+    force_id: str | None = Field(default=None, foreign_key="force.id")
+    about: str
+    opened_at: datetime
+    closed_at: datetime | None = None
+    closed_by: UUID | None = Field(default=None, foreign_key="staff_member.id")
+    """Empty where the trouble ended by itself."""
+    answer: str | None = None

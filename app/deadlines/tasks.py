@@ -1,0 +1,97 @@
+"""Tasks for staff that belong to no case: a calendar refused, an alert that could not be delivered (H10, H11).
+
+Whoever meets trouble that only a person can end opens a task, as the worker or as the API. One is open at most for
+the same trouble, so that a daily attempt does not fill a list; once closed, the same trouble may open another.
+"""
+
+from datetime import datetime
+from uuid import UUID, uuid4
+
+from sqlalchemy import ColumnElement, or_, select, tuple_, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from app.access.rules import Actor, Role
+from app.deadlines.schemas import TaskView
+from app.deadlines.tables import Task, TaskKind
+from app.errors import AlreadyDecided, NotFound
+from app.storage.base import columns_of
+
+
+class TaskNotFound(NotFound):
+    """No such task for this person."""
+
+    code = "task_not_found"
+
+    def __init__(self) -> None:
+        super().__init__("No such task is among yours.")
+
+
+class TaskClosed(AlreadyDecided):
+    """The task is closed, and its answer stands."""
+
+    code = "task_closed"
+
+
+async def open_task(
+    session: AsyncSession, *, kind: TaskKind, says: str, for_role: Role, force_id: str | None, about: str, now: datetime
+) -> None:
+    """Put something before everybody of a role, in one force or (`force_id` None) in every one.
+
+    `about` says what the trouble is with: an id or a code, never a name. Where a task of that kind about it is open
+    already, that one stays as it was written.
+    """
+    row = {
+        "id": uuid4(),
+        "kind": kind,
+        "says": says,
+        "for_role": for_role,
+        "force_id": force_id,
+        "about": about,
+        "opened_at": now,
+    }
+    await session.execute(insert(Task).values(row).on_conflict_do_nothing())
+
+
+async def close_task(session: AsyncSession, actor: Actor, task_id: UUID, answer: str, *, now: datetime) -> Task:
+    """A person has dealt with it and says how. Raises TaskNotFound, and TaskClosed where another was first."""
+    query = select(Task).where(col(Task.id) == task_id, *_of(actor)).with_for_update()
+    task = (await session.scalars(query)).one_or_none()
+    if task is None:
+        raise TaskNotFound
+    if task.closed_at is not None:
+        raise TaskClosed("The task is closed already; its answer stands.")
+    task.closed_at, task.closed_by, task.answer = now, actor.staff_id, answer
+    return task
+
+
+async def close_tasks_about(session: AsyncSession, *, kind: TaskKind, about: str, says: str, now: datetime) -> None:
+    """The trouble has ended by itself: its task is closed by nobody, with what ended it."""
+    await session.execute(
+        update(Task)
+        .where(col(Task.kind) == kind, col(Task.about) == about, col(Task.closed_at).is_(None))
+        .values(closed_at=now, answer=says)
+    )
+
+
+async def tasks_for(
+    session: AsyncSession, actor: Actor, *, after: tuple[datetime, UUID] | None, limit: int
+) -> list[TaskView]:
+    """The open tasks of a person's roles, of the own force and of every force, oldest first."""
+    query = (
+        select(*columns_of(Task))
+        .where(col(Task.closed_at).is_(None), *_of(actor))
+        .order_by(col(Task.opened_at), col(Task.id))
+        .limit(limit)
+    )
+    if after is not None:
+        query = query.where(tuple_(col(Task.opened_at), col(Task.id)) > after)
+    return [TaskView.model_validate(row) for row in (await session.execute(query)).all()]
+
+
+def _of(actor: Actor) -> list[ColumnElement[bool]]:
+    return [
+        col(Task.for_role).in_(sorted(actor.roles)),
+        or_(col(Task.force_id).is_(None), col(Task.force_id) == actor.force_id),
+    ]
