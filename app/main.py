@@ -31,8 +31,10 @@ from app.routes import (
     log,
     risk_assessment,
     safeguarding,
+    staff,
     tasks,
     transfer,
+    webhooks,
 )
 from app.routes.errors import handle_errors
 from app.routes.tracing import Tracing
@@ -67,6 +69,8 @@ ROUTERS = (
     duties.router,
     tasks.router,
     administration.router,
+    staff.router,
+    webhooks.router,
     editions.router,
     log.router,
 )

@@ -18,7 +18,11 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from app import clock
 from app.deadlines.alerts import BATCH, sweep
+from app.deadlines.chasing import BATCH as CHASED_AT_ONCE
+from app.deadlines.chasing import chase
+from app.deadlines.delivery import deliver, senders
 from app.deadlines.service import beat
+from app.settings import settings
 from app.storage.engine import DatabaseRole, engine_for, sessions
 
 _log = structlog.get_logger()
@@ -81,10 +85,23 @@ async def sweep_clocks(worker: Worker, now: datetime) -> bool:
     return False
 
 
+async def chase_alerts(worker: Worker, now: datetime) -> bool:
+    """Raise what nobody acknowledged to the level above."""
+    async with worker.sessions() as session, session.begin():
+        return await chase(session, now=now) >= CHASED_AT_ONCE
+
+
+async def deliver_messages(worker: Worker, now: datetime) -> bool:
+    """Send what waits in the outbox."""
+    return await deliver(worker.sessions, senders(settings()), now=now)
+
+
 def jobs(*, sweep_every: float) -> list[Job]:
     """Everything that a worker does in turn."""
     return [
         Job("sweep", sweep_every, sweep_clocks),
+        Job("chase", sweep_every, chase_alerts),
+        Job("deliver", sweep_every, deliver_messages),
     ]
 
 

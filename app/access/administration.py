@@ -63,6 +63,7 @@ async def add_staff(session: AsyncSession, given: StaffIn, *, actor: Actor) -> S
         force_id=None if given.agency_id else actor.serves_force_id,
         agency_id=given.agency_id,
         rank=given.rank,
+        email=given.email,
     )
     session.add(member)
     return StaffView.model_validate(member)
@@ -82,6 +83,8 @@ async def change_staff(session: AsyncSession, staff_id: UUID, given: StaffChange
         raise OwnAccount("Nobody changes the own account: ask another administrator.")
     _must_fit(given.roles, partner=member.agency_id is not None)
     member.roles, member.rank, member.active = [role.value for role in given.roles], given.rank, given.active
+    if "email" in given.model_fields_set:
+        member.email = given.email
     return StaffView.model_validate(member)
 
 

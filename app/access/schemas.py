@@ -8,6 +8,13 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool, StringConstraints
 from app.access.rules import Role
 
 _Text = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
+_Email = Annotated[
+    str,
+    StringConstraints(
+        max_length=254, pattern=r"^[A-Za-z0-9._%+'-]{1,64}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+$", to_lower=True
+    ),
+    Field(description="The work address that alerts go to; nobody outside the staff is ever written to."),
+]
 _Code = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{1,60}$")]
 
 
@@ -39,6 +46,7 @@ class StaffIn(BaseModel):
     roles: Annotated[list[Role], Field(min_length=1, max_length=10)]
     agency_id: _Code | None = None
     rank: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z_]{1,60}$")] | None = None
+    email: _Email | None = None
 
 
 class StaffChangeIn(BaseModel):
@@ -49,6 +57,7 @@ class StaffChangeIn(BaseModel):
     roles: Annotated[list[Role], Field(max_length=10)]
     rank: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z_]{1,60}$")] | None = None
     active: StrictBool = True
+    email: _Email | None = Field(None, description="Left out, it stays as it is; null takes it away.")
 
 
 class StaffView(BaseModel):
@@ -64,3 +73,4 @@ class StaffView(BaseModel):
     roles: list[str]
     rank: str | None
     active: bool
+    email: str | None

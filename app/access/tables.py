@@ -60,6 +60,8 @@ class StaffMember(SQLModel, table=True):
     roles: list[str] = Field(sa_type=ARRAY(Text))
     rank: str | None = None
     active: bool = True
+    email: str | None = None
+    """The work address, for alerts alone (H2.2)."""
 
 
 class CaseGrant(SQLModel, table=True):

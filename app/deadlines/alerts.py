@@ -4,22 +4,29 @@ Rows are the schedule: the sweep asks for clocks whose `next_alert_at` has come,
 outage delays an alert and cannot lose it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from uuid import UUID
+from typing import Any
+from uuid import UUID, uuid4
 
 import structlog
-from sqlalchemy import ColumnElement, column, or_, select, table
+from sqlalchemy import ColumnElement, Select, column, or_, select, table, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from app.access.rules import Actor, Role
+from app.channels.outbox import Raised, put_out
+from app.channels.recipients import Directory, directory
+from app.channels.tables import AlertRoute
+from app.channels.terms import Message
 from app.deadlines.policy import missed, next_rung
 from app.deadlines.schemas import AlertView
 from app.deadlines.service import calendar_of, facts_of
-from app.deadlines.tables import Alert, Clock
+from app.deadlines.tables import Alert, Clock, TaskKind
+from app.deadlines.tasks import open_task
 from app.editions import edition
 from app.editions.terms import AlertLevel
 from app.errors import NotFound
@@ -54,9 +61,10 @@ class AlertNotFound(NotFound):
 async def sweep(session: AsyncSession, *, now: datetime) -> int:
     """Record every alert that has fallen due, at most BATCH clocks; how many clocks were swept.
 
-    Any number of workers: each claims other rows, and the unique key of an alert records it once at most. A clock
-    that cannot be worked out is logged, by its id alone, and tried again an hour on: it stops no other. A database
-    that cannot go on (OperationalError) ends the batch, which is swept again the next time.
+    With each alert goes, in the same transaction, whom it reaches and what is to be sent. Any number of workers: each
+    claims other rows, and the unique key of an alert records it once at most. A clock that cannot be worked out is
+    logged, by its id alone, and tried again an hour on: it stops no other. A database that cannot go on
+    (OperationalError) ends the batch, which is swept again the next time.
     """
     query = (
         select(Clock)
@@ -66,11 +74,15 @@ async def sweep(session: AsyncSession, *, now: datetime) -> int:
         .with_for_update(skip_locked=True)
     )
     claimed = list(await session.scalars(query))
+    if not claimed:
+        return 0
+    known = await directory(session, {clock.force_id for clock in claimed}, now=now)
+    holders = await holders_of(session, {clock.case_id for clock in claimed})
     for clock in claimed:
         clock_id = clock.id
         try:
             async with session.begin_nested():
-                await _raise_alerts(session, clock, now=now)
+                await _sweep_one(session, clock, known, holders.get(clock.case_id), now=now)
         except OperationalError:
             raise
         except Exception as error:
@@ -80,43 +92,146 @@ async def sweep(session: AsyncSession, *, now: datetime) -> int:
     return len(claimed)
 
 
-async def _raise_alerts(session: AsyncSession, clock: Clock, *, now: datetime) -> None:
+async def holders_of(session: AsyncSession, case_ids: Iterable[UUID]) -> dict[UUID, UUID | None]:
+    """Who holds each of these cases."""
+    found = await session.execute(select(_case.c.id, _case.c.assigned_to).where(_case.c.id.in_(list(case_ids))))
+    return {row.id: row.assigned_to for row in found}
+
+
+async def _sweep_one(
+    session: AsyncSession, clock: Clock, known: Directory, holder: UUID | None, *, now: datetime
+) -> None:
     calendar = await calendar_of(session, clock.division)
     ladder = edition(clock.edition).alerts
     facts = facts_of(clock)
     fallen = missed(facts, calendar=calendar, alerts=ladder, after=clock.swept_to, now=now)
-    rows = [
-        {
-            "case_id": clock.case_id,
-            "force_id": clock.force_id,
-            "clock_id": clock.id,
-            "clock_kind": clock.kind,
-            "reference": clock.reference,
-            "rung": rung.code,
-            "level": level,
-            "due_on": clock.due_on,
-            "due_at": clock.due_at,
-            "fell_at": rung.at,
-            "recorded_at": now,
-            "superseded": rung is not fallen[-1],
-        }
-        for rung in fallen
-        for level in rung.levels
+    alerts = [
+        New(rung.code, level, rung.at, superseded=rung is not fallen[-1]) for rung in fallen for level in rung.levels
     ]
-    if rows:
-        await session.execute(insert(Alert).on_conflict_do_nothing(), rows)
+    await record(session, clock, alerts, known, holder, now=now)
     following = next_rung(facts, calendar=calendar, alerts=ladder, after=now)
     clock.swept_to = now
     clock.next_alert_at = following.at if following else None
 
 
-def _of_inbox(actor: Actor) -> list[ColumnElement[bool]]:
-    """What is in a person's inbox: the own level's, and for whoever supervises nobody, of own and unheld cases only."""
+@dataclass(frozen=True)
+class New:
+    """An alert to be recorded: a rung for one level, and the alert below that it chases, if any."""
+
+    rung: str
+    level: AlertLevel
+    fell_at: datetime
+    superseded: bool = False
+    chases_id: UUID | None = None
+
+
+async def record(
+    session: AsyncSession,
+    clock: Clock,
+    alerts: Sequence[New],
+    known: Directory,
+    holder: UUID | None,
+    *,
+    now: datetime,
+) -> None:
+    """Record alerts of one clock with whom each reaches and what is to be sent; one that is there already stays.
+
+    Of an alert that reaches nobody, the heads of public protection are asked in a task: an alert is never lost.
+    """
+    rows = [_row(clock, alert, now=now) for alert in alerts]
+    if not rows:
+        return
+    made = insert(Alert).values(rows).on_conflict_do_nothing().returning(col(Alert.id))
+    recorded = set((await session.scalars(made)).all())
+    raised = [
+        Raised(
+            id=row["id"],
+            case_id=clock.case_id,
+            force_id=clock.force_id,
+            level=row["level"],
+            holder=holder,
+            content=content_of(row),
+        )
+        for row in rows
+        if row["id"] in recorded and not row["superseded"]
+    ]
+    await tell(session, known, raised, now=now)
+
+
+async def tell(session: AsyncSession, known: Directory, raised: Sequence[Raised], *, now: datetime) -> None:
+    """Put alerts before people: those whom they reach, else by a task the heads of public protection."""
+    told = await put_out(session, known, raised, now=now)
+    for alert_id, because in told.rerouted.items():
+        await session.execute(update(Alert).where(col(Alert.id) == alert_id).values(rerouted_because=because))
+    for alert in told.nobody:
+        await open_task(
+            session,
+            kind=TaskKind.DELIVERY_GIVEN_UP,
+            says=f"An alert of case {alert.content['reference']} reached nobody: no holder, deputy, supervisor or head "
+            "is there to be told. Give the case to somebody, and see who supervises.",
+            for_role=Role.HEAD_OF_PUBLIC_PROTECTION,
+            force_id=alert.force_id,
+            about=str(alert.id),
+            now=now,
+        )
+
+
+def _row(clock: Clock, alert: New, *, now: datetime) -> dict[str, Any]:
+    chase = edition(clock.edition).alerts.unacknowledged_after_hours
+    hours = chase.clocks_in_days if clock.hours is None else chase.clocks_in_hours
+    goes_on = not alert.superseded and alert.level is not AlertLevel.HEAD_OF_PUBLIC_PROTECTION
+    return {
+        "id": uuid4(),
+        "case_id": clock.case_id,
+        "force_id": clock.force_id,
+        "clock_id": clock.id,
+        "clock_kind": clock.kind,
+        "reference": clock.reference,
+        "rung": alert.rung,
+        "level": alert.level,
+        "due_on": clock.due_on,
+        "due_at": clock.due_at,
+        "fell_at": alert.fell_at,
+        "recorded_at": now,
+        "superseded": alert.superseded,
+        "chases_id": alert.chases_id,
+        "chase_at": now + timedelta(hours=hours) if goes_on else None,
+    }
+
+
+def content_of(row: Mapping[str, Any]) -> dict[str, Any]:
+    """What may be said of an alert outside: the reference, the clock, the time, ids (H11)."""
+    return {
+        "id": str(row["id"]),
+        "type": Message.ALERT.value,
+        "case_id": str(row["case_id"]),
+        "clock_id": str(row["clock_id"]),
+        "reference": row["reference"],
+        "clock": row["clock_kind"].value,
+        "rung": row["rung"],
+        "level": row["level"].value,
+        "due_on": row["due_on"].isoformat(),
+        "due_at": row["due_at"].isoformat(),
+    }
+
+
+def of_inbox(actor: Actor) -> ColumnElement[bool]:
+    """What is in a person's inbox: the own level's, and whatever was re-routed to the person.
+
+    For whoever supervises nobody, of the own level's those of own and unheld cases only. Asked with the case joined.
+    """
     levels = sorted({level for role in actor.roles for level in LEVELS_READ.get(role, ())})
-    found: list[ColumnElement[bool]] = [col(Alert.level).in_(levels)]
+    own_level: ColumnElement[bool] = col(Alert.level).in_(levels)
     if not actor.is_supervisor:
-        found.append(or_(_case.c.assigned_to == actor.staff_id, _case.c.assigned_to.is_(None)))
-    return found
+        own_level = own_level & or_(_case.c.assigned_to == actor.staff_id, _case.c.assigned_to.is_(None))
+    rerouted = select(col(AlertRoute.alert_id)).where(col(AlertRoute.staff_id) == actor.staff_id)
+    return or_(own_level, col(Alert.id).in_(rerouted))
+
+
+def inbox(actor: Actor) -> Select[Any]:
+    """Every alert in a person's inbox, as it is shown."""
+    shown = [*columns_of(Alert), col(Alert.clock_kind).label("clock")]
+    return select(*shown).join(_case, _case.c.id == col(Alert.case_id)).where(of_inbox(actor))
 
 
 async def alerts_for(
@@ -129,13 +244,7 @@ async def alerts_for(
     limit: int,
 ) -> Sequence[AlertView]:
     """The alerts of a person's levels, newest first: an officer's own cases and unheld ones; a supervisor's all."""
-    query = (
-        select(*columns_of(Alert), col(Alert.clock_kind).label("clock"))
-        .join(_case, _case.c.id == col(Alert.case_id))
-        .where(*_of_inbox(actor))
-        .order_by(col(Alert.recorded_at).desc(), col(Alert.id).desc())
-        .limit(limit)
-    )
+    query = inbox(actor).order_by(col(Alert.recorded_at).desc(), col(Alert.id).desc()).limit(limit)
     if not superseded:
         query = query.where(~col(Alert.superseded))
     if acknowledged is not None:
@@ -157,12 +266,12 @@ async def acknowledge(session: AsyncSession, actor: Actor, alert_id: UUID, *, no
     query = (
         select(Alert)
         .join(_case, _case.c.id == col(Alert.case_id))
-        .where(col(Alert.id) == alert_id, *_of_inbox(actor))
+        .where(col(Alert.id) == alert_id, of_inbox(actor))
         .with_for_update(of=Alert)
     )
     alert = (await session.scalars(query)).one_or_none()
     if alert is None:
         raise AlertNotFound
     if alert.acknowledged_at is None:
-        alert.acknowledged_at, alert.acknowledged_by = now, actor.staff_id
+        alert.acknowledged_at, alert.acknowledged_by, alert.chase_at = now, actor.staff_id, None
     return alert

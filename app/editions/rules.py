@@ -107,6 +107,13 @@ class ReminderStep(_Data):
     levels: Annotated[tuple[AlertLevel, ...], Field(min_length=1)]
 
 
+class ChaseAfter(_Data):
+    """After how many hours an alert that nobody acknowledged is raised a level (H11)."""
+
+    clocks_in_hours: PositiveInt
+    clocks_in_days: PositiveInt
+
+
 class AlertLadder(_Data):
     """When staff are alerted and how far up it climbs (H11).
 
@@ -121,6 +128,7 @@ class AlertLadder(_Data):
     due_today: Annotated[tuple[AlertLevel, ...], Field(min_length=1)]
     breached: Annotated[tuple[AlertLevel, ...], Field(min_length=1)]
     reminders: Annotated[tuple[ReminderStep, ...], Field(min_length=1)]
+    unacknowledged_after_hours: ChaseAfter
 
     @model_validator(mode="after")
     def _climbs(self) -> Self:
