@@ -244,6 +244,8 @@ async def open_world(url: str, folder: Path, monkeypatch: pytest.MonkeyPatch) ->
     clock_file = folder / "clock"
     clock_file.write_text(START.isoformat())
     monkeypatch.setenv("CLARES_LAW_CLOCK", str(clock_file))
+    monkeypatch.setenv("CLARES_LAW_DATA_DIR", str(folder / "data"))
+    monkeypatch.setenv("CLARES_LAW_STREAM_SECONDS", "0")  # one look and no more, where an answer is read to its end
     settings.cache_clear()
     engine = engine_for(url, DatabaseRole.APP, pool_size=5)
     app = _service()

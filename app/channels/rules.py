@@ -115,5 +115,5 @@ def wait_before(next_try: int, *, first: timedelta, longest: timedelta, jitter: 
 
     `jitter`, from 0 up to 1, takes off up to half, so that a thousand messages do not come back at one moment.
     """
-    whole = min(first * 2.0 ** min(next_try - 2, 60), longest)
-    return whole * (1 - jitter / 2)
+    whole = min(first.total_seconds() * 2.0 ** min(next_try - 2, 60), longest.total_seconds())
+    return timedelta(seconds=whole * (1 - jitter / 2))

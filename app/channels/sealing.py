@@ -47,7 +47,7 @@ class SecretBox:
         """What was sealed; SealBroken where it was not sealed so."""
         try:
             return self._aead.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], about.bytes)
-        except InvalidTag:
+        except (InvalidTag, ValueError):
             raise SealBroken("A sealed secret does not open.") from None
 
 
