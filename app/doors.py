@@ -24,7 +24,7 @@ from sqlmodel import col
 
 from app import clock
 from app.access.rules import Actor, Permission, roles_that_may
-from app.access.service import actor_for
+from app.access.service import enter_as
 from app.access.tables import AnsweredRequest
 from app.access.tokens import TokenReader, TokenRefused
 from app.cases.schemas import FlagView, Receipt, Recorded
@@ -38,7 +38,6 @@ from app.process import Stage
 from app.safeguarding.service import rows_of
 from app.safeguarding.tables import Duty
 from app.safeguarding.terms import DutyKind
-from app.storage.engine import set_context
 
 R = TypeVar("R", bound=RowView)
 CaseService = Callable[..., Awaitable[Recorded]]
@@ -88,9 +87,8 @@ async def actor(
         claims = reader.read(bearer.credentials, now=clock.real_now())
     except TokenRefused as refused:
         raise NoToken(f"The token was refused ({refused.reason}). Sign in again.") from None
-    person = await actor_for(db, claims.subject)
-    request.state.actor = person
-    await set_context(db, force_id=person.force_id, agenda=person.agenda)
+    person = await enter_as(db, claims.subject)
+    request.state.actor, request.state.token = person, claims
     return person
 
 

@@ -11,10 +11,12 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from app.access import demonstration
 from app.access.tokens import KeyStore, TokenReader
+from app.deadlines.stream import Streams
 from app.logs import configure
 from app.routes import (
     administration,
     alerts,
+    calendar_feeds,
     cases,
     categorisation,
     disclosure,
@@ -66,6 +68,7 @@ ROUTERS = (
     transfer.receiving,
     safeguarding.router,
     alerts.router,
+    calendar_feeds.router,
     duties.router,
     tasks.router,
     administration.router,
@@ -138,6 +141,7 @@ def create_app(held: Held | None = None) -> FastAPI:
     for router in ROUTERS:
         app.include_router(router)
     app.state.doors = doors()
+    app.state.streams = Streams(settings().stream_limit)
     app.add_middleware(Tracing)
     return app
 

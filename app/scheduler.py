@@ -21,6 +21,8 @@ from app.deadlines.alerts import BATCH, sweep
 from app.deadlines.chasing import BATCH as CHASED_AT_ONCE
 from app.deadlines.chasing import chase
 from app.deadlines.delivery import deliver, senders
+from app.deadlines.digest import BATCH as DIGESTS_AT_ONCE
+from app.deadlines.digest import write_digests
 from app.deadlines.service import beat
 from app.settings import settings
 from app.storage.engine import DatabaseRole, engine_for, sessions
@@ -91,6 +93,12 @@ async def chase_alerts(worker: Worker, now: datetime) -> bool:
         return await chase(session, now=now) >= CHASED_AT_ONCE
 
 
+async def write_mails_of_the_day(worker: Worker, now: datetime) -> bool:
+    """Put the digests whose hour has come in the outbox."""
+    async with worker.sessions() as session, session.begin():
+        return await write_digests(session, now=now) >= DIGESTS_AT_ONCE
+
+
 async def deliver_messages(worker: Worker, now: datetime) -> bool:
     """Send what waits in the outbox."""
     return await deliver(worker.sessions, senders(settings()), now=now)
@@ -101,6 +109,7 @@ def jobs(*, sweep_every: float) -> list[Job]:
     return [
         Job("sweep", sweep_every, sweep_clocks),
         Job("chase", sweep_every, chase_alerts),
+        Job("digest", sweep_every, write_mails_of_the_day),
         Job("deliver", sweep_every, deliver_messages),
     ]
 

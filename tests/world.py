@@ -150,6 +150,7 @@ class World:
     http: httpx.AsyncClient
     issuer: DemonstrationIssuer
     clock_file: Path
+    api: FastAPI | None = None
     _tokens: dict[str, str] = field(default_factory=dict)
 
     def as_(self, key: str) -> Client:
@@ -252,5 +253,5 @@ async def open_world(url: str, folder: Path, monkeypatch: pytest.MonkeyPatch) ->
     hold(app, Held(sessions(engine), reader_of(issuer)))
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://clares-law.test") as http:
-        yield World(url, http, issuer, clock_file)
+        yield World(url, http, issuer, clock_file, app)
     await engine.dispose()

@@ -9,6 +9,7 @@ from sqlmodel import col
 from app.access.rules import Actor, known_roles
 from app.access.tables import Agency, CaseGrant, StaffMember
 from app.errors import Unauthenticated
+from app.storage.engine import set_context
 
 
 class UnknownStaff(Unauthenticated):
@@ -51,3 +52,10 @@ async def actor_for(session: AsyncSession, subject: str) -> Actor:
         rank=found.rank,
         agenda=agenda,
     )
+
+
+async def enter_as(session: AsyncSession, subject: str) -> Actor:
+    """The person behind a subject, with rights read anew; the transaction then reaches that person's rows only."""
+    person = await actor_for(session, subject)
+    await set_context(session, force_id=person.force_id, agenda=person.agenda)
+    return person

@@ -38,7 +38,7 @@ TRIED_AGAIN_AFTER = timedelta(hours=1)
 
 _log = structlog.get_logger()
 
-_case = table("application", column("id"), column("assigned_to"))
+case_table = table("application", column("id"), column("assigned_to"))
 """Who holds the case decides whose inbox an alert is in; the case's own package lies above this one."""
 
 LEVELS_READ: dict[Role, frozenset[AlertLevel]] = {
@@ -94,7 +94,9 @@ async def sweep(session: AsyncSession, *, now: datetime) -> int:
 
 async def holders_of(session: AsyncSession, case_ids: Iterable[UUID]) -> dict[UUID, UUID | None]:
     """Who holds each of these cases."""
-    found = await session.execute(select(_case.c.id, _case.c.assigned_to).where(_case.c.id.in_(list(case_ids))))
+    found = await session.execute(
+        select(case_table.c.id, case_table.c.assigned_to).where(case_table.c.id.in_(list(case_ids)))
+    )
     return {row.id: row.assigned_to for row in found}
 
 
@@ -223,7 +225,7 @@ def of_inbox(actor: Actor) -> ColumnElement[bool]:
     levels = sorted({level for role in actor.roles for level in LEVELS_READ.get(role, ())})
     own_level: ColumnElement[bool] = col(Alert.level).in_(levels)
     if not actor.is_supervisor:
-        own_level = own_level & or_(_case.c.assigned_to == actor.staff_id, _case.c.assigned_to.is_(None))
+        own_level = own_level & or_(case_table.c.assigned_to == actor.staff_id, case_table.c.assigned_to.is_(None))
     rerouted = select(col(AlertRoute.alert_id)).where(col(AlertRoute.staff_id) == actor.staff_id)
     return or_(own_level, col(Alert.id).in_(rerouted))
 
@@ -231,7 +233,7 @@ def of_inbox(actor: Actor) -> ColumnElement[bool]:
 def inbox(actor: Actor) -> Select[Any]:
     """Every alert in a person's inbox, as it is shown."""
     shown = [*columns_of(Alert), col(Alert.clock_kind).label("clock")]
-    return select(*shown).join(_case, _case.c.id == col(Alert.case_id)).where(of_inbox(actor))
+    return select(*shown).join(case_table, case_table.c.id == col(Alert.case_id)).where(of_inbox(actor))
 
 
 async def alerts_for(
@@ -265,7 +267,7 @@ async def acknowledge(session: AsyncSession, actor: Actor, alert_id: UUID, *, no
     """A person has seen the alert; the first acknowledgement stands."""
     query = (
         select(Alert)
-        .join(_case, _case.c.id == col(Alert.case_id))
+        .join(case_table, case_table.c.id == col(Alert.case_id))
         .where(col(Alert.id) == alert_id, of_inbox(actor))
         .with_for_update(of=Alert)
     )
