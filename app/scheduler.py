@@ -77,20 +77,21 @@ class Worker:
 
 
 async def sweep_clocks(worker: Worker, now: datetime) -> bool:
-    """Turn what has fallen due into alerts; when nothing is left, say that the worker lives and how far it came."""
+    """Turn what has fallen due into alerts and raise those that nobody acknowledged.
+
+    When nothing is left, say that the worker lives and how far it came. Rungs first: a later one chases by itself.
+    """
     async with worker.sessions() as session, session.begin():
         swept = await sweep(session, now=now)
     if swept >= BATCH:
         return True
     async with worker.sessions() as session, session.begin():
+        chased = await chase(session, now=now)
+    if chased >= CHASED_AT_ONCE:
+        return True
+    async with worker.sessions() as session, session.begin():
         await beat(session, worker.id, beat_at=clock.real_now(), swept_through=now)
     return False
-
-
-async def chase_alerts(worker: Worker, now: datetime) -> bool:
-    """Raise what nobody acknowledged to the level above."""
-    async with worker.sessions() as session, session.begin():
-        return await chase(session, now=now) >= CHASED_AT_ONCE
 
 
 async def write_mails_of_the_day(worker: Worker, now: datetime) -> bool:
@@ -108,7 +109,6 @@ def jobs(*, sweep_every: float) -> list[Job]:
     """Everything that a worker does in turn."""
     return [
         Job("sweep", sweep_every, sweep_clocks),
-        Job("chase", sweep_every, chase_alerts),
         Job("digest", sweep_every, write_mails_of_the_day),
         Job("deliver", sweep_every, deliver_messages),
     ]

@@ -94,7 +94,7 @@ async def preference(session: AsyncSession, *, actor: Actor) -> PreferenceView:
     return PreferenceView(
         mail=True if row is None else row.mail,
         digest=False if row is None else row.digest,
-        digest_at=_DIGEST_AT if row is None else row.digest_at,
+        digest_at=f"{_DIGEST_AT if row is None else row.digest_at:%H:%M}",
         mailed=member.email is not None and settings().smtp_host is not None,
     )
 

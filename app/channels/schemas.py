@@ -1,6 +1,6 @@
 """Webhooks, absences, preferences and calendar feeds as they come in and go out."""
 
-from datetime import datetime, time
+from datetime import datetime
 from typing import Annotated
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -99,7 +99,7 @@ class PreferenceView(_View):
 
     mail: bool
     digest: bool
-    digest_at: time
+    digest_at: str = Field(description="London time.", examples=["07:30"])
     mailed: bool
 
 

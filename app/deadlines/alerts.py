@@ -71,7 +71,7 @@ async def sweep(session: AsyncSession, *, now: datetime) -> int:
         .where(col(Clock.next_alert_at) <= now)
         .order_by(col(Clock.next_alert_at))
         .limit(BATCH)
-        .with_for_update(skip_locked=True)
+        .with_for_update(skip_locked=True, key_share=True)  # whoever only points at a clock does not have it skipped
     )
     claimed = list(await session.scalars(query))
     if not claimed:
