@@ -39,13 +39,20 @@ from app.settings import Settings
 
 BATCH = 20
 _SENDING_LIMIT = 60.0  # seconds, well within the lease
+_MARKED_AT_ONCE = 2  # the other work of a worker needs connections too
 _log = structlog.get_logger()
 
 
 class ReceiverGone(ClaresLawError):
-    """The person has left or may not be written to; the system is no longer one of the force's."""
+    """The person has left the force that has the case; the system is no longer one of the force's."""
 
     code: ClassVar[str] = "receiver_gone"
+
+
+class NoWorkAddress(ClaresLawError):
+    """The person has no work address, or one outside the domains of the staff, where nothing is sent (H2.2)."""
+
+    code: ClassVar[str] = "no_work_address"
 
 
 class ChannelOff(ClaresLawError):
@@ -87,16 +94,17 @@ class _Letter:
     """A message that was taken, with who is to have it."""
 
     row: Outbox
-    to: str | None = None
+    person: StaffMember | None = None
     subscription: WebhookSubscription | None = None
 
 
 async def deliver(opened: async_sessionmaker[AsyncSession], by: Senders, *, now: datetime) -> bool:
     """Send what is due, at most BATCH messages, each marked in its own transaction; whether more may wait."""
     async with opened.begin() as session:
-        letters = await _addressed(session, await outbox.claim(session, now=now, limit=BATCH), by.settings)
+        letters = await _addressed(session, await outbox.claim(session, now=now, limit=BATCH))
+    marking = asyncio.Semaphore(_MARKED_AT_ONCE)
     done = await asyncio.gather(
-        *(_deliver_one(opened, letter, by, now=now) for letter in letters), return_exceptions=True
+        *(_deliver_one(opened, letter, by, marking, now=now) for letter in letters), return_exceptions=True
     )
     for letter, failure in zip(letters, done, strict=True):
         if isinstance(failure, Exception):
@@ -105,7 +113,7 @@ async def deliver(opened: async_sessionmaker[AsyncSession], by: Senders, *, now:
     return len(letters) == BATCH
 
 
-async def _addressed(session: AsyncSession, rows: list[Outbox], chosen: Settings) -> list[_Letter]:
+async def _addressed(session: AsyncSession, rows: list[Outbox]) -> list[_Letter]:
     """Who is to have each message, by what holds now: not who was meant when it was written."""
     staff = [row.staff_id for row in rows if row.staff_id is not None]
     named = [row.subscription_id for row in rows if row.subscription_id is not None]
@@ -121,26 +129,28 @@ async def _addressed(session: AsyncSession, rows: list[Outbox], chosen: Settings
     for row in rows:
         account = accounts.get(row.staff_id) if row.staff_id else None
         system = systems.get(row.subscription_id) if row.subscription_id else None
-        address = account.email if account and account.active and account.force_id == row.force_id else None
-        if address is not None and address.rpartition("@")[2] not in chosen.staff_domains:
-            address = None
+        if account is not None and not (account.active and account.force_id == row.force_id):
+            account = None
         if system is not None and (system.disabled_at is not None or system.force_id != row.force_id):
             system = None
-        letters.append(_Letter(row, address, system))
+        letters.append(_Letter(row, account, system))
     return letters
 
 
 async def _deliver_one(
-    opened: async_sessionmaker[AsyncSession], letter: _Letter, by: Senders, *, now: datetime
+    opened: async_sessionmaker[AsyncSession], letter: _Letter, by: Senders, marking: asyncio.Semaphore, *, now: datetime
 ) -> None:
+    failure: Exception | None = None
     try:
         async with asyncio.timeout(_SENDING_LIMIT):
             await _send(letter, by, now=now)
     except Exception as error:
-        await _put_off(opened, letter, error, by.settings, now=now)
-        return
-    async with opened.begin() as session:
-        await outbox.delivered(session, letter.row, now=now)
+        failure = error
+    async with marking, opened.begin() as session:
+        if failure is None:
+            await outbox.delivered(session, letter.row, now=now)
+        else:
+            await _put_off(session, letter, failure, by.settings, now=now)
 
 
 async def _send(letter: _Letter, by: Senders, *, now: datetime) -> None:
@@ -161,10 +171,13 @@ async def _send(letter: _Letter, by: Senders, *, now: datetime) -> None:
         )
         await by.webhooks.post(letter.subscription.url, body, headers)
         return
-    if letter.to is None:
+    if letter.person is None:
         raise ReceiverGone
     if by.mail is None or by.settings.mail_from is None:
         raise ChannelOff
+    address = letter.person.email
+    if address is None or address.rpartition("@")[2] not in by.settings.staff_domains:
+        raise NoWorkAddress
     subject, text = (
         wording.digest_mail(row.content) if row.message is Message.DIGEST else wording.alert_mail(row.content)
     )
@@ -172,7 +185,7 @@ async def _send(letter: _Letter, by: Senders, *, now: datetime) -> None:
         subject,
         text,
         sender=by.settings.mail_from,
-        to=letter.to,
+        to=address,
         idempotency_key=row.idempotency_key,
         sent_at=sent_at,
     )
@@ -180,23 +193,22 @@ async def _send(letter: _Letter, by: Senders, *, now: datetime) -> None:
 
 
 async def _put_off(
-    opened: async_sessionmaker[AsyncSession], letter: _Letter, error: Exception, chosen: Settings, *, now: datetime
+    session: AsyncSession, letter: _Letter, error: Exception, chosen: Settings, *, now: datetime
 ) -> None:
     row, name = letter.row, type(error).__name__
     # The class alone: a message may quote an address.
     _log.warning("delivery_failed", message=str(row.id), channel=row.channel.value, tries=row.tries, error=name)
-    async with opened.begin() as session:
+    if not isinstance(error, ReceiverGone | NoWorkAddress) and row.tries < chosen.delivery_tries:
+        wait = wait_before(
+            row.tries + 1,
+            first=timedelta(seconds=chosen.delivery_first_wait_seconds),
+            longest=timedelta(seconds=chosen.delivery_longest_wait_seconds),
+            jitter=random.random(),
+        )
+        await outbox.failed(session, row, error=name, try_again_at=now + wait)
+    elif await outbox.given_up(session, row, error=name, now=now):
         gone = isinstance(error, ReceiverGone)
-        if not gone and row.tries < chosen.delivery_tries:
-            wait = wait_before(
-                row.tries + 1,
-                first=timedelta(seconds=chosen.delivery_first_wait_seconds),
-                longest=timedelta(seconds=chosen.delivery_longest_wait_seconds),
-                jitter=random.random(),
-            )
-            await outbox.failed(session, row, error=name, try_again_at=now + wait)
-        elif await outbox.given_up(session, row, error=name, now=now):
-            await (_tell_others if gone else _ask_a_person)(session, row, now=now)
+        await (_tell_others if gone else _ask_a_person)(session, row, now=now)
 
 
 async def _tell_others(session: AsyncSession, row: Outbox, *, now: datetime) -> None:

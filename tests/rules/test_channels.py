@@ -1,17 +1,20 @@
 """Who is told of an alert, how long a message rests, what it says (H11)."""
 
 from datetime import timedelta
+from typing import Any
 from uuid import UUID, uuid5
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from app.access.rules import Role
 from app.channels.rules import Colleague, Recipient, rerouted_because, wait_before, who_is_told
 from app.channels.terms import ToldBecause
 from app.channels.wording import CLOCK_WORDS, signature, state_words
 from app.editions.terms import AlertLevel, ClockKind
+from app.settings import Settings
 
 _SPACE = UUID("2c1b7f0e-5a44-4a3b-9d2e-0c7f4b1d9a55")
 OFFICER, SECOND, SUPERVISOR, OTHER_SUPERVISOR, HEAD, CLERK = (uuid5(_SPACE, str(n)) for n in range(6))
@@ -119,3 +122,22 @@ def test_the_signature_is_the_one_that_the_documentation_shows() -> None:
     first, second = made.split(",")
     assert first == "v1=d21f29912afc23780d25ce3849c7085a523c6df9c1a9d8aa55384bbe8d2695b6"
     assert second != first and second.startswith("v1=")
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"smtp_host": "mail.example"}, "CLARES_LAW_MAIL_FROM, CLARES_LAW_MAIL_DOMAINS"),
+        ({"environment": "production", "smtp_security": "none"}, "CLARES_LAW_SMTP_SECURITY"),
+        ({"delivery_tries": 0}, "delivery_tries"),
+    ],
+)
+def test_settings_of_mail_are_whole_or_refused(given: dict[str, Any], says: str) -> None:
+    whole = {"smtp_host": "mail.example", "mail_from": "a@b.example", "mail_domains": "b.example"}
+    with pytest.raises(ValidationError, match=says):
+        Settings(_env_file=None, **(given if "smtp_host" in given else whole | given))
+
+
+def test_staff_domains_are_read_from_one_line() -> None:
+    chosen = Settings(_env_file=None, mail_domains=" A.example, b.example ,")
+    assert chosen.staff_domains == {"a.example", "b.example"}

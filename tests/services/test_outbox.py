@@ -167,4 +167,5 @@ async def test_nobody_outside_the_staff_domains_is_written_to(world: World, monk
     outside = Outside(world)
     await outside.deliver()
     assert outside.mail.sent == []
-    assert outbox(world, "last_error, given_up_at") == [{"last_error": "ReceiverGone", "given_up_at": world.now}]
+    assert outbox(world, "last_error, given_up_at") == [{"last_error": "NoWorkAddress", "given_up_at": world.now}]
+    assert world.rows("SELECT kind FROM task") == [{"kind": "delivery_given_up"}]
