@@ -90,6 +90,22 @@ async def test_whoever_left_before_the_mail_went_is_not_written_to_and_others_ar
     assert await inbox(world, "supervisor") == [("due_soon-12h", "officer", "holder_left")]
 
 
+async def test_a_case_that_went_to_another_force_is_told_of_there_and_no_longer_here(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mail_on(monkeypatch, world, "officer", "supervisor", "other_supervisor")
+    case = await held_case(world)
+    world.forward(hours=13)
+    await world.sweep()
+    world.execute("UPDATE application SET force_id = 'southvale', assigned_to = NULL WHERE id = %s", case)
+    outside = Outside(world)
+    await outside.deliver()
+    await outside.deliver()
+    assert outside.mailed_to() == ["other_supervisor"]
+    assert await inbox(world, "other_supervisor") == [("due_soon-12h", "officer", "not_held")]
+    assert await inbox(world, "officer") == await inbox(world, "supervisor") == []
+
+
 async def test_where_nobody_can_be_told_there_is_a_task(world: World) -> None:
     await held_case(world)
     world.execute("UPDATE staff_member SET active = false WHERE force_id = 'northmoor'")
