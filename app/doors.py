@@ -23,7 +23,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import clock
 from app.access.rules import Actor, Permission, roles_that_may
-from app.access.service import actor_for, reach
+from app.access.service import enter_as
 from app.access.tables import AnsweredRequest
 from app.access.tokens import TokenReader, TokenRefused
 from app.cases.schemas import FlagView, Receipt, Recorded
@@ -100,9 +100,8 @@ async def actor(
         claims = reader.read(bearer.credentials, now=clock.real_now())
     except TokenRefused as refused:
         raise NoToken(f"The token was refused ({refused.reason}). Sign in again.") from None
-    person = await actor_for(db, claims.subject)
-    request.state.actor = person
-    await reach(db, person)
+    person = await enter_as(db, claims.subject)
+    request.state.actor, request.state.token = person, claims
     return person
 
 

@@ -25,6 +25,11 @@ from app import clock
 from app.deadlines import following, refreshing
 from app.deadlines.alerts import BATCH, sweep
 from app.deadlines.calendars import checked_against
+from app.deadlines.chasing import BATCH as CHASED_AT_ONCE
+from app.deadlines.chasing import chase
+from app.deadlines.delivery import deliver, senders
+from app.deadlines.digest import BATCH as DIGESTS_AT_ONCE
+from app.deadlines.digest import write_digests
 from app.deadlines.published_file import FileRefused
 from app.deadlines.watch import beat, forget_dead_workers, tally, watched
 from app.editions import all_editions
@@ -131,12 +136,19 @@ class Worker:
 
 
 async def sweep_clocks(worker: Worker, now: datetime) -> bool:
-    """Turn what has fallen due into alerts, and say that the worker lives and how far the sweep came."""
+    """Turn what has fallen due into alerts and raise those that nobody acknowledged.
+
+    Then say that the worker lives and how far the sweep came. Rungs first: a later one chases by itself.
+    """
     async with worker.sessions() as session, session.begin():
         swept = await sweep(session, now=now)
+    chased = 0
+    if swept < BATCH:
+        async with worker.sessions() as session, session.begin():
+            chased = await chase(session, now=now)
     async with worker.sessions() as session, session.begin():
         await beat(session, worker.id, beat_at=clock.real_now(), now=now)
-    return swept >= BATCH
+    return swept >= BATCH or chased >= CHASED_AT_ONCE
 
 
 async def count_for_metrics(worker: Worker, now: datetime) -> bool:
@@ -199,6 +211,17 @@ async def watch_calendars(worker: Worker, now: datetime) -> bool:
     return False
 
 
+async def write_mails_of_the_day(worker: Worker, now: datetime) -> bool:
+    """Put the digests whose hour has come in the outbox."""
+    async with worker.sessions() as session, session.begin():
+        return await write_digests(session, now=now) >= DIGESTS_AT_ONCE
+
+
+async def deliver_messages(worker: Worker, now: datetime) -> bool:
+    """Send what waits in the outbox."""
+    return await deliver(worker.sessions, senders(settings()), now=now)
+
+
 def jobs(*, sweep_every: float) -> list[Job]:
     """Everything that a worker does in turn."""
     return [
@@ -208,6 +231,8 @@ def jobs(*, sweep_every: float) -> list[Job]:
         Job("refresh_calendars", ATTEMPT_EVERY, refresh_calendars),
         Job("watch_calendars", WATCH_EVERY, watch_calendars),
         Job("count", COUNT_EVERY, count_for_metrics),
+        Job("digest", sweep_every, write_mails_of_the_day),
+        Job("deliver", sweep_every, deliver_messages),
     ]
 
 

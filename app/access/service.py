@@ -80,3 +80,10 @@ async def reach(
         own_actions=own_actions,
         sees_restricted=actor.sees_restricted_cases,
     )
+
+
+async def enter_as(session: AsyncSession, subject: str) -> Actor:
+    """The person behind a subject, with rights read anew; the transaction then reaches that person's rows only."""
+    person = await actor_for(session, subject)
+    await reach(session, person)
+    return person

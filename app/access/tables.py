@@ -67,6 +67,8 @@ class StaffMember(SQLModel, table=True):
     """Compared with the parties of cases, and shown to nobody (H2.8)."""
     name_keys: list[str] | None = Field(default=None, sa_type=ARRAY(Text))
     """The name as it is compared; empty until the account has been compared with the parties of every case."""
+    email: str | None = None
+    """The work address, for alerts alone (H2.2)."""
 
 
 class CaseGrant(SQLModel, table=True):

@@ -8,6 +8,7 @@ from sqlalchemy import BigInteger, Index, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
 from app.access.rules import Role
+from app.channels.terms import ToldBecause
 from app.editions.terms import AlertLevel, ClockKind, Mark, RiskLevel, StartingEvent
 from app.storage.base import Act, CaseRow, case_constraints, check, text_enum
 
@@ -92,7 +93,7 @@ class CalendarChange(SQLModel, table=True):
 class CalendarFeed(SQLModel, table=True):
     """When the published list is next asked for: one row, which one worker of all claims for each attempt."""
 
-    __tablename__ = "calendar_feed"
+    __tablename__ = "calendar_refresh"
     __table_args__ = (check("only_row", "only_row"),)
 
     only_row: bool = Field(default=True, primary_key=True)
@@ -222,6 +223,9 @@ class DeviationAnswer(Act, table=True):
     reason: str
 
 
+RECORDED_IN = "(pg_current_xact_id()::text)::bigint"
+
+
 class Alert(CaseRow, table=True):
     """An alert to one level of staff: reference, clock and time, nothing else (H11). Recorded exactly once."""
 
@@ -230,6 +234,8 @@ class Alert(CaseRow, table=True):
         "alert",
         UniqueConstraint("clock_id", "rung", "due_on", "level"),
         Index("ix_alert_inbox", "force_id", "level", "recorded_at"),
+        Index("ix_alert_stream", "force_id", "recorded_in", "id"),
+        Index("ix_alert_chase_at", "chase_at", postgresql_where=text("chase_at IS NOT NULL")),
         check("(acknowledged_at IS NULL) = (acknowledged_by IS NULL)", "acknowledged_by_someone"),
     )
 
@@ -245,6 +251,14 @@ class Alert(CaseRow, table=True):
     superseded: bool = False
     acknowledged_at: datetime | None = None
     acknowledged_by: UUID | None = Field(default=None, foreign_key="staff_member.id")
+    rerouted_because: ToldBecause | None = Field(default=None, sa_type=text_enum(ToldBecause, "rerouted_because"))
+    """Why it was put before others than those of its level; empty where it took its plain course."""
+    chases_id: UUID | None = Field(default=None, foreign_key="alert.id")
+    """The alert of the level below that nobody acknowledged."""
+    chase_at: datetime | None = None
+    """When it is raised a level unless somebody acknowledges it; empty once that is settled."""
+    recorded_in: int = Field(sa_type=BigInteger, sa_column_kwargs={"server_default": text(RECORDED_IN)})
+    """The transaction that recorded it: transactions, unlike moments, tell what a reader may have missed."""
 
 
 class Heartbeat(SQLModel, table=True):

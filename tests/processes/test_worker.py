@@ -28,6 +28,7 @@ class Bench:
         self.done: list[str] = []
         self.worker = Worker(cast(async_sessionmaker[AsyncSession], self))
         monkeypatch.setattr(scheduler, "sweep", self.sweep)
+        monkeypatch.setattr(scheduler, "chase", self.chase)
         monkeypatch.setattr(scheduler, "beat", self.beat)
         monkeypatch.setattr("app.clock.now", lambda: NOW)
 
@@ -49,6 +50,11 @@ class Bench:
             raise batch
         return batch
 
+    async def chase(self, session: Any, *, now: datetime) -> int:
+        assert now == NOW
+        self.done.append("chase")
+        return 0
+
     async def beat(self, session: Any, worker_id: Any, *, beat_at: datetime, now: datetime) -> None:
         assert now == NOW
         self.done.append("beat")
@@ -59,7 +65,8 @@ async def test_full_batches_are_followed_by_another_and_each_is_a_sign_of_life(
 ) -> None:
     bench = Bench(monkeypatch, [BATCH, BATCH, BATCH - 1])
     await bench.worker.do(SWEEP)
-    assert bench.done == ["sweep", "commit", "beat", "commit"] * 3
+    last = ["sweep", "commit", "chase", "commit", "beat", "commit"]
+    assert bench.done == ["sweep", "commit", "beat", "commit"] * 2 + last
 
 
 @pytest.mark.parametrize("failure", [OperationalError("SELECT", {}, Exception("gone")), KeyError("a name")])
@@ -70,7 +77,7 @@ async def test_a_failure_is_no_end_and_no_heartbeat(monkeypatch: pytest.MonkeyPa
     assert bench.done == ["sweep", "commit", "beat", "commit", "sweep"]
     assert [(one["event"], one["error"]) for one in logged] == [("sweep_failed", type(failure).__name__)]
     await bench.worker.do(SWEEP)
-    assert bench.done[5:] == ["sweep", "commit", "beat", "commit"]
+    assert bench.done[5:] == ["sweep", "commit", "chase", "commit", "beat", "commit"]
 
 
 async def test_stopping_finishes_the_batch_in_hand_and_begins_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
