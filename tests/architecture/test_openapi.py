@@ -16,6 +16,7 @@ from app import clock
 from app.access.demonstration import AUDIENCE, ISSUER
 from app.access.tokens import DemonstrationIssuer
 from app.main import Held, create_app
+from app.settings import Settings
 from app.storage.engine import DatabaseRole, as_role, sessions
 from app.storage.migrations import conninfo
 from tests.world import reader_of
@@ -37,8 +38,9 @@ def tried(database: str, monkeypatch: pytest.MonkeyPatch) -> FastAPI:
     monkeypatch.delenv("CLARES_LAW_CLOCK", raising=False)
     APP.state.sessions = sessions(create_async_engine(as_role(database, DatabaseRole.APP), poolclass=NullPool))
     with psycopg.connect(conninfo(database)) as connection:
-        beat = "INSERT INTO worker_heartbeat VALUES (gen_random_uuid(), now() + interval '1 hour', now())"
-        connection.execute(beat)  # a worker that sweeps, or readiness answers 503
+        # A worker that swept, and counts as one that sweeps for as long as this takes, or readiness answers 503.
+        connection.execute("INSERT INTO worker_heartbeat VALUES (gen_random_uuid(), now(), now())")
+    monkeypatch.setattr("app.routes.health.settings", lambda: Settings(heartbeat_stale_seconds=3600))
     return APP
 
 
