@@ -15,6 +15,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
+from app.channels.tables import Outbox
 from app.deadlines.calendar import london_day
 from app.deadlines.tables import Clock, Heartbeat, Tally
 
@@ -68,7 +69,27 @@ def clocks_by_step(now: datetime) -> Select[Any]:
     return select(rows.subquery())
 
 
-COUNTS: tuple[Count, ...] = (clocks_by_step,)
+def outbox_by_channel(now: datetime) -> Select[Any]:
+    """Messages that wait to be sent, those of them that were tried in vain, and those given up, by channel."""
+    waits = col(Outbox.delivered_at).is_(None) & col(Outbox.given_up_at).is_(None)
+    failing = waits & col(Outbox.last_error).is_not(None)
+    counted = (
+        select(
+            col(Outbox.channel).label("channel"),
+            func.count(case((waits, 1))).label("waiting"),
+            func.count(case((failing, 1))).label("failing"),
+            func.count(case((col(Outbox.given_up_at).is_not(None), 1))).label("given_up"),
+        )
+        .where(col(Outbox.delivered_at).is_(None))
+        .group_by(col(Outbox.channel))
+        .cte("messages")
+    )
+    names = ("waiting", "failing", "given_up")
+    rows = union_all(*(select(literal(f"outbox_{name}"), counted.c.channel, counted.c[name]) for name in names))
+    return select(rows.subquery())
+
+
+COUNTS: tuple[Count, ...] = (clocks_by_step, outbox_by_channel)
 """What a worker counts for the metrics; each is one query over what an index covers."""
 
 

@@ -15,6 +15,9 @@ MEASURES = {
     "clocks_open": ("step", "Clocks that are neither met nor ended."),
     "clocks_due_today": ("step", "Open clocks whose last day is today."),
     "clocks_breached": ("step", "Open clocks that are past due."),
+    "outbox_waiting": ("channel", "Messages that wait to be sent."),
+    "outbox_failing": ("channel", "Messages that wait and were tried in vain."),
+    "outbox_given_up": ("channel", "Messages that no try could deliver; each is a task for a person."),
 }
 """Each measure of the worker's counts: what its label is, and what it says."""
 

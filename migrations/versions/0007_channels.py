@@ -181,6 +181,9 @@ def upgrade() -> None:
         unique=False,
         postgresql_where=sa.text("delivered_at IS NULL AND given_up_at IS NULL"),
     )
+    op.create_index(
+        "ix_outbox_not_delivered", "outbox", ["channel"], unique=False, postgresql_where=sa.text("delivered_at IS NULL")
+    )
     op.add_column(
         "alert",
         sa.Column(
@@ -270,6 +273,7 @@ def downgrade() -> None:
         table_name="outbox",
         postgresql_where=sa.text("delivered_at IS NULL AND given_up_at IS NULL"),
     )
+    op.drop_index("ix_outbox_not_delivered", table_name="outbox", postgresql_where=sa.text("delivered_at IS NULL"))
     op.drop_index("ix_outbox_case_id", table_name="outbox")
     op.drop_table("outbox")
     op.drop_index("ix_alert_route_staff_id", table_name="alert_route")

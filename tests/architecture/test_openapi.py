@@ -17,6 +17,7 @@ from app import clock
 from app.access.demonstration import AUDIENCE, ISSUER
 from app.access.tokens import DemonstrationIssuer
 from app.main import Held, create_app
+from app.settings import Settings
 from app.settings import settings as service_settings
 from app.storage.engine import DatabaseRole, as_role, sessions
 from app.storage.migrations import conninfo
@@ -42,8 +43,9 @@ def tried(database: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Fas
     service_settings.cache_clear()
     APP.state.sessions = sessions(create_async_engine(as_role(database, DatabaseRole.APP), poolclass=NullPool))
     with psycopg.connect(conninfo(database)) as connection:
-        beat = "INSERT INTO worker_heartbeat VALUES (gen_random_uuid(), now() + interval '1 hour', now())"
-        connection.execute(beat)  # a worker that sweeps, or readiness answers 503
+        # A worker that swept, and counts as one that sweeps for as long as this takes, or readiness answers 503.
+        connection.execute("INSERT INTO worker_heartbeat VALUES (gen_random_uuid(), now(), now())")
+    monkeypatch.setattr("app.routes.health.settings", lambda: Settings(heartbeat_stale_seconds=3600))
     return APP
 
 
