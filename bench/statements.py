@@ -103,6 +103,11 @@ CASE_PARTS = {
             duress_suspected, duress_considered, reason
         FROM withdrawal WHERE case_id = %(case_id)s ORDER BY recorded_at DESC LIMIT 1
     """,
+    "interim plans": """
+        SELECT party.id, interim_plan.clocks, interim_plan.review_on
+        FROM party LEFT JOIN interim_plan ON interim_plan.potential_victim_id = party.id
+        WHERE party.case_id = %(case_id)s AND party.role = 'potential_victim' ORDER BY interim_plan.recorded_at
+    """,
     "around": """
         SELECT
             (SELECT name FROM staff_member WHERE id = %(assigned_to)s) AS assigned_name,
@@ -119,7 +124,7 @@ CASE_PARTS = {
         FROM risk_grade WHERE case_id = %(case_id)s ORDER BY recorded_at, id
     """,
 }
-"""What a case file is made of, by the name under which the floor answers it."""
+"""What a case file is made of, by the name under which the floor answers it; of a late case, as most of them are."""
 
 WORKLIST = """
     SELECT application.id, application.reference, application.route, application.stage, application.current_grade,
