@@ -12,9 +12,10 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from structlog.testing import capture_logs
 
-from app import scheduler
+from app import jobs
 from app.deadlines.alerts import BATCH
-from app.scheduler import RESTS_AT_MOST, Every, Job, Worker, sweep_clocks
+from app.jobs import sweep_clocks
+from app.scheduler import RESTS_AT_MOST, Every, Job, Worker
 
 NOW = datetime(2026, 5, 4, 9, tzinfo=UTC)
 SWEEP = Job("sweep", 2.0, sweep_clocks)
@@ -27,9 +28,9 @@ class Bench:
         self.batches = batches
         self.done: list[str] = []
         self.worker = Worker(cast(async_sessionmaker[AsyncSession], self))
-        monkeypatch.setattr(scheduler, "sweep", self.sweep)
-        monkeypatch.setattr(scheduler, "chase", self.chase)
-        monkeypatch.setattr(scheduler, "beat", self.beat)
+        monkeypatch.setattr(jobs, "sweep", self.sweep)
+        monkeypatch.setattr(jobs, "chase", self.chase)
+        monkeypatch.setattr(jobs, "beat", self.beat)
         monkeypatch.setattr("app.clock.now", lambda: NOW)
 
     @asynccontextmanager
