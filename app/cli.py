@@ -153,8 +153,9 @@ def worker(
     import asyncio
 
     from app import tables  # noqa: F401 - foreign keys are strings: what a sweep writes points to tables of every package
+    from app.jobs import jobs, last_sweep
     from app.logs import configure
-    from app.scheduler import last_sweep, work
+    from app.scheduler import work
     from app.storage.engine import DatabaseRole
 
     chosen = settings()
@@ -166,7 +167,7 @@ def worker(
             raise NobodySweeps("No worker has swept lately." if age else "No worker has ever swept.")
         return
     configure(chosen.log_level)
-    asyncio.run(work(url, every=chosen.sweep_seconds))
+    asyncio.run(work(url, jobs(sweep_every=chosen.sweep_seconds)))
 
 
 @app.command()

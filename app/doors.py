@@ -17,14 +17,13 @@ import rfc8785
 from fastapi import Depends, Header, Path, Request, Response
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BaseModel
-from sqlalchemy import select
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlmodel import col
 
 from app import clock
 from app.access.rules import Actor, Permission, roles_that_may
-from app.access.service import actor_for, reach
+from app.access.service import enter_as
 from app.access.tables import AnsweredRequest
 from app.access.tokens import TokenReader, TokenRefused
 from app.cases.schemas import FlagView, Receipt, Recorded
@@ -39,10 +38,23 @@ from app.safeguarding.lateness import obstacles_to_going_on
 from app.safeguarding.service import rows_of
 from app.safeguarding.tables import Duty
 from app.safeguarding.terms import DutyKind
+from app.storage.base import columns_of, table_of
+from app.storage.statements import rows, write
 
 R = TypeVar("R", bound=RowView)
 CaseService = Callable[..., Awaitable[Recorded]]
 """Called with (session, case, body, actor=, now=), as every service that changes a case is."""
+
+_answered, _duty = columns_of(AnsweredRequest), columns_of(Duty)
+_CLAIM = insert(table_of(AnsweredRequest)).on_conflict_do_nothing().returning(_answered.key)
+_REMEMBER = update(table_of(AnsweredRequest)).where(
+    _answered.staff_id == bindparam("claimed_by"), _answered.key == bindparam("claimed")
+)
+_FLAGGED = select(_duty.code, _duty.says, _duty.rule).where(
+    _duty.case_id == bindparam("case_id"),
+    _duty.about_id == bindparam("about_id"),
+    _duty.kind == DutyKind.SUPERVISOR_REVIEW,
+)
 
 
 class NoToken(Unauthenticated):
@@ -88,9 +100,8 @@ async def actor(
         claims = reader.read(bearer.credentials, now=clock.real_now())
     except TokenRefused as refused:
         raise NoToken(f"The token was refused ({refused.reason}). Sign in again.") from None
-    person = await actor_for(db, claims.subject)
-    request.state.actor = person
-    await reach(db, person)
+    person = await enter_as(db, claims.subject)
+    request.state.actor, request.state.token = person, claims
     return person
 
 
@@ -142,24 +153,10 @@ class Door:
         if self.idempotency_key is None:
             return None
         print_of_it = fingerprint(self.path, body)
-        claimed = await self.session.execute(
-            insert(AnsweredRequest)
-            .values(
-                staff_id=self.actor.staff_id,
-                key=self.idempotency_key,
-                fingerprint=print_of_it,
-                answered_at=self.now,
-            )
-            .on_conflict_do_nothing()
-            .returning(col(AnsweredRequest.key))
-        )
-        if claimed.scalar_one_or_none() is not None:
+        claim = {"staff_id": self.actor.staff_id, "key": self.idempotency_key, "fingerprint": print_of_it}
+        if await rows(self.session, _CLAIM, **claim, answered_at=self.now):
             return None
-        query = select(AnsweredRequest).where(
-            col(AnsweredRequest.staff_id) == self.actor.staff_id,
-            col(AnsweredRequest.key) == self.idempotency_key,
-        )
-        before = (await self.session.scalars(query)).one()
+        before = await self.session.get_one(AnsweredRequest, (self.actor.staff_id, self.idempotency_key))
         if before.fingerprint != print_of_it:
             raise KeyReused(
                 "This Idempotency-Key came before with another request. Use a new key for a new request.",
@@ -181,8 +178,9 @@ class Door:
         """Keep what was made under the key claimed before."""
         if self.idempotency_key is None:
             return
-        claimed = await self.session.get_one(AnsweredRequest, (self.actor.staff_id, self.idempotency_key))
-        claimed.case_id, claimed.resource_id, claimed.opened_id = case_id, resource_id, opened_id
+        claimed = {"claimed_by": self.actor.staff_id, "claimed": self.idempotency_key}
+        made = {"case_id": case_id, "resource_id": resource_id, "opened_id": opened_id}
+        await write(self.session, _REMEMBER, {**claimed, **made})
 
     def asks_for(self, case_id: UUID | None = None, *, through: UUID | None = None) -> None:
         """Let a refusal be logged with the case asked for, or with what it was asked for `through` (H2.8, H12.1)."""
@@ -260,12 +258,7 @@ class CaseDoor(Door):
         return before is not None and before.fingerprint == fingerprint(self.path, given)
 
     async def _receipt(self, made: UUID, *, opened: UUID | None = None) -> Receipt:
-        await self.session.flush()
-        flagged = select(col(Duty.code), col(Duty.says), col(Duty.rule)).where(
-            col(Duty.case_id) == self.case.id,
-            col(Duty.about_id) == made,
-            col(Duty.kind) == DutyKind.SUPERVISOR_REVIEW,
-        )
+        flagged = await rows(self.session, _FLAGGED, case_id=self.case.id, about_id=made)
         self.response.headers["ETag"] = f'"{self.case.version}"'
         return Receipt(
             id=made,
@@ -274,7 +267,7 @@ class CaseDoor(Door):
             stage=self.case.stage,
             version=self.case.version,
             opened_case_id=opened,
-            put_before_supervisor=[FlagView.model_validate(row) for row in (await self.session.execute(flagged)).all()],
+            put_before_supervisor=[FlagView.model_validate(one) for one in flagged],
         )
 
 

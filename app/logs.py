@@ -8,8 +8,10 @@ import structlog
 def configure(level: str) -> None:
     """One form of line for the service, its libraries and the server that carries it."""
     logging.basicConfig(level=level, format="%(message)s", force=True)
-    for noisy in ("uvicorn.access", "apscheduler", "httpx"):
+    for noisy in ("uvicorn.access", "httpx"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+    # It warns at every turn that finds the work of the last one still in hand, which is as it should be.
+    logging.getLogger("apscheduler").setLevel(logging.ERROR)
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,

@@ -8,7 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import AliasChoices, Field, model_validator
+from pydantic import AliasChoices, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -38,6 +38,36 @@ class Settings(BaseSettings):
     bank_holidays_url: str = Field("https://www.gov.uk/bank-holidays.json", pattern=r"^(off|https://\S+)$")
     calendar_notice_days: int = Field(300, ge=1)
     log_level: str = "INFO"
+    smtp_host: str | None = None
+    smtp_port: int = 587
+    smtp_security: Literal["starttls", "tls", "none"] = "starttls"
+    smtp_user: str | None = None
+    smtp_password: SecretStr | None = None
+    mail_from: str | None = None
+    mail_domains: str | None = None
+    secrets_key_file: Path | None = None
+    delivery_tries: int = Field(10, ge=1)
+    delivery_first_wait_seconds: float = Field(30.0, gt=0, le=3600)
+    delivery_longest_wait_seconds: float = Field(3600.0, gt=0, le=12 * 3600)
+    receiver_timeout_seconds: float = Field(10.0, gt=0, le=30)
+    stream_limit: int = Field(100, ge=0)
+    stream_seconds: float = Field(3600.0, ge=0)
+
+    @model_validator(mode="after")
+    def _mail_is_whole(self) -> Self:
+        if self.smtp_host is None:
+            return self
+        missing = [name for name in ("mail_from", "mail_domains") if getattr(self, name) is None]
+        if missing:
+            raise ValueError(f"mail needs {', '.join(f'CLARES_LAW_{name.upper()}' for name in missing)}")
+        if self.environment == "production" and self.smtp_security == "none":
+            raise ValueError("production refuses CLARES_LAW_SMTP_SECURITY=none: alerts travel encrypted")
+        return self
+
+    @property
+    def staff_domains(self) -> frozenset[str]:
+        """The domains that alerts may be mailed to: nobody outside the staff is ever written to (H2.2)."""
+        return frozenset(part.strip().lower() for part in (self.mail_domains or "").split(",") if part.strip())
 
     @model_validator(mode="after")
     def _production_names_everything(self) -> Self:

@@ -28,9 +28,9 @@ from app.access.administration import found_force
 from app.access.demonstration import AUDIENCE, ISSUER, open_issuer, publish
 from app.clock import CLOCK_SWITCH
 from app.deadlines.calendars import DayChange, calendars
+from app.deadlines.known_calendars import seed_calendars
 from app.deadlines.refreshing import take_in
 from app.deadlines.schemas import CalendarView
-from app.deadlines.service import seed_calendars
 from app.deadlines.tables import DaySource
 from app.editions import all_editions, require_as_used
 from app.errors import ClaresLawError

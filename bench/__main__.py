@@ -47,8 +47,14 @@ def main(
     connections: Annotated[int, typer.Option(help="Requests under way at once.")] = 32,
     quick: Annotated[bool, typer.Option("--quick", help="Short rounds: for trying, not for telling.")] = False,
     statements: Annotated[bool, typer.Option("--statements", help="Only print what the service sends.")] = False,
+    sweep: Annotated[bool, typer.Option("--sweep", help="Only the worker's sweep, among few clocks and many.")] = False,
 ) -> None:
     """Measure the service beside hand-written SQL and pgbench, in rounds that alternate."""
+    if sweep:
+        from bench.sweep import measure
+
+        measure(_say, console)
+        return
     if quick:
         seconds, rounds = 1.0, 2
     with running(_say) as place:

@@ -57,9 +57,15 @@ def multiply(url: str, case_id: str, number: int, *, open_share: float) -> None:
 
 
 def open_cases(url: str, limit: int) -> list[str]:
-    """The ids of open cases, spread over all of them."""
+    """The ids of open cases, spread over all of them, the oldest first: that one is late."""
     with psycopg.connect(url) as connection:
-        rows = connection.execute("SELECT id FROM application WHERE stage <> 'closed' ORDER BY id LIMIT %s", [limit])
+        rows = connection.execute(
+            """
+            SELECT id FROM (SELECT * FROM application WHERE stage <> 'closed' ORDER BY id LIMIT %s) AS found
+            ORDER BY first_contact_at
+            """,
+            [limit],
+        )
         return [str(row[0]) for row in rows]
 
 

@@ -1,11 +1,13 @@
 """The floor: the same statements written by hand in FastAPI, without the ORM.
 
-Same: uvicorn and its settings, the pool's size, the role and row-level security, the guard over tokens, one
-transaction a request with the person looked up, the context set, the log row written and a commit before the answer.
+Same: uvicorn and its settings, what is loaded at the start kept from the collector, the pool's size, the role and
+row-level security, the guard over tokens, one transaction a request with the person looked up, the context set, the
+log row written and a commit before the answer.
 Left out: models, validation, permissions, the rules of the scheme (dates are plain arithmetic), request logging.
 What is left out is what the ratio charges the service with.
 """
 
+import gc
 import hashlib
 import json
 import secrets
@@ -60,6 +62,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     async with pool:
         app.state.pool = pool
         app.state.tokens = token_reader(chosen)
+        gc.freeze()
         yield
 
 
@@ -76,7 +79,7 @@ async def _enter(connection: Connection, request: Request) -> DictRow:
     actor = await found.fetchone()
     if actor is None:
         raise LookupError("no such account")
-    await connection.execute(sql.CONTEXT, {"force_id": actor["force_id"]})
+    await connection.execute(sql.CONTEXT, actor)
     return actor
 
 
@@ -115,7 +118,8 @@ async def worklist(request: Request) -> Response:
     async with request.app.state.pool.connection() as connection:
         actor = await _enter(connection, request)
         await _log(connection, actor, "consultation", "list_cases", None)
-        rows = await (await connection.execute(sql.WORKLIST)).fetchall()
+        wanted = {"force_id": actor["force_id"], "now": clock.now()}
+        rows = await (await connection.execute(sql.WORKLIST, wanted)).fetchall()
     return _answer({"items": rows[:50], "next_cursor": str(rows[49]["id"]) if len(rows) > 50 else None})
 
 
@@ -128,7 +132,7 @@ async def case_file(request: Request, case_id: str) -> Response:
         if case is None:
             return _answer({"title": "not found"}, 404)
         await _log(connection, actor, "consultation", "read_case", case["id"])
-        wanted = {"case_id": case["id"], "assigned_to": case["assigned_to"]}
+        wanted = {"case_id": case["id"], **case}
         parts = {
             name: await (await connection.execute(statement, wanted)).fetchall()
             for name, statement in sql.CASE_PARTS.items()
@@ -156,6 +160,8 @@ async def _open(connection: Connection, actor: DictRow, body: dict[str, Any], ke
         "staff_id": actor["id"],
         "reference": "DVDS-" + "".join(secrets.choice(_LETTERS) for _ in range(8)),
         "route": body["route"],
+        "edition_version": "by hand",
+        "grade": body["risk"]["grade"],
         "now": now,
         "occurred_at": datetime.fromisoformat(body["first_contact_at"]),
         "key": key,
@@ -167,7 +173,8 @@ async def _open(connection: Connection, actor: DictRow, body: dict[str, Any], ke
     await run(sql.LOCK, {"key": case["subject_key"]})
     earlier = await (await run(sql.POINTED_AT, case)).fetchall()
     await (await run(sql.OPEN_CASES_OF_PAIR, case)).fetchall()
-    await run(sql.OPEN_CASE, case)
+    await (await run(sql.OPEN_CASE, case)).fetchall()
+    await run(sql.EVENT, {**case, "id": uuid4(), "sentence": f"Opened as {body['route']}; initial contact {now}."})
     he = await _person(connection, case, subject, "subject")
     she = uuid4()
     await run(sql.PERSON, {**case, **_described(victim), "id": she})
@@ -175,18 +182,24 @@ async def _open(connection: Connection, actor: DictRow, body: dict[str, Any], ke
         await run(sql.ADDRESS, {**case, "id": uuid4(), "person_id": he, "address": address["address"]})
     await run(sql.PARTY, _party(case, she, "potential_victim", victim))
     await run(sql.SAFE_CONTACT, {**case, **victim["safe_contact"], "id": uuid4(), "person_id": she})
+    await (await run(sql.RESTRICTED, case)).fetchall()
     pointers = [("subject", case["subject_key"]), ("potential_victim", case["victim_key"])]
     await connection.cursor().executemany(
         sql.POINTER, [{**case, "role": role, "match_key": match_key} for role, match_key in pointers]
     )
-    await run(sql.ADVANCE, case)
-    await run(sql.EVENT, {**case, "id": uuid4(), "sentence": f"Opened as {body['route']}; initial contact {now}."})
+    await run(sql.LOCK_ACCOUNTS)
+    for names in (sql.NAMES, sql.OTHER_NAMES):
+        await (await run(names, case)).fetchall()
+    for person in (subject, victim):
+        await (await run(sql.ACCOUNTS, {"surnames": [_search_key(person["surname"])]})).fetchall()
     await run(sql.RISK_GRADE, {**case, **body["risk"], "id": uuid4()})
     contact = {**body, **case, "id": uuid4(), "risk_indicators": Jsonb(body["risk_indicators"])}
     await run(sql.INITIAL_CONTACT, contact)
+    await (await run(sql.GRADES, case)).fetchall()
+    await run(sql.CURRENT_GRADE, case)
+    await (await run(sql.CLOCKS_TO_CHANGE, case)).fetchall()
     clocks = await _start_clocks(connection, case)
     await _log(connection, actor, "collection", "open_application", case["case_id"])
-    await (await run(sql.KEY_CLAIMED, case)).fetchone()
     await run(sql.REMEMBER, case)
     return {"id": case["case_id"], "reference": case["reference"], "clocks": clocks, "earlier_applications": earlier}
 
@@ -231,7 +244,7 @@ async def _start_clocks(connection: Connection, case: dict[str, Any]) -> list[Di
     force = await (await connection.execute(sql.FORCE, case)).fetchone()
     division = force["division"] if force else ""
     calendar = await (await connection.execute(sql.CALENDAR, {"division": division})).fetchone()
-    await (await connection.execute(sql.CLOCKS, case)).fetchall()
+    await (await connection.execute(sql.CLOCKS_TO_CHANGE, case)).fetchall()
     rows = []
     for kind, starts_from, unit, number, after in _CLOCKS:
         due_at = case["occurred_at"] + after
@@ -240,6 +253,7 @@ async def _start_clocks(connection: Connection, case: dict[str, Any]) -> list[Di
             **{"hours": None, "working_days": None, "calendar_days": None, unit: number},
             "id": uuid4(),
             "kind": kind,
+            "source": "By hand",
             "starts_from": starts_from,
             "division": division,
             "calendar_version": calendar["version"] if calendar else None,

@@ -15,7 +15,8 @@ ACTOR = """
 """
 CONTEXT = """
     SELECT set_config('app.force_id', %(force_id)s, true), set_config('app.agenda', '{}', true),
-        set_config('app.national', '', true)
+        set_config('app.national', '', true), set_config('app.staff_id', '', true),
+        set_config('app.withheld', withheld_from(%(id)s, %(force_id)s, '{}', false, false)::text, true)
 """
 LOG = """
     INSERT INTO access_log (id, category, action, refused, staff_id, organisation, force_id, case_id, event_id,
@@ -26,35 +27,39 @@ LOG = """
 
 _CASE_COLUMNS = """
     application.id, application.force_id, application.reference, application.route, application.stage,
-    application.edition, application.version, application.first_contact_at, application.first_contact_recorded_at,
-    application.whole_case_from, application.prioritised, application.urgent_since, application.police_involved,
-    application.subject_identified_at, application.assigned_to, application.created_at, application.created_by,
-    application.outcome, application.closed_at, application.follows_id, application.follows_because
+    application.edition, application.edition_version, application.version, application.first_contact_at,
+    application.first_contact_recorded_at, application.whole_case_from, application.prioritised,
+    application.urgent_since, application.current_grade, application.graded_at, application.risk_rank,
+    application.pressing_at, application.police_involved, application.subject_identified_at, application.assigned_to,
+    application.created_at, application.created_by, application.outcome, application.closed_at,
+    application.follows_id, application.follows_because
 """
 CASE = f"SELECT {_CASE_COLUMNS} FROM application WHERE application.id = %(case_id)s"
 CLOCKS = """
-    SELECT id, case_id, force_id, kind, reference, edition, starts_from, hours, working_days, calendar_days, mark,
-        division, calendar_version, started_at, projected, due_on, due_at, met_at, met_recorded_at, ended_at,
-        ended_because, next_alert_at, swept_to, move_again_at
+    SELECT id, case_id, force_id, kind, reference, edition, edition_version, starts_from, hours, working_days,
+        calendar_days, mark, source, division, calendar_version, started_at, projected, due_on, due_at, risk,
+        risk_since, target_on, target_at, target_because, deviates, met_at, met_recorded_at, ended_at, ended_because,
+        next_alert_at, swept_to, move_again_at
     FROM clock WHERE case_id = %(case_id)s
 """
+CLOCKS_TO_CHANGE = f"{CLOCKS} ORDER BY id FOR UPDATE"
 CASE_PARTS = {
     "persons": """
-        SELECT id, case_id, force_id, given_names, surname, given_key, surname_key, born, born_estimated, gender,
-            ethnicity, pnc_id, telephone, email, language, interpreter_needed, access_needs
+        SELECT person.id, given_names, surname, born, born_estimated, gender, ethnicity, pnc_id, telephone, email,
+            language, interpreter_needed, access_needs,
+            (
+                SELECT coalesce(json_agg(person_alias ORDER BY recorded_at), '[]')
+                FROM person_alias WHERE person_id = person.id
+            ) AS aliases,
+            (
+                SELECT coalesce(json_agg(person_address ORDER BY recorded_at), '[]')
+                FROM person_address WHERE person_id = person.id
+            ) AS addresses,
+            (
+                SELECT coalesce(json_agg(safe_contact ORDER BY recorded_at), '[]')
+                FROM safe_contact WHERE person_id = person.id
+            ) -> -1 AS safe_contact
         FROM person WHERE case_id = %(case_id)s
-    """,
-    "aliases": """
-        SELECT id, case_id, force_id, person_id, given_names, surname, surname_key, recorded_at
-        FROM person_alias WHERE case_id = %(case_id)s
-    """,
-    "addresses": """
-        SELECT id, case_id, force_id, person_id, address, lived_from, lived_to, recorded_at
-        FROM person_address WHERE case_id = %(case_id)s
-    """,
-    "safe_contacts": """
-        SELECT id, case_id, force_id, person_id, place, means, times, approach_plan, recorded_at, recorded_by
-        FROM safe_contact WHERE case_id = %(case_id)s ORDER BY recorded_at
     """,
     "parties": """
         SELECT id, case_id, force_id, person_id, role, is_applicant, relationship, relationship_ended, connection,
@@ -67,54 +72,80 @@ CASE_PARTS = {
             answered_at, answered_by, answer
         FROM duty WHERE case_id = %(case_id)s AND answered_at IS NULL ORDER BY opened_at, id
     """,
-    "urgent_duties": """
-        SELECT id, case_id, force_id, kind, code, says, rule, potential_victim_id, about_id, opened_at, opened_by,
-            answered_at, answered_by, answer
-        FROM duty WHERE case_id = %(case_id)s AND answered_at IS NULL AND kind IN ('immediate_safeguarding')
-        ORDER BY opened_at, id
+    "stands": """
+        SELECT
+            (
+                SELECT result FROM subject_identity WHERE case_id = %(case_id)s AND result <> 'confirmed'
+                ORDER BY recorded_at DESC LIMIT 1
+            ) AS unconfirmed,
+            EXISTS (
+                SELECT FROM duty
+                WHERE case_id = %(case_id)s AND answered_at IS NULL AND kind = 'immediate_safeguarding'
+            ) AS immediate_safeguarding_owed,
+            EXISTS (
+                SELECT FROM initial_decision AS made
+                LEFT JOIN initial_decision_agreement AS agreed ON agreed.decision_id = made.id
+                WHERE made.case_id = %(case_id)s AND made.decision = 'do_not_progress' AND agreed.id IS NULL
+            ) AS agreement_awaited
     """,
     "searched": "SELECT id, role FROM party WHERE case_id = %(case_id)s ORDER BY id",
     "checks": """
         SELECT system, party_id, result, visor_marker, occurred_at, recorded_at
-        FROM system_check WHERE case_id = %(case_id)s
+        FROM system_check WHERE case_id = %(case_id)s AND occurred_at >= %(first_contact_at)s
     """,
-    "identity": """
-        SELECT result FROM subject_identity WHERE case_id = %(case_id)s AND result <> 'confirmed'
-        ORDER BY recorded_at DESC LIMIT 1
+    "meetings": """
+        SELECT face_to_face_meeting.occurred_at
+        FROM face_to_face_meeting JOIN party ON party.id = face_to_face_meeting.party_id
+        WHERE face_to_face_meeting.case_id = %(case_id)s AND party.is_applicant
     """,
-    "initial_decision": """
-        SELECT made.id, made.case_id, made.force_id, made.occurred_at, made.recorded_at, made.recorded_by,
-            made.decision, made.rationale, made.applicant_contact, made.prioritised, made.priority_reason,
-            made.risk_grade_id
-        FROM initial_decision AS made
-        LEFT JOIN initial_decision_agreement AS agreed ON agreed.decision_id = made.id
-        WHERE made.case_id = %(case_id)s AND made.decision = 'do_not_progress' AND agreed.id IS NULL
+    "withdrawal": """
+        SELECT id, case_id, force_id, occurred_at, recorded_at, recorded_by, taken_by, means, by_safe_means,
+            duress_suspected, duress_considered, reason
+        FROM withdrawal WHERE case_id = %(case_id)s ORDER BY recorded_at DESC LIMIT 1
     """,
-    "assigned": "SELECT name FROM staff_member WHERE id = %(assigned_to)s",
+    "interim plans": """
+        SELECT party.id, interim_plan.clocks, interim_plan.review_on
+        FROM party LEFT JOIN interim_plan ON interim_plan.potential_victim_id = party.id
+        WHERE party.case_id = %(case_id)s AND party.role = 'potential_victim' ORDER BY interim_plan.recorded_at
+    """,
+    "around": """
+        SELECT
+            (SELECT name FROM staff_member WHERE id = %(assigned_to)s) AS assigned_name,
+            (
+                SELECT coalesce(json_agg(later), '[]')
+                FROM (
+                    SELECT id, reference, follows_because AS because FROM application WHERE follows_id = %(case_id)s
+                ) AS later
+            ) AS followed_by
+    """,
     "risk": """
         SELECT id, case_id, force_id, occurred_at, recorded_at, recorded_by, potential_victim_id, grade, immediate,
             reason
         FROM risk_grade WHERE case_id = %(case_id)s ORDER BY recorded_at, id
     """,
-    "followed_by": """
-        SELECT id, reference, follows_because AS because FROM application WHERE follows_id = %(case_id)s
-    """,
 }
-"""What a case file is made of, by the name under which the floor answers it."""
+"""What a case file is made of, by the name under which the floor answers it; of a late case, as most of them are."""
 
-WORKLIST = f"""
-    SELECT {_CASE_COLUMNS}, staff_member.name AS assigned_name, application.risk_rank, application.pressing_at,
-        application.current_grade, next.next_clock, next.next_due_at, next.next_target_at
+WORKLIST = """
+    SELECT application.id, application.reference, application.route, application.stage, application.current_grade,
+        application.assigned_to, application.first_contact_at, application.risk_rank, application.pressing_at,
+        application.urgent_since IS NOT NULL AS urgent, staff_member.name AS assigned_name, next.next_clock,
+        next.next_due_at, next.next_target_at,
+        EXISTS (
+            SELECT FROM clock
+            WHERE clock.case_id = application.id AND clock.met_at IS NULL AND clock.ended_at IS NULL
+                AND clock.due_at < %(now)s AND NOT clock.projected
+        ) AS overdue
     FROM application
     LEFT JOIN LATERAL (
-        SELECT clock.kind AS next_clock, clock.due_at AS next_due_at,
-            clock.target_at AS next_target_at
+        SELECT clock.kind AS next_clock, clock.due_at AS next_due_at, clock.target_at AS next_target_at
         FROM clock
         WHERE clock.case_id = application.id AND clock.met_at IS NULL AND clock.ended_at IS NULL
         ORDER BY least(clock.due_at, clock.target_at) LIMIT 1
     ) AS next ON true
     LEFT JOIN staff_member ON staff_member.id = application.assigned_to
-    WHERE application.stage NOT IN ('intake', 'closed') AND application.first_contact_at IS NOT NULL
+    WHERE application.force_id = %(force_id)s AND application.first_contact_at IS NOT NULL
+        AND application.stage NOT IN ('intake', 'closed')
     ORDER BY application.risk_rank, application.pressing_at, application.id LIMIT 51
 """
 
@@ -125,10 +156,11 @@ CLAIM_KEY = """
 LOCK = "SELECT pg_advisory_xact_lock(hashtextextended(%(key)s, 0))"
 POINTED_AT = """
     SELECT DISTINCT case_pointer.case_id, case_pointer.role, case_pointer.force_id, case_pointer.reference,
-        force.name AS force, application.id AS own_case_id, application.stage, application.route
+        case_pointer.withheld, force.name AS force, application.id AS own_case_id, application.stage, application.route
     FROM case_pointer JOIN force ON force.id = case_pointer.force_id
     LEFT JOIN application ON application.id = case_pointer.case_id
     WHERE case_pointer.match_key IN (%(subject_key)s, %(victim_key)s)
+        AND case_pointer.case_id IS DISTINCT FROM NULL
     ORDER BY case_pointer.reference LIMIT 100
 """
 OPEN_CASES_OF_PAIR = """
@@ -142,11 +174,14 @@ OPEN_CASES_OF_PAIR = """
     ORDER BY application.id
 """
 OPEN_CASE = """
-    INSERT INTO application (id, force_id, reference, route, stage, edition, version, first_contact_at,
-        first_contact_recorded_at, whole_case_from, prioritised, urgent_since, police_involved,
-        subject_identified_at, assigned_to, created_at, created_by, outcome, closed_at, follows_id, follows_because)
-    VALUES (%(case_id)s, %(force_id)s, %(reference)s, %(route)s, 'intake', 'statutory-2023', 1, %(occurred_at)s,
-        %(now)s, NULL, NULL, NULL, false, NULL, NULL, %(now)s, %(staff_id)s, NULL, NULL, NULL, NULL)
+    INSERT INTO application (id, force_id, reference, route, stage, edition, edition_version, version,
+        first_contact_at, first_contact_recorded_at, whole_case_from, prioritised, urgent_since, current_grade,
+        graded_at, pressing_at, police_involved, subject_identified_at, assigned_to, created_at, created_by, outcome,
+        closed_at, follows_id, follows_because)
+    VALUES (%(case_id)s, %(force_id)s, %(reference)s, %(route)s, 'initial_checks', 'statutory-2023',
+        %(edition_version)s, 1, %(occurred_at)s, %(now)s, NULL, NULL, NULL, NULL, NULL, NULL, false, NULL, NULL,
+        %(now)s, %(staff_id)s, NULL, NULL, NULL, NULL)
+    RETURNING risk_rank
 """
 PERSON = """
     INSERT INTO person (id, case_id, force_id, given_names, surname, given_key, surname_key, born, born_estimated,
@@ -170,14 +205,24 @@ SAFE_CONTACT = """
     VALUES (%(id)s, %(case_id)s, %(force_id)s, %(person_id)s, %(place)s, %(means)s, %(times)s, NULL, %(now)s,
         %(staff_id)s)
 """
+RESTRICTED = "SELECT id FROM case_restriction WHERE case_id = %(case_id)s"
 POINTER = """
-    INSERT INTO case_pointer (case_id, role, match_key, force_id, reference)
-    VALUES (%(case_id)s, %(role)s, %(match_key)s, %(force_id)s, %(reference)s) ON CONFLICT DO NOTHING
+    INSERT INTO case_pointer (case_id, role, match_key, force_id, reference, withheld)
+    VALUES (%(case_id)s, %(role)s, %(match_key)s, %(force_id)s, %(reference)s, false) ON CONFLICT DO NOTHING
 """
-ADVANCE = "UPDATE application SET stage = 'initial_checks' WHERE id = %(case_id)s"
+LOCK_ACCOUNTS = "SELECT pg_advisory_xact_lock_shared(hashtextextended('clares-law.accounts', 0))"
+NAMES = """
+    SELECT person.id, person.given_names, person.surname, person.born, party.role
+    FROM person JOIN party ON party.person_id = person.id WHERE person.case_id = %(case_id)s
+"""
+OTHER_NAMES = "SELECT person_id, given_names, surname FROM person_alias WHERE case_id = %(case_id)s"
+ACCOUNTS = """
+    SELECT id, subject, name, force_id, agency_id, roles, rank, active, born, name_keys
+    FROM staff_member WHERE name_keys && %(surnames)s
+"""
 EVENT = """
-    INSERT INTO event (id, case_id, force_id, occurred_at, recorded_at, recorded_by, kind, sentence)
-    VALUES (%(id)s, %(case_id)s, %(force_id)s, %(now)s, %(now)s, %(staff_id)s, 'opened', %(sentence)s)
+    INSERT INTO event (id, case_id, force_id, occurred_at, recorded_at, recorded_by, kind, sentence, about_id)
+    VALUES (%(id)s, %(case_id)s, %(force_id)s, %(now)s, %(now)s, %(staff_id)s, 'opened', %(sentence)s, NULL)
 """
 RISK_GRADE = """
     INSERT INTO risk_grade (id, case_id, force_id, occurred_at, recorded_at, recorded_by, potential_victim_id, grade,
@@ -192,24 +237,32 @@ INITIAL_CONTACT = """
     VALUES (%(id)s, %(case_id)s, %(force_id)s, %(occurred_at)s, %(now)s, %(staff_id)s, %(channel)s, %(taken_by)s,
         %(why)s, %(risk_indicators)s, %(consent_to_share)s, NULL, NULL, NULL, NULL, NULL)
 """
-FORCE = "SELECT id, name, division FROM force WHERE id = %(force_id)s"
+GRADES = """
+    SELECT party.id, risk_grade.potential_victim_id, risk_grade.grade, risk_grade.occurred_at
+    FROM party LEFT JOIN risk_grade ON risk_grade.case_id = party.case_id
+        AND (risk_grade.potential_victim_id = party.id OR risk_grade.potential_victim_id IS NULL)
+    WHERE party.case_id = %(case_id)s AND party.role = 'potential_victim'
+    ORDER BY risk_grade.occurred_at, risk_grade.recorded_at
+"""
+CURRENT_GRADE = """
+    UPDATE application SET current_grade = %(grade)s, graded_at = %(occurred_at)s WHERE id = %(case_id)s
+"""
+FORCE = "SELECT division FROM force WHERE id = %(force_id)s"
 CALENDAR = """
     SELECT version FROM holiday_calendar WHERE division = %(division)s
 """
 CLOCK = """
-    INSERT INTO clock (id, case_id, force_id, kind, reference, edition, starts_from, hours, working_days,
-        calendar_days, mark, division, calendar_version, started_at, projected, due_on, due_at, met_at,
-        met_recorded_at, ended_at, ended_because, next_alert_at, swept_to, move_again_at)
-    VALUES (%(id)s, %(case_id)s, %(force_id)s, %(kind)s, %(reference)s, 'statutory-2023', %(starts_from)s, %(hours)s,
-        %(working_days)s, %(calendar_days)s, 'assumed', %(division)s, %(calendar_version)s, %(occurred_at)s,
-        %(projected)s, %(due_on)s, %(due_at)s, NULL, NULL, NULL, NULL, %(next_alert_at)s, NULL, NULL)
-"""
-KEY_CLAIMED = """
-    SELECT staff_id, key, fingerprint, case_id, resource_id, answered_at
-    FROM answered_request WHERE staff_id = %(staff_id)s AND key = %(key)s
+    INSERT INTO clock (id, case_id, force_id, kind, reference, edition, edition_version, starts_from, hours,
+        working_days, calendar_days, mark, source, division, calendar_version, started_at, projected, due_on, due_at,
+        risk, risk_since, target_on, target_at, target_because, deviates, met_at, met_recorded_at, ended_at,
+        ended_because, next_alert_at, swept_to, move_again_at)
+    VALUES (%(id)s, %(case_id)s, %(force_id)s, %(kind)s, %(reference)s, 'statutory-2023', %(edition_version)s,
+        %(starts_from)s, %(hours)s, %(working_days)s, %(calendar_days)s, 'assumed', %(source)s, %(division)s,
+        %(calendar_version)s, %(occurred_at)s, %(projected)s, %(due_on)s, %(due_at)s, %(grade)s, %(occurred_at)s,
+        NULL, NULL, NULL, false, NULL, NULL, NULL, NULL, %(next_alert_at)s, NULL, NULL)
 """
 REMEMBER = """
-    UPDATE answered_request SET case_id = %(case_id)s, resource_id = %(case_id)s
+    UPDATE answered_request SET case_id = %(case_id)s, resource_id = %(case_id)s, opened_id = NULL
     WHERE staff_id = %(staff_id)s AND key = %(key)s
 """
 
@@ -220,8 +273,10 @@ BY_REQUEST = {
     "opening": (
         *ENTERING,
         *(CLAIM_KEY, LOCK, POINTED_AT, OPEN_CASES_OF_PAIR, OPEN_CASE),
-        *(PERSON, PARTY, PERSON, ADDRESS, PARTY, SAFE_CONTACT, POINTER, ADVANCE, EVENT),
-        *(RISK_GRADE, INITIAL_CONTACT, FORCE, CALENDAR, CLOCKS, CLOCK, CLOCKS, LOG, KEY_CLAIMED, REMEMBER),
+        *(EVENT, PERSON, PARTY, PERSON, ADDRESS, PARTY, SAFE_CONTACT, RESTRICTED, POINTER),
+        *(LOCK_ACCOUNTS, NAMES, OTHER_NAMES, ACCOUNTS, ACCOUNTS),
+        *(RISK_GRADE, INITIAL_CONTACT, GRADES, CURRENT_GRADE, CLOCKS_TO_CHANGE),
+        *(FORCE, CALENDAR, CLOCKS_TO_CHANGE, CLOCK, CLOCKS, LOG, REMEMBER),
     ),
 }
 """The statements of each request, in order; an insert of several rows counts once."""

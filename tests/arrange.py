@@ -3,9 +3,11 @@
 from typing import Any
 from uuid import UUID, uuid4
 
+import psycopg
 from psycopg.types.json import Jsonb
 
 from app.process import Stage
+from app.storage.migrations import conninfo
 from tests.world import STAFF, World
 
 
@@ -17,6 +19,25 @@ def place_at(world: World, case_id: str | UUID, stage: Stage) -> None:
         f"UPDATE application SET stage = '{stage.value}', outcome = {outcome}, closed_at = {closed} WHERE id = %s",
         str(case_id),
     )
+
+
+def multiply(world: World, case_id: str, number: int) -> None:
+    """Let there be `number` cases like this one; nothing of them but the cases and their clocks.
+
+    Without triggers: what they would work out is copied.
+    """
+    of_table = "SELECT column_name FROM information_schema.columns WHERE table_name = %s AND is_generated = 'NEVER'"
+    with psycopg.connect(conninfo(world.url)) as connection:
+        connection.execute("SET session_replication_role = replica")
+        for table, key in (("application", "id"), ("clock", "case_id")):
+            columns = [row["column_name"] for row in world.rows(of_table, table)]
+            copied = (
+                f"INSERT INTO {table} ({', '.join(columns)}) SELECT {', '.join(f'(copy).{one}' for one in columns)} "
+                f"FROM (SELECT jsonb_populate_record(one, jsonb_build_object('id', md5(one.id::text || n), "
+                f"'case_id', md5({key}::text || n), 'reference', 'DVDS-M' || n)) AS copy "
+                f"FROM {table} AS one, generate_series(2, %s) AS n WHERE {key} = %s OFFSET 0) AS copies"
+            )
+            connection.execute(copied.encode(), (number, case_id))
 
 
 def version_of(world: World, case_id: str | UUID) -> dict[str, str]:

@@ -23,7 +23,7 @@ from app.access.demonstration import AUDIENCE, ISSUER
 from app.access.tables import Agency, Force, Installation, StaffMember
 from app.access.tokens import DemonstrationIssuer, KeyStore, TokenReader
 from app.deadlines.alerts import sweep
-from app.deadlines.service import seed_calendars
+from app.deadlines.known_calendars import seed_calendars
 from app.main import Held, create_app, hold
 from app.settings import settings
 from app.storage.engine import DatabaseRole, engine_for, sessions
@@ -150,6 +150,7 @@ class World:
     http: httpx.AsyncClient
     issuer: DemonstrationIssuer
     clock_file: Path
+    api: FastAPI | None = None
     _tokens: dict[str, str] = field(default_factory=dict)
 
     def as_(self, key: str) -> Client:
@@ -244,11 +245,13 @@ async def open_world(url: str, folder: Path, monkeypatch: pytest.MonkeyPatch) ->
     clock_file = folder / "clock"
     clock_file.write_text(START.isoformat())
     monkeypatch.setenv("CLARES_LAW_CLOCK", str(clock_file))
+    monkeypatch.setenv("CLARES_LAW_DATA_DIR", str(folder / "data"))
+    monkeypatch.setenv("CLARES_LAW_STREAM_SECONDS", "0")  # one look and no more, where an answer is read to its end
     settings.cache_clear()
     engine = engine_for(url, DatabaseRole.APP, pool_size=5)
     app = _service()
     hold(app, Held(sessions(engine), reader_of(issuer)))
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://clares-law.test") as http:
-        yield World(url, http, issuer, clock_file)
+        yield World(url, http, issuer, clock_file, app)
     await engine.dispose()

@@ -64,6 +64,7 @@ async def add_staff(session: AsyncSession, given: StaffIn, *, actor: Actor) -> S
         agency_id=given.agency_id,
         rank=given.rank,
         born=given.born,
+        email=given.email,
     )
     session.add(member)
     return StaffView.model_validate(member)
@@ -86,6 +87,8 @@ async def change_staff(session: AsyncSession, staff_id: UUID, given: StaffChange
     if given.born:
         member.born = given.born
     member.compared = False  # with the parties of every case, anew (H2.8)
+    if "email" in given.model_fields_set:
+        member.email = given.email
     return StaffView.model_validate(member)
 
 

@@ -9,6 +9,13 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool, StringConstraints
 from app.access.rules import Role
 
 _Text = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
+_Email = Annotated[
+    str,
+    StringConstraints(
+        max_length=254, pattern=r"^[A-Za-z0-9._%+'-]{1,64}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+$", to_lower=True
+    ),
+    Field(description="The work address that alerts go to; nobody outside the staff is ever written to."),
+]
 _Code = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{1,60}$")]
 
 
@@ -43,6 +50,7 @@ class StaffIn(BaseModel):
     born: date | None = Field(
         None, description="Date of birth: compared with the parties of cases, and never shown again (H2.8)."
     )
+    email: _Email | None = None
 
 
 class StaffChangeIn(BaseModel):
@@ -57,6 +65,7 @@ class StaffChangeIn(BaseModel):
         None,
         description="Date of birth, where it is to change; never shown (H2.8).",
     )
+    email: _Email | None = Field(None, description="Left out, it stays as it is; null takes it away.")
 
 
 class StaffView(BaseModel):
@@ -72,3 +81,4 @@ class StaffView(BaseModel):
     roles: list[str]
     rank: str | None
     active: bool
+    email: str | None

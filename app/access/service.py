@@ -3,14 +3,31 @@
 from collections.abc import Iterable
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import bindparam, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlmodel import col
 
 from app.access.rules import Actor, known_roles
 from app.access.tables import Agency, CaseGrant, StaffMember
 from app.errors import Unauthenticated
+from app.storage.base import columns_of, table_of
 from app.storage.engine import set_context
+from app.storage.statements import row, rows
+
+_staff, _agency, _grant = columns_of(StaffMember), columns_of(Agency), columns_of(CaseGrant)
+_ACTIVE = (
+    select(
+        _staff.id,
+        _staff.name,
+        _staff.roles,
+        _staff.force_id,
+        _staff.agency_id,
+        func.coalesce(_staff.force_id, _agency.force_id).label("serves_force_id"),
+        _staff.rank,
+    )
+    .select_from(table_of(StaffMember).outerjoin(table_of(Agency), _agency.id == _staff.agency_id))
+    .where(_staff.subject == bindparam("subject"), _staff.active)
+)
+_GRANTED = select(_grant.case_id).where(_grant.staff_id == bindparam("staff_id"), _grant.ended_at.is_(None))
 
 
 class UnknownStaff(Unauthenticated):
@@ -21,28 +38,12 @@ class UnknownStaff(Unauthenticated):
 
 async def actor_for(session: AsyncSession, subject: str) -> Actor:
     """The active member of staff behind a subject; roles are read anew, so a revoked one is gone at once."""
-    query = (
-        select(
-            col(StaffMember.id),
-            col(StaffMember.name),
-            col(StaffMember.roles),
-            col(StaffMember.force_id),
-            col(StaffMember.agency_id),
-            func.coalesce(col(StaffMember.force_id), col(Agency.force_id)).label("serves_force_id"),
-            col(StaffMember.rank),
-        )
-        .outerjoin(Agency, col(Agency.id) == col(StaffMember.agency_id))
-        .where(col(StaffMember.subject) == subject, col(StaffMember.active))
-    )
-    found = (await session.execute(query)).one_or_none()
+    found = await row(session, _ACTIVE, subject=subject)
     if found is None:
         raise UnknownStaff("No active account here answers to this token. Ask your administrator.")
     agenda: frozenset[UUID] = frozenset()
     if found.agency_id is not None:
-        granted = select(col(CaseGrant.case_id)).where(
-            col(CaseGrant.staff_id) == found.id, col(CaseGrant.ended_at).is_(None)
-        )
-        agenda = frozenset((await session.scalars(granted)).all())
+        agenda = frozenset(one.case_id for one in await rows(session, _GRANTED, staff_id=found.id))
     return Actor(
         staff_id=found.id,
         name=found.name,
@@ -79,3 +80,10 @@ async def reach(
         own_actions=own_actions,
         sees_restricted=actor.sees_restricted_cases,
     )
+
+
+async def enter_as(session: AsyncSession, subject: str) -> Actor:
+    """The person behind a subject, with rights read anew; the transaction then reaches that person's rows only."""
+    person = await actor_for(session, subject)
+    await reach(session, person)
+    return person

@@ -82,6 +82,8 @@ class StaffMember(SQLModel, table=True):
     """The name as it is compared; made from it when the account is."""
     compared: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
     """Whether it has been compared with the parties of every case; until then what may be about it is withheld."""
+    email: str | None = None
+    """The work address, for alerts alone (H2.2)."""
 
 
 class CaseGrant(SQLModel, table=True):

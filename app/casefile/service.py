@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import or_, select
+from sqlalchemy import bindparam, func, literal_column, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -26,14 +26,29 @@ from app.casefile.steps import Standing, standing
 from app.cases.schemas import CaseHeader, FlagView, GradeView, Parties, PartyView
 from app.cases.service import parties
 from app.cases.tables import Case
-from app.deadlines.service import clocks_of, is_late
+from app.deadlines.showing import clocks_of, is_late
 from app.editions.terms import ClockKind
 from app.safeguarding.lateness import obstacles_to_going_on
 from app.safeguarding.schemas import DutyView
 from app.safeguarding.service import open_duties, rows_of
 from app.safeguarding.terms import DutyKind
 from app.storage.base import columns_of
+from app.storage.statements import rows
 from app.timeline.service import events
+
+_case, _staff = columns_of(Case), columns_of(StaffMember)
+_later = (
+    select(_case.id, _case.reference, _case.follows_because.label("because"))
+    .where(_case.follows_id == bindparam("case_id"))
+    .subquery()
+)
+_AROUND = select(
+    select(_staff.name).where(_staff.id == bindparam("assigned_to")).scalar_subquery().label("assigned_name"),
+    select(func.coalesce(func.json_agg(_later.table_valued()), literal_column("'[]'")))
+    .scalar_subquery()
+    .label("followed_by"),
+)
+"""Who holds a case, and the cases that follow it."""
 
 
 async def case_file(session: AsyncSession, case: Case, *, actor: Actor, now: datetime) -> CaseFile:
@@ -41,7 +56,8 @@ async def case_file(session: AsyncSession, case: Case, *, actor: Actor, now: dat
     people = await parties(session, case.id)
     clocks = await clocks_of(session, case.id, now=now)
     duties = await open_duties(session, case.id)
-    stands = await standing(session, case, people, actor=actor, now=now)
+    stands = await standing(session, case, people, duties, actor=actor, now=now)
+    (around,) = await rows(session, _AROUND, case_id=case.id, assigned_to=case.assigned_to)
     unsafe = any(duty.kind is DutyKind.IMMEDIATE_SAFEGUARDING for duty in duties)
     late = await obstacles_to_going_on(session, case, now=now, clocks=clocks)
     first = (*((MAKE_SAFE, PLAN_AT_ONCE) if unsafe else ()), *((PLAN_MEANWHILE,) if late else ()))
@@ -54,7 +70,7 @@ async def case_file(session: AsyncSession, case: Case, *, actor: Actor, now: dat
     return CaseFile(
         **CaseHeader.model_validate(case).model_dump(),
         urgent=case.urgent_since is not None,
-        assigned_name=await _name_of(session, case.assigned_to),
+        assigned_name=around.assigned_name,
         parties=_shown(people, actor),
         victims=[_victim(one.id, stands) for one in people.potential_victims],
         clocks=[one for one in clocks if not actor.is_partner or one.kind is ClockKind.WHOLE_CASE],
@@ -63,7 +79,7 @@ async def case_file(session: AsyncSession, case: Case, *, actor: Actor, now: dat
         duties=[] if actor.is_partner else [DutyView.model_validate(duty) for duty in duties],
         what_next=[] if actor.is_partner else [_step(one, case.id, actor) for one in planned],
         blocks_closing=[FlagView.model_validate(one) for one in stands.blocks_closing],
-        followed_by=await _followed_by(session, case.id),
+        followed_by=[FollowedBy.model_validate(one) for one in around.followed_by],
     )
 
 
@@ -116,18 +132,6 @@ def _step(planned: Planned, case_id: UUID, actor: Actor) -> NextStep:
         due_at=planned.due_at,
         blocked_by=[FlagView.model_validate(one) for one in planned.blocked_by],
     )
-
-
-async def _name_of(session: AsyncSession, staff_id: UUID | None) -> str | None:
-    if staff_id is None:
-        return None
-    return await session.scalar(select(col(StaffMember.name)).where(col(StaffMember.id) == staff_id))
-
-
-async def _followed_by(session: AsyncSession, case_id: UUID) -> list[FollowedBy]:
-    shown = [col(Case.id), col(Case.reference), col(Case.follows_because).label("because")]
-    query = select(*shown).where(col(Case.follows_id) == case_id)
-    return [FollowedBy.model_validate(row) for row in (await session.execute(query)).all()]
 
 
 async def grades(session: AsyncSession, case: Case) -> list[GradeView]:

@@ -41,7 +41,7 @@ from app.process import Stage
 from app.risk_assessment.rules import missing_assessments
 from app.risk_assessment.service import assessment_facts
 from app.safeguarding.lateness import obstacles_to_going_on
-from app.safeguarding.service import open_duties
+from app.safeguarding.tables import Duty
 from app.safeguarding.terms import DutyKind
 
 _CATEGORISED = (Stage.CATEGORISATION, Stage.FORUM, Stage.DISCLOSURE, Stage.FINAL_REPORT, Stage.CLOSED)
@@ -67,8 +67,10 @@ class Standing:
             self.done.add(step.action)
 
 
-async def standing(session: AsyncSession, case: Case, people: Parties, *, actor: Actor, now: datetime) -> Standing:
-    """The facts of the stage that the case is at, and of each potential victim so far."""
+async def standing(
+    session: AsyncSession, case: Case, people: Parties, duties: Iterable[Duty], *, actor: Actor, now: datetime
+) -> Standing:
+    """The facts of the stage that the case is at, and of each potential victim so far; `duties` are the open ones."""
     stands = Standing()
     if case.stage in _CATEGORISED:
         stands.categories = await police_categories(session, case.id)
@@ -77,7 +79,7 @@ async def standing(session: AsyncSession, case: Case, people: Parties, *, actor:
     if ask := _OF_STAGE.get(case.stage):
         await ask(session, case, people, stands, actor, now)
     await _second_person(session, case, stands)
-    owed = await open_duties(session, case.id, DutyKind.SUBJECT_TO_BE_TOLD)
+    owed = any(duty.kind is DutyKind.SUBJECT_TO_BE_TOLD for duty in duties)
     if owed and await everybody_answered(session, case):
         stands.further.append(rules.TELL_SUBJECT)
     return stands

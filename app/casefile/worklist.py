@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from datetime import date, datetime
+from functools import cache
 from typing import Any, NamedTuple
 from uuid import UUID
 
 from pydantic import Field
-from sqlalchemy import ColumnElement, and_, exists, func, or_, select, true, tuple_
+from sqlalchemy import ColumnElement, Row, Select, and_, bindparam, exists, func, or_, select, true, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -19,7 +20,8 @@ from app.errors import Unprocessable
 from app.people.schemas import Day, Form, Line, PncId, View
 from app.people.tables import Person, PersonAlias
 from app.process import Stage
-from app.storage.base import columns_of
+from app.storage.base import columns_of, table_of
+from app.storage.statements import rows
 
 
 class Position(NamedTuple):
@@ -75,12 +77,68 @@ class SearchHit(View):
     born: date | None
 
 
-_NEXT = {"next_clock": Clock.kind, "next_due_at": Clock.due_at, "next_target_at": Clock.target_at}
-_open_clock = (
-    col(Clock.case_id) == col(Case.id),
-    col(Clock.met_at).is_(None),
-    col(Clock.ended_at).is_(None),
+_case, _clock, _staff = columns_of(Case), columns_of(Clock), columns_of(StaffMember)
+_open = (_clock.case_id == _case.id, _clock.met_at.is_(None), _clock.ended_at.is_(None))
+# What is only projected alerts and cannot breach (H9.2).
+_late = exists().where(*_open, _clock.due_at < bindparam("now"), ~_clock.projected)
+_next = (
+    select(
+        _clock.kind.label("next_clock"), _clock.due_at.label("next_due_at"), _clock.target_at.label("next_target_at")
+    )
+    .where(*_open)
+    .order_by(func.least(_clock.due_at, _clock.target_at))
+    .limit(1)
+    .lateral()
 )
+_SHOWN = ("id", "reference", "route", "stage", "current_grade", "assigned_to", "first_contact_at")
+_WORKLIST = (
+    select(
+        *(_case[name] for name in (*_SHOWN, "risk_rank", "pressing_at")),
+        _case.urgent_since.is_not(None).label("urgent"),
+        _staff.name.label("assigned_name"),
+        *_next.c,
+        _late.label("overdue"),
+    )
+    .select_from(
+        table_of(Case).outerjoin(_next, true()).outerjoin(table_of(StaffMember), _staff.id == _case.assigned_to)
+    )
+    .where(_case.force_id == bindparam("force_id"), _case.first_contact_at.is_not(None))
+    .limit(bindparam("limit"))
+)
+# As the indexes stand; PostgreSQL puts what is empty last.
+_BY_RISK = (_case.risk_rank, _case.pressing_at, _case.id)
+_BY_CONTACT = (_case.first_contact_at, _case.id)
+_OPEN_CASES = _case.stage.not_in((Stage.INTAKE, Stage.CLOSED))
+_after_id = bindparam("after_id", type_=_case.id.type)
+_after = tuple_(bindparam("after_at", type_=_case.first_contact_at.type), _after_id)
+
+
+def _further(within: ColumnElement[bool]) -> ColumnElement[bool]:
+    rank, after = _case.risk_rank, bindparam("after_rank", type_=_case.risk_rank.type)
+    # The first comparison follows from the rest; it is what lets the index begin at the rank.
+    return and_(rank >= after, or_(rank > after, within))
+
+
+_NARROWED: dict[str, ColumnElement[bool]] = {
+    "stage": _case.stage == bindparam("stage"),
+    "route": _case.route == bindparam("route"),
+    "assignee": _case.assigned_to == bindparam("assignee"),
+    "unassigned": _case.assigned_to.is_(None),
+    "urgent": _case.urgent_since.is_not(None) == bindparam("urgent"),
+    "overdue": _late == bindparam("overdue"),
+    "due_before": exists().where(*_open, _clock.due_at < bindparam("due_before")),
+    "after_contact": tuple_(*_BY_CONTACT) > _after,
+    "after_pressed": _further(or_(tuple_(_case.pressing_at, _case.id) > _after, _case.pressing_at.is_(None))),
+    "after_unpressed": _further(and_(_case.pressing_at.is_(None), _case.id > _after_id)),
+}
+
+
+@cache
+def _worklist(closed: bool, *narrowed: str) -> Select[Any]:
+    """The worklist of closed or of other cases, narrowed in some ways: built once for each choice of them."""
+    only_open = () if "stage" in narrowed else (_OPEN_CASES,)
+    order = _BY_CONTACT if closed else _BY_RISK
+    return _WORKLIST.where(*only_open, *(_NARROWED[name] for name in narrowed)).order_by(*order)
 
 
 async def worklist(
@@ -106,84 +164,37 @@ async def worklist(
 
     Closed cases are shown only when their stage is asked for; drafts never. One more than `limit` is read.
     """
-    next_clock = (
-        select(*(col(one).label(name) for name, one in _NEXT.items()))
-        .where(*_open_clock)
-        .order_by(func.least(col(Clock.due_at), col(Clock.target_at)))
-        .limit(1)
-        .lateral()
-    )
-    # What is only projected alerts and cannot breach (H9.2).
-    late = exists().where(*_open_clock, col(Clock.due_at) < now, ~col(Clock.projected))
-    also_shown = [col(StaffMember.name).label("assigned_name"), late.label("overdue")]
-    query = (
-        select(*columns_of(Case), *next_clock.c, *also_shown)
-        .select_from(Case)
-        .outerjoin(next_clock, true())
-        .outerjoin(StaffMember, col(StaffMember.id) == col(Case.assigned_to))
-        .where(col(Case.stage) == stage if stage else col(Case.stage).not_in((Stage.INTAKE, Stage.CLOSED)))
-        .where(col(Case.force_id) == force_id, col(Case.first_contact_at).is_not(None))
-        .order_by(*_order(stage))
-        .limit(limit + 1)
-    )
-    if route:
-        query = query.where(col(Case.route) == route)
-    if assignee:
-        query = query.where(col(Case.assigned_to) == assignee)
-    if urgent is not None:
-        calm = col(Case.urgent_since).is_(None)
-        query = query.where(~calm if urgent else calm)
-    if unassigned:
-        query = query.where(col(Case.assigned_to).is_(None))
-    if due_before:
-        query = query.where(exists().where(*_open_clock, col(Clock.due_at) < due_before))
-    if overdue is not None:
-        query = query.where(late if overdue else ~late)
-    if after:
-        query = query.where(_beyond(after, stage))
-    return [_row(found, stage, now=now) for found in (await session.execute(query)).all()]
+    closed = stage is Stage.CLOSED
+    asked = {
+        "stage": stage,
+        "route": route,
+        "assignee": assignee,
+        "unassigned": unassigned or None,
+        "urgent": urgent,
+        "overdue": overdue,
+        "due_before": due_before,
+    }
+    narrowed = {name: value for name, value in asked.items() if value is not None}
+    always = {"force_id": force_id, "now": now, "limit": limit + 1}
+    beyond = {} if after is None else {"after_rank": after.rank, "after_at": after.at, "after_id": after.id}
+    ways = [*narrowed, *_beyond(after, closed=closed)]
+    found = await rows(session, _worklist(closed, *ways), **always, **narrowed, **beyond)
+    return [_row(one, closed=closed, now=now) for one in found]
 
 
-def _order(stage: Stage | None) -> tuple[Any, ...]:
-    """As the indexes stand; PostgreSQL puts what is empty last."""
-    if stage is Stage.CLOSED:
-        return col(Case.first_contact_at), col(Case.id)
-    return col(Case.risk_rank), col(Case.pressing_at), col(Case.id)
+def _beyond(after: Position | None, *, closed: bool) -> Sequence[str]:
+    """The narrowing to what stands after a position."""
+    if after is None:
+        return ()
+    if closed:
+        return ("after_contact",)
+    return ("after_unpressed",) if after.at is None else ("after_pressed",)
 
 
-def _beyond(after: Position, stage: Stage | None) -> ColumnElement[bool]:
-    """What stands after a position in that order."""
-    if stage is Stage.CLOSED:
-        return tuple_(col(Case.first_contact_at), col(Case.id)) > (after.at, after.id)
-    later = and_(col(Case.pressing_at).is_(None), col(Case.id) > after.id)
-    if after.at is not None:
-        beside = tuple_(col(Case.pressing_at), col(Case.id)) > (after.at, after.id)
-        later = or_(beside, col(Case.pressing_at).is_(None))
-    rank = col(Case.risk_rank)
-    # The first comparison follows from the rest; it is what lets the index begin at the rank.
-    return and_(rank >= after.rank, or_(rank > after.rank, later))
-
-
-def _row(found: Any, stage: Stage | None, *, now: datetime) -> WorklistRow:
-    moment = found.first_contact_at if stage is Stage.CLOSED else found.pressing_at
+def _row(found: Row[Any], *, closed: bool, now: datetime) -> WorklistRow:
     left = None if found.next_due_at is None else int((found.next_due_at - now).total_seconds())
-    return WorklistRow(
-        id=found.id,
-        reference=found.reference,
-        route=found.route,
-        stage=found.stage,
-        urgent=found.urgent_since is not None,
-        current_grade=found.current_grade,
-        assigned_to=found.assigned_to,
-        assigned_name=found.assigned_name,
-        first_contact_at=found.first_contact_at,
-        next_clock=found.next_clock,
-        next_due_at=found.next_due_at,
-        next_target_at=found.next_target_at,
-        seconds_left=left,
-        overdue=found.overdue,
-        sorted_by=Position(found.risk_rank, moment, found.id),
-    )
+    position = Position(found.risk_rank, found.first_contact_at if closed else found.pressing_at, found.id)
+    return WorklistRow(**found._mapping, seconds_left=left, sorted_by=position)
 
 
 async def search(session: AsyncSession, wanted: SearchIn, *, limit: int = 100) -> Sequence[SearchHit]:

@@ -4,10 +4,9 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, delete, select, text
+from sqlalchemy import Row, bindparam, delete, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import aliased
 from sqlmodel import col
 
 from app.access.tables import Force
@@ -18,7 +17,8 @@ from app.people.rules import match_keys
 from app.people.schemas import PersonIn, PersonView
 from app.people.service import described
 from app.process import Stage
-from app.storage.base import columns_of
+from app.storage.base import columns_of, table_of
+from app.storage.statements import rows, write
 
 Keys = list[tuple[PartyRole, str]]
 
@@ -36,19 +36,62 @@ def keys_of(person: PersonIn | PersonView, role: PartyRole) -> Keys:
     return [(role, key) for key in sorted(found)]
 
 
+_case, _pointer, _force = columns_of(Case), columns_of(CasePointer), columns_of(Force)
+_subject, _victim = table_of(CasePointer).alias("subject"), table_of(CasePointer).alias("victim")
+_OF_PAIR = (
+    select(_case.id)
+    .distinct()
+    .select_from(
+        table_of(Case).join(_subject, _subject.c.case_id == _case.id).join(_victim, _victim.c.case_id == _case.id)
+    )
+    .where(
+        _case.force_id == bindparam("force_id"),
+        _case.stage.not_in((Stage.INTAKE, *CONCLUDED)),
+        _subject.c.role == PartyRole.SUBJECT,
+        _subject.c.match_key.in_(bindparam("subjects", expanding=True)),
+        _victim.c.role == PartyRole.POTENTIAL_VICTIM,
+        _victim.c.match_key.in_(bindparam("victims", expanding=True)),
+    )
+    .order_by(_case.id)
+)
+_POINTED_AT = (
+    select(
+        *(column for column in _pointer if column.name != "match_key"),
+        _force.name.label("force"),
+        _case.id.label("own_case_id"),
+        _case.stage,
+        _case.route,
+    )
+    .distinct()
+    .select_from(
+        table_of(CasePointer)
+        .join(table_of(Force), _force.id == _pointer.force_id)
+        .outerjoin(table_of(Case), _case.id == _pointer.case_id)
+    )
+    .where(
+        _pointer.match_key.in_(bindparam("keys", expanding=True)),
+        _pointer.case_id.is_distinct_from(bindparam("but")),
+    )
+    .order_by(_pointer.reference)
+    .limit(100)
+)
+_LOCK = text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))")
+_POINT = insert(table_of(CasePointer)).on_conflict_do_nothing()
+
+
 async def one_opening_at_a_time(session: AsyncSession, keys: Keys) -> None:
     """Two applications about one subject, typed in the same second, are opened one after the other."""
     for key in sorted({key for role, key in keys if role is PartyRole.SUBJECT}):
-        await session.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))"), {"key": key})
+        await session.execute(_LOCK, {"key": key})
 
 
 async def point(session: AsyncSession, case: Case, keys: Keys) -> None:
     """Leave pointers to a case."""
     withheld = await is_restricted(session, case.id)
     shared = {"case_id": case.id, "force_id": case.force_id, "reference": case.reference, "withheld": withheld}
-    rows = [{**shared, "role": role, "match_key": key} for role, key in dict.fromkeys(keys)]
-    if rows:
-        await session.execute(insert(CasePointer).on_conflict_do_nothing(), rows)
+    pointers = [{**shared, "role": role, "match_key": key} for role, key in dict.fromkeys(keys)]
+    if pointers:
+        await write(session, _POINT, pointers)
 
 
 async def point_anew(session: AsyncSession, case: Case, role: PartyRole, people: Iterable[PersonView]) -> None:
@@ -64,23 +107,13 @@ async def open_cases_of_pair(session: AsyncSession, keys: Keys, *, force_id: str
     Each in the part played: an application by the subject about the victim is another case, and is never told of this
     one (H2.7).
     """
-    subject, victim = aliased(CasePointer), aliased(CasePointer)
-    query = (
-        select(col(Case.id))
-        .distinct()
-        .join(subject, col(subject.case_id) == col(Case.id))
-        .join(victim, col(victim.case_id) == col(Case.id))
-        .where(
-            col(Case.force_id) == force_id,
-            col(Case.stage).not_in((Stage.INTAKE, *CONCLUDED)),
-            col(subject.role) == PartyRole.SUBJECT,
-            col(subject.match_key).in_([key for role, key in keys if role is PartyRole.SUBJECT]),
-            col(victim.role) == PartyRole.POTENTIAL_VICTIM,
-            col(victim.match_key).in_([key for role, key in keys if role is PartyRole.POTENTIAL_VICTIM]),
-        )
-        .order_by(col(Case.id))
-    )
-    return list(await session.scalars(query))
+
+    def of(part: PartyRole) -> list[str]:
+        return [key for role, key in keys if role is part]
+
+    subjects, victims = of(PartyRole.SUBJECT), of(PartyRole.POTENTIAL_VICTIM)
+    found = await rows(session, _OF_PAIR, force_id=force_id, subjects=subjects, victims=victims)
+    return [one.id for one in found]
 
 
 async def pointed_at(
@@ -90,22 +123,4 @@ async def pointed_at(
     wanted = {key for _, key in keys}
     if not wanted:
         return []
-    shown = [
-        *(column for column in columns_of(CasePointer) if column.name != "match_key"),
-        col(Force.name).label("force"),
-        col(Case.id).label("own_case_id"),
-        col(Case.stage),
-        col(Case.route),
-    ]
-    query = (
-        select(*shown)
-        .distinct()
-        .join(Force, col(Force.id) == col(CasePointer.force_id))
-        .outerjoin(Case, col(Case.id) == col(CasePointer.case_id))
-        .where(col(CasePointer.match_key).in_(wanted))
-        .order_by(col(CasePointer.reference))
-        .limit(100)
-    )
-    if but is not None:
-        query = query.where(col(CasePointer.case_id) != but)
-    return (await session.execute(query)).all()
+    return await rows(session, _POINTED_AT, keys=wanted, but=but)

@@ -4,7 +4,7 @@ import secrets
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -17,9 +17,14 @@ from app.people.service import persons
 from app.process import IllegalMove, Move, Stage, require
 from app.storage.base import columns_of
 from app.storage.engine import withheld_by_now
+from app.storage.statements import rows
 from app.timeline.service import tell
 
 _REFERENCE_LETTERS = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
+_CASE = select(Case).where(col(Case.id) == bindparam("case_id"))
+_CASE_TO_CHANGE = _CASE.with_for_update(key_share=True)  # a worker that holds a clock may still point at the case
+_party = columns_of(Party)
+_PARTIES = select(*_party).where(_party.case_id == bindparam("case_id"))
 
 
 class CaseNotFound(NotFound):
@@ -52,10 +57,8 @@ def new_reference() -> str:
 
 async def access_case(session: AsyncSession, case_id: UUID, *, for_change: bool) -> Case:
     """The case, if row-level security shows it to this transaction; held against others where it is to change."""
-    query = select(Case).where(col(Case.id) == case_id)
-    if for_change:
-        query = query.with_for_update(key_share=True)  # a worker that holds a clock may still point at the case
-    case = (await session.scalars(query)).one_or_none()
+    query = _CASE_TO_CHANGE if for_change else _CASE
+    case = (await session.scalars(query, {"case_id": case_id})).one_or_none()
     if case is None or (for_change and await withheld_by_now(session, case_id)):
         raise CaseNotFound
     return case
@@ -119,8 +122,8 @@ def must_be_at(case: Case, *stages: Stage) -> None:
 async def parties(session: AsyncSession, case_id: UUID) -> Parties:
     """Who is in the case."""
     people = await persons(session, case_id)
-    rows = (await session.execute(select(*columns_of(Party)).where(col(Party.case_id) == case_id))).mappings()
-    views = [PartyView.model_validate({**row, "person": people[row["person_id"]]}) for row in rows]
+    found = await rows(session, _PARTIES, case_id=case_id)
+    views = [PartyView.model_validate({**one._mapping, "person": people[one.person_id]}) for one in found]
     return Parties(
         subject=next((view for view in views if view.role is PartyRole.SUBJECT), None),
         potential_victims=tuple(view for view in views if view.role is PartyRole.POTENTIAL_VICTIM),

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Select, Text, cast, func, select, update
+from sqlalchemy import ARRAY, Select, Text, bindparam, cast, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
@@ -23,6 +23,10 @@ from app.cases.tables import Case, CasePointer
 from app.editions import edition
 from app.errors import Conflict, NotFound, NotPermitted, Unprocessable
 from app.storage.base import columns_of, shares_any
+from app.storage.statements import row
+
+_restriction = columns_of(CaseRestriction)
+_RESTRICTED = select(_restriction.id).where(_restriction.case_id == bindparam("case_id"))
 
 
 class AccessEntryNotFound(NotFound):
@@ -111,8 +115,7 @@ def excluded_from(case_id: UUID) -> Select[Any]:
 
 async def is_restricted(session: AsyncSession, case_id: UUID) -> bool:
     """Whether the case is withheld from whoever is not allowed by name."""
-    query = select(col(CaseRestriction.id)).where(col(CaseRestriction.case_id) == case_id)
-    return (await session.scalars(query)).one_or_none() is not None
+    return await row(session, _RESTRICTED, case_id=case_id) is not None
 
 
 async def allow_holder(session: AsyncSession, case: Case, staff_id: UUID, *, by: UUID, now: datetime) -> None:

@@ -4,22 +4,31 @@ Rows are the schedule: the sweep asks for clocks whose `next_alert_at` has come,
 outage delays an alert and cannot lose it.
 """
 
-from collections.abc import Sequence
-from datetime import datetime, timedelta
-from uuid import UUID
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
 
 import structlog
-from sqlalchemy import ColumnElement, column, or_, select, table
+from sqlalchemy import ColumnElement, Select, column, or_, select, table, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from app.access.rules import Actor, Role
+from app.channels.outbox import Raised, put_out
+from app.channels.recipients import Directory, directory
+from app.channels.tables import AlertRoute
+from app.channels.terms import Message
+from app.deadlines.calendar import Calendar
+from app.deadlines.known_calendars import calendar_of
 from app.deadlines.policy import missed, next_rung
 from app.deadlines.schemas import AlertView
-from app.deadlines.service import calendar_of, facts_of, steps_of
-from app.deadlines.tables import Alert, Clock
+from app.deadlines.service import facts_of, steps_of
+from app.deadlines.tables import Alert, Clock, TaskKind
+from app.deadlines.tasks import open_task
 from app.editions.terms import AlertLevel
 from app.errors import NotFound
 from app.storage.base import columns_of
@@ -30,8 +39,13 @@ TRIED_AGAIN_AFTER = timedelta(hours=1)
 
 _log = structlog.get_logger()
 
-_case = table("application", column("id"), column("assigned_to"))
+case_table = table("application", column("id"), column("assigned_to"))
 """Who holds the case decides whose inbox an alert is in; the case's own package lies above this one."""
+
+_MOVE_ON = text(
+    "UPDATE clock SET swept_to = :now, next_alert_at = moved.at "
+    "FROM unnest(CAST(:ids AS uuid[]), CAST(:at AS timestamptz[])) AS moved (id, at) WHERE clock.id = moved.id"
+)
 
 LEVELS_READ: dict[Role, frozenset[AlertLevel]] = {
     Role.CONTROL_ROOM: frozenset({AlertLevel.OFFICER}),
@@ -50,72 +64,247 @@ class AlertNotFound(NotFound):
         super().__init__("No such alert is in your inbox.")
 
 
+@dataclass(frozen=True)
+class New:
+    """An alert to be recorded: a rung of a clock for one level, and the alert below that it chases, if any."""
+
+    clock: Clock
+    rung: str
+    level: AlertLevel
+    fell_at: datetime
+    due_on: date
+    due_at: datetime
+    superseded: bool = False
+    chases_id: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Swept:
+    """What a sweep makes of one clock: the alerts that have fallen, and when it is looked at next."""
+
+    clock_id: UUID
+    alerts: list[New]
+    next_alert_at: datetime | None
+
+
+@dataclass(frozen=True)
+class Told:
+    """Who can be told in the forces of a batch, and who holds its cases."""
+
+    known: Directory
+    holders: Mapping[UUID, UUID | None]
+
+
 async def sweep(session: AsyncSession, *, now: datetime) -> int:
     """Record every alert that has fallen due, at most BATCH clocks; how many clocks were swept.
 
-    Any number of workers: each claims other rows, and the unique key of an alert records it once at most. A clock
-    that cannot be worked out is logged, by its id alone, and tried again an hour on: it stops no other. A database
-    that cannot go on (OperationalError) ends the batch, which is swept again the next time.
+    With each alert goes, in the same transaction, whom it reaches and what is to be sent. Any number of workers: each
+    claims other rows, and the unique key of an alert records it once at most. A clock that cannot be worked out is
+    logged, by its id alone, and tried again an hour on: it stops no other. A database that cannot go on
+    (OperationalError) ends the batch, which is swept again the next time.
     """
-    query = (
-        select(Clock)
-        .where(col(Clock.next_alert_at) <= now)
-        .order_by(col(Clock.next_alert_at))
-        .limit(BATCH)
-        .with_for_update(skip_locked=True)
-    )
-    claimed = list(await session.scalars(query))
+    claimed = await _claim(session, now=now)
+    if not claimed:
+        return 0
+    told = await told_of(session, {clock.case_id: clock.force_id for clock in claimed}, now=now)
+    calendars: dict[str, Calendar] = {}
+    worked_out, failed = [], []
     for clock in claimed:
-        clock_id = clock.id
         try:
-            async with session.begin_nested():
-                await _raise_alerts(session, clock, now=now)
+            if clock.division not in calendars:
+                calendars[clock.division] = await calendar_of(session, clock.division)
+            worked_out.append(_work_out(clock, calendars[clock.division], now=now))
         except OperationalError:
             raise
         except Exception as error:
-            # The class alone: a message may quote the row.
-            _log.error("clock_not_swept", clock=str(clock_id), error=type(error).__name__)
-            clock.next_alert_at = now + TRIED_AGAIN_AFTER
+            failed.append(_not_swept(clock.id, error))
+    failed += await _record_swept(session, worked_out, told, now=now)
+    if failed:
+        again = update(Clock).where(col(Clock.id).in_(failed)).values(next_alert_at=now + TRIED_AGAIN_AFTER)
+        await session.execute(again)
     return len(claimed)
 
 
-async def _raise_alerts(session: AsyncSession, clock: Clock, *, now: datetime) -> None:
-    calendar = await calendar_of(session, clock.division)
+async def told_of(session: AsyncSession, cases: Mapping[UUID, str], *, now: datetime) -> Told:
+    """Read once for many cases, each with its force, whom their alerts can reach."""
+    held = select(case_table.c.id, case_table.c.assigned_to).where(case_table.c.id.in_(cases))
+    holders = {row.id: row.assigned_to for row in await session.execute(held)}
+    return Told(await directory(session, set(cases.values()), cases, now=now), holders)
+
+
+def due_by(now: datetime) -> Select[Clock]:
+    """The clocks whose alert has come and is not recorded yet, the longest waiting first, a batch of them."""
+    query = select(Clock).where(col(Clock.next_alert_at) <= now)
+    return query.order_by(col(Clock.next_alert_at)).limit(BATCH)
+
+
+async def _claim(session: AsyncSession, *, now: datetime) -> list[Clock]:
+    """Clocks that nobody else holds, and whose case nobody is about to move.
+
+    An alert points at its case, and a transfer (H8.5) holds the case while it moves the clocks: whoever held the
+    clock and then waited for the case would wait for ever. What is passed over is swept the next time. Whoever only
+    points at a clock does not have it passed over.
+    """
+    claimed = list(await session.scalars(due_by(now).with_for_update(skip_locked=True, key_share=True)))
+    if not claimed:
+        return []
+    still = select(case_table.c.id).where(case_table.c.id.in_({clock.case_id for clock in claimed}))
+    held = set(await session.scalars(still.with_for_update(read=True, key_share=True, skip_locked=True)))
+    return [clock for clock in claimed if clock.case_id in held]
+
+
+def _work_out(clock: Clock, calendar: Calendar, *, now: datetime) -> _Swept:
     ladder = steps_of(clock)
     facts = facts_of(clock)
     fallen = missed(facts, calendar=calendar, alerts=ladder, after=clock.swept_to, now=now)
-    rows = [
-        {
-            "case_id": clock.case_id,
-            "force_id": clock.force_id,
-            "clock_id": clock.id,
-            "clock_kind": clock.kind,
-            "reference": clock.reference,
-            "rung": rung.code,
-            "level": level,
-            "due_on": rung.target.due_on if rung.target else clock.due_on,
-            "due_at": rung.target.due_at if rung.target else clock.due_at,
-            "fell_at": rung.at,
-            "recorded_at": now,
-            "superseded": rung is not fallen[-1],
-        }
+    alerts = [
+        New(
+            clock,
+            rung.code,
+            level,
+            rung.at,
+            rung.target.due_on if rung.target else clock.due_on,
+            rung.target.due_at if rung.target else clock.due_at,
+            superseded=rung is not fallen[-1],
+        )
         for rung in fallen
         for level in rung.levels
     ]
-    if rows:
-        await session.execute(insert(Alert).on_conflict_do_nothing(), rows)
     following = next_rung(facts, calendar=calendar, alerts=ladder, after=now)
-    clock.swept_to = now
-    clock.next_alert_at = following.at if following else None
+    return _Swept(clock.id, alerts, following.at if following else None)
 
 
-def _of_inbox(actor: Actor) -> list[ColumnElement[bool]]:
-    """What is in a person's inbox: the own level's, and for whoever supervises nobody, of own and unheld cases only."""
+async def _record_swept(session: AsyncSession, swept: Sequence[_Swept], told: Told, *, now: datetime) -> list[UUID]:
+    """Write the alerts and move their clocks on, all at once; the clocks that the database refuses.
+
+    Where it refuses, each half is tried by itself, and so on down to the clock at fault.
+    """
+    if not swept:
+        return []
+    try:
+        async with session.begin_nested():
+            await record(session, [alert for one in swept for alert in one.alerts], told, now=now)
+            await session.execute(
+                _MOVE_ON,
+                {"ids": [one.clock_id for one in swept], "at": [one.next_alert_at for one in swept], "now": now},
+            )
+    except OperationalError:
+        raise
+    except Exception as error:
+        if len(swept) == 1:
+            return [_not_swept(swept[0].clock_id, error)]
+        middle = len(swept) // 2
+        refused = await _record_swept(session, swept[:middle], told, now=now)
+        return refused + await _record_swept(session, swept[middle:], told, now=now)
+    return []
+
+
+def _not_swept(clock_id: UUID, error: Exception) -> UUID:
+    # The class alone: a message may quote the row.
+    _log.error("clock_not_swept", clock=str(clock_id), error=type(error).__name__)
+    return clock_id
+
+
+async def record(session: AsyncSession, alerts: Sequence[New], told: Told, *, now: datetime) -> None:
+    """Record alerts with whom each reaches and what is to be sent; one that is there already stays.
+
+    Of an alert that reaches nobody, the heads of public protection are asked in a task: an alert is never lost.
+    """
+    rows = [_row(alert, now=now) for alert in alerts]
+    if not rows:
+        return
+    made = insert(Alert).on_conflict_do_nothing().returning(col(Alert.id))
+    recorded = set((await session.scalars(made, rows)).all())
+    raised = [
+        Raised(
+            id=row["id"],
+            case_id=row["case_id"],
+            force_id=row["force_id"],
+            level=row["level"],
+            holder=told.holders.get(row["case_id"]),
+            content=content_of(row),
+        )
+        for row in rows
+        if row["id"] in recorded and not row["superseded"]
+    ]
+    await tell(session, told.known, raised, now=now)
+
+
+async def tell(session: AsyncSession, known: Directory, raised: Sequence[Raised], *, now: datetime) -> None:
+    """Put alerts before people: those whom they reach, else by a task the heads of public protection."""
+    told = await put_out(session, known, raised, now=now)
+    for alert_id, because in told.rerouted.items():
+        await session.execute(update(Alert).where(col(Alert.id) == alert_id).values(rerouted_because=because))
+    for alert in told.nobody:
+        await open_task(
+            session,
+            kind=TaskKind.DELIVERY_GIVEN_UP,
+            says=f"An alert of case {alert.content['reference']} reached nobody: no holder, deputy, supervisor or head "
+            "is there to be told. Give the case to somebody, and see who supervises.",
+            for_role=Role.HEAD_OF_PUBLIC_PROTECTION,
+            force_id=alert.force_id,
+            about=str(alert.id),
+            now=now,
+        )
+
+
+def _row(alert: New, *, now: datetime) -> dict[str, Any]:
+    clock = alert.clock
+    chase = steps_of(clock).unacknowledged_after_hours
+    hours = chase.clocks_in_days if clock.hours is None else chase.clocks_in_hours
+    goes_on = not alert.superseded and alert.level is not AlertLevel.HEAD_OF_PUBLIC_PROTECTION
+    return {
+        "id": uuid4(),
+        "case_id": clock.case_id,
+        "force_id": clock.force_id,
+        "clock_id": clock.id,
+        "clock_kind": clock.kind,
+        "reference": clock.reference,
+        "rung": alert.rung,
+        "level": alert.level,
+        "due_on": alert.due_on,
+        "due_at": alert.due_at,
+        "fell_at": alert.fell_at,
+        "recorded_at": now,
+        "superseded": alert.superseded,
+        "chases_id": alert.chases_id,
+        "chase_at": now + timedelta(hours=hours) if goes_on else None,
+    }
+
+
+def content_of(row: Mapping[str, Any]) -> dict[str, Any]:
+    """What may be said of an alert outside: the reference, the clock, the time, ids (H11)."""
+    return {
+        "id": str(row["id"]),
+        "type": Message.ALERT.value,
+        "case_id": str(row["case_id"]),
+        "clock_id": str(row["clock_id"]),
+        "reference": row["reference"],
+        "clock": row["clock_kind"].value,
+        "rung": row["rung"],
+        "level": row["level"].value,
+        "due_on": row["due_on"].isoformat(),
+        "due_at": row["due_at"].isoformat(),
+    }
+
+
+def of_inbox(actor: Actor) -> ColumnElement[bool]:
+    """What is in a person's inbox: the own level's, and whatever was re-routed to the person.
+
+    For whoever supervises nobody, of the own level's those of own and unheld cases only. Asked with the case joined.
+    """
     levels = sorted({level for role in actor.roles for level in LEVELS_READ.get(role, ())})
-    found: list[ColumnElement[bool]] = [col(Alert.level).in_(levels)]
+    own_level: ColumnElement[bool] = col(Alert.level).in_(levels)
     if not actor.is_supervisor:
-        found.append(or_(_case.c.assigned_to == actor.staff_id, _case.c.assigned_to.is_(None)))
-    return found
+        own_level = own_level & or_(case_table.c.assigned_to == actor.staff_id, case_table.c.assigned_to.is_(None))
+    rerouted = select(col(AlertRoute.alert_id)).where(col(AlertRoute.staff_id) == actor.staff_id)
+    return or_(own_level, col(Alert.id).in_(rerouted))
+
+
+def inbox(actor: Actor) -> Select[Any]:
+    """Every alert in a person's inbox, as it is shown."""
+    shown = [*columns_of(Alert), col(Alert.clock_kind).label("clock")]
+    return select(*shown).join(case_table, case_table.c.id == col(Alert.case_id)).where(of_inbox(actor))
 
 
 async def alerts_for(
@@ -128,13 +317,7 @@ async def alerts_for(
     limit: int,
 ) -> Sequence[AlertView]:
     """The alerts of a person's levels, newest first: an officer's own cases and unheld ones; a supervisor's all."""
-    query = (
-        select(*columns_of(Alert), col(Alert.clock_kind).label("clock"))
-        .join(_case, _case.c.id == col(Alert.case_id))
-        .where(*_of_inbox(actor))
-        .order_by(col(Alert.recorded_at).desc(), col(Alert.id).desc())
-        .limit(limit)
-    )
+    query = inbox(actor).order_by(col(Alert.recorded_at).desc(), col(Alert.id).desc()).limit(limit)
     if not superseded:
         query = query.where(~col(Alert.superseded))
     if acknowledged is not None:
@@ -155,13 +338,13 @@ async def acknowledge(session: AsyncSession, actor: Actor, alert_id: UUID, *, no
     """A person has seen the alert; the first acknowledgement stands."""
     query = (
         select(Alert)
-        .join(_case, _case.c.id == col(Alert.case_id))
-        .where(col(Alert.id) == alert_id, *_of_inbox(actor))
+        .join(case_table, case_table.c.id == col(Alert.case_id))
+        .where(col(Alert.id) == alert_id, of_inbox(actor))
         .with_for_update(of=Alert)
     )
     alert = (await session.scalars(query)).one_or_none()
     if alert is None:
         raise AlertNotFound
     if alert.acknowledged_at is None:
-        alert.acknowledged_at, alert.acknowledged_by = now, actor.staff_id
+        alert.acknowledged_at, alert.acknowledged_by, alert.chase_at = now, actor.staff_id, None
     return alert

@@ -18,8 +18,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from app.deadlines.calendar import Calendar, due, last_moment, london_day, rule_of
+from app.deadlines.known_calendars import calendar_of
 from app.deadlines.policy import ClockFacts, next_rung
-from app.deadlines.service import aimed, calendar_of, facts_of, steps_of, target_columns
+from app.deadlines.service import aimed, facts_of, steps_of, target_columns
 from app.deadlines.tables import CalendarChange, Clock, ClockMove, HolidayCalendar
 from app.editions.terms import ClockKind
 from app.storage.base import columns_of

@@ -6,6 +6,7 @@ from uuid import UUID
 from pydantic import Field
 
 from app.access.rules import Role
+from app.channels.terms import ToldBecause
 from app.deadlines.policy import ClockState
 from app.deadlines.tables import DaySource, EndedBecause, TaskKind
 from app.editions.terms import AlertLevel, ClockKind, Mark, StartingEvent
@@ -103,6 +104,10 @@ class AlertView(View):
     recorded_at: datetime
     superseded: bool
     acknowledged_at: datetime | None
+    rerouted_because: ToldBecause | None = Field(
+        description="Why it was put before others than those of its level; empty where it took its plain course."
+    )
+    chases_id: UUID | None = Field(description="The alert of the level below that nobody acknowledged in time.")
 
 
 class TaskView(View):

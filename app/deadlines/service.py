@@ -1,59 +1,35 @@
 """Clocks in the transactions of the services that start, meet and end them (H9.1 to H9.3)."""
 
-from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 from uuid import UUID
 
-from sqlalchemy import Select, select
+from sqlalchemy import Row, Select, bindparam, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from app.access.tables import Force
-from app.deadlines.bank_holidays import published
-from app.deadlines.calendar import Calendar, Division, due, rule_of
-from app.deadlines.deviations import deviations_of
-from app.deadlines.policy import (
-    ClockFacts,
-    ClockPlan,
-    ClockState,
-    Target,
-    next_rung,
-    state,
-    target_of,
-    tighter,
-    time_left,
-)
-from app.deadlines.schemas import ClockMoveView, ClockView, ClockWorking, DayView, DeviationView
-from app.deadlines.tables import (
-    BankHoliday,
-    CalendarChange,
-    Clock,
-    ClockMove,
-    EndedBecause,
-    Heartbeat,
-    HolidayCalendar,
-)
+from app.deadlines.calendar import Calendar, rule_of
+from app.deadlines.known_calendars import calendar_of
+from app.deadlines.policy import ClockFacts, ClockPlan, Target, next_rung, target_of, tighter
+from app.deadlines.tables import Clock, EndedBecause
 from app.editions import edition
 from app.editions.rules import AlertSteps
 from app.editions.terms import ClockKind, RiskLevel
-from app.errors import NotFound
 from app.storage.base import columns_of
+from app.storage.statements import rows
 
+C = TypeVar("C", Clock, Row[Any])
 PlansFor = Callable[[Calendar], Iterable[ClockPlan]]
 """The clocks to start, once the calendar that they are counted on is known."""
 
-_calendars: dict[tuple[str, str], Calendar] = {}
+ClockRow = Clock | Row[Any]
+"""A clock to change, or one that is only read."""
 
-
-class ClockNotFound(NotFound):
-    """No such clock of this case."""
-
-    code = "clock_not_found"
-
-    def __init__(self) -> None:
-        super().__init__("This case has no such clock.")
+_force = columns_of(Force)
+_DIVISION = select(_force.division).where(_force.id == bindparam("force_id"))
 
 
 class Clocked(Protocol):
@@ -69,83 +45,7 @@ class Clocked(Protocol):
         """How grave the risk is and since when."""
 
 
-async def calendar_of(session: AsyncSession, division: str) -> Calendar:
-    """The calendar in force in a division. Its version is asked for every time, its days once for each version."""
-    version = select(col(HolidayCalendar.version)).where(col(HolidayCalendar.division) == division)
-    key = (division, (await session.scalars(version)).one())
-    if key not in _calendars:
-        # In one statement: a list that changes in between must not be kept under the version that it had before.
-        query = (
-            select(*columns_of(HolidayCalendar), col(BankHoliday.day), col(BankHoliday.title))
-            .outerjoin(BankHoliday, col(BankHoliday.division) == col(HolidayCalendar.division))
-            .where(col(HolidayCalendar.division) == division)
-        )
-        rows = (await session.execute(query)).all()
-        key = (division, rows[0].version)
-        _calendars[key] = Calendar(
-            division=Division(division),
-            holidays={row.day: row.title for row in rows if row.day},
-            version=rows[0].version,
-            last_published_year=rows[0].last_published_year,
-            first_published_year=rows[0].first_published_year,
-        )
-    return _calendars[key]
-
-
-async def calendar_at(session: AsyncSession, division: str, version: str | None) -> Calendar:
-    """A division's calendar as it was under an earlier version: a clock shows the days that it was counted on (H10.5).
-
-    The one in force where no version is named, or none by that name was ever changed.
-    """
-    calendar = await calendar_of(session, division)
-    if version is None or version == calendar.version:
-        return calendar
-    key = (division, version)
-    if key not in _calendars:
-        # Read after the list in force: undoing a change that it does not have yet alters nothing.
-        query = (
-            select(*columns_of(CalendarChange))
-            .where(col(CalendarChange.division) == division)
-            .order_by(col(CalendarChange.change).desc())
-        )
-        changes = (await session.execute(query)).all()
-        began = [one.change for one in changes if one.was_version == version]
-        if not began:
-            return calendar
-        days = dict(calendar.holidays)
-        for one in changes:
-            if one.change < min(began):
-                break
-            if one.was is None:
-                days.pop(one.day, None)
-            else:
-                days[one.day] = one.was
-        _calendars[key] = replace(calendar, holidays=days, version=version)
-    return _calendars[key]
-
-
-async def seed_calendars(session: AsyncSession) -> None:
-    """Put the published bank holidays in where a division has none yet."""
-    for division in Division:
-        if await session.get(HolidayCalendar, division.value):
-            continue
-        known = published(division)
-        session.add(
-            HolidayCalendar(
-                division=division.value,
-                version=known.version,
-                source="holidays package, years published by GOV.UK",
-                first_published_year=known.first_published_year,
-                last_published_year=known.last_published_year,
-            )
-        )
-        await session.flush()
-        session.add_all(
-            BankHoliday(division=division.value, day=day, title=title) for day, title in known.holidays.items()
-        )
-
-
-def facts_of(clock: Clock) -> ClockFacts:
+def facts_of(clock: ClockRow) -> ClockFacts:
     """A clock's row as the policy sees it."""
     target = None
     if clock.target_on is not None and clock.target_at is not None:
@@ -180,7 +80,8 @@ async def start(session: AsyncSession, case: Clocked, plans_for: PlansFor, *, an
     A plan for a clock that is there already replaces a projection (H9.2), or with `anew` one that is still open
     because the event it counts from was earlier than known; it leaves any other alone.
     """
-    calendar = await calendar_of(session, (await session.get_one(Force, case.force_id)).division)
+    (force,) = await rows(session, _DIVISION, force_id=case.force_id)
+    calendar = await calendar_of(session, force.division)
     running = {clock.kind: clock for clock in await _clocks_to_change(session, case.id)}
     for plan in plans_for(calendar):
         clock = running.get(plan.kind)
@@ -357,11 +258,6 @@ async def open_due_at(session: AsyncSession, case_id: UUID, kind: ClockKind) -> 
     return (await session.scalars(query)).one_or_none()
 
 
-async def _clocks(session: AsyncSession, case_id: UUID, *kinds: ClockKind) -> list[Clock]:
-    await session.flush()
-    return _in_order(await session.scalars(_clocks_of_case(case_id, kinds)))
-
-
 async def _clocks_to_change(session: AsyncSession, case_id: UUID, *kinds: ClockKind) -> list[Clock]:
     """Held against the sweep and read as they stand now: with what a worker wrote in between, whatever was loaded.
 
@@ -369,7 +265,7 @@ async def _clocks_to_change(session: AsyncSession, case_id: UUID, *kinds: ClockK
     """
     await session.flush()
     query = _clocks_of_case(case_id, kinds).order_by(col(Clock.id)).with_for_update()
-    return _in_order(await session.scalars(query.execution_options(populate_existing=True)))
+    return in_order(await session.scalars(query.execution_options(populate_existing=True)))
 
 
 def _clocks_of_case(case_id: UUID, kinds: Collection[ClockKind]) -> Select[Any]:
@@ -377,90 +273,7 @@ def _clocks_of_case(case_id: UUID, kinds: Collection[ClockKind]) -> Select[Any]:
     return query.where(col(Clock.kind).in_(kinds)) if kinds else query
 
 
-def _in_order(clocks: Iterable[Clock]) -> list[Clock]:
+def in_order(clocks: Iterable[C]) -> list[C]:
+    """Clocks in the order of the process."""
     order = list(ClockKind)
     return sorted(clocks, key=lambda clock: order.index(clock.kind))
-
-
-def view(clock: Clock, *, now: datetime, deviations: Iterable[DeviationView] = ()) -> ClockView:
-    """A clock as it stands now, and what is recorded of why it was not kept."""
-    facts = facts_of(clock)
-    done = clock.met_at or clock.ended_at
-    return ClockView(
-        **_shown(clock),
-        deviations=[one for one in deviations if one.clock is clock.kind],
-        limit=str(facts.rule),
-        state=state(facts, met_at=clock.met_at, ended_at=clock.ended_at, now=now),
-        seconds_left=None if done else int(time_left(facts, now=now).total_seconds()),
-    )
-
-
-def _shown(clock: Clock) -> dict[str, Any]:
-    derived = {"limit", "state", "seconds_left", "deviations"}
-    return {name: getattr(clock, name) for name in ClockView.model_fields if name not in derived}
-
-
-def is_late(clock: ClockView) -> bool:
-    """Whether the clock is or was breached."""
-    return clock.state in (ClockState.BREACHED, ClockState.MET_LATE, ClockState.ENDED_BREACHED)
-
-
-async def clocks_of(session: AsyncSession, case_id: UUID, *, now: datetime) -> list[ClockView]:
-    """The clocks of a case, in the order of the process."""
-    clocks = await _clocks(session, case_id)
-    beside = await deviations_of(session, case_id) if any(clock.deviates for clock in clocks) else []
-    return [view(clock, now=now, deviations=beside) for clock in clocks]
-
-
-async def clocks_with_working(session: AsyncSession, case_id: UUID, *, now: datetime) -> list[ClockWorking]:
-    """The clocks of a case, each with its days counted and skipped and why (H10.5)."""
-    clocks = await _clocks(session, case_id)
-    beside = await deviations_of(session, case_id) if any(clock.deviates for clock in clocks) else []
-    moves = await _moves(session, case_id)
-    return [await _with_working(session, clock, beside, moves, now=now) for clock in clocks]
-
-
-async def working_of(session: AsyncSession, case_id: UUID, clock_id: UUID, *, now: datetime) -> ClockWorking:
-    """One clock of a case with its working (H10.5). Raises ClockNotFound, for a clock of another case alike."""
-    clock = next((one for one in await _clocks(session, case_id) if one.id == clock_id), None)
-    if clock is None:
-        raise ClockNotFound
-    beside, moves = await deviations_of(session, case_id), await _moves(session, case_id)
-    return await _with_working(session, clock, beside, moves, now=now)
-
-
-async def _with_working(
-    session: AsyncSession, clock: Clock, deviations: Sequence[DeviationView], moves: Sequence[Any], *, now: datetime
-) -> ClockWorking:
-    calendar = await calendar_at(session, clock.division, clock.calendar_version)
-    worked = due(clock.started_at, rule_of(clock), calendar)
-    listed = await session.get_one(HolidayCalendar, clock.division)
-    return ClockWorking(
-        **view(clock, now=now, deviations=deviations).model_dump(),
-        projected=clock.projected,
-        source=clock.source,
-        edition=clock.edition,
-        edition_version=clock.edition_version,
-        division=clock.division,
-        calendar_version=clock.calendar_version,
-        calendar_source=listed.source if clock.calendar_version else None,
-        working=[DayView.model_validate(day) for day in worked.working],
-        moves=[ClockMoveView.model_validate(move) for move in moves if move.clock_id == clock.id],
-    )
-
-
-async def _moves(session: AsyncSession, case_id: UUID) -> Sequence[Any]:
-    query = select(*columns_of(ClockMove)).where(col(ClockMove.case_id) == case_id).order_by(col(ClockMove.moved_at))
-    return (await session.execute(query)).all()
-
-
-async def beat(session: AsyncSession, worker_id: UUID, *, beat_at: datetime, swept_through: datetime) -> None:
-    """A worker says that it lives and up to which moment of scheme time it has swept."""
-    await session.merge(Heartbeat(worker_id=worker_id, beat_at=beat_at, swept_through=swept_through))
-
-
-async def sweep_age_seconds(session: AsyncSession, *, now: datetime) -> float | None:
-    """Seconds of real time since any worker last swept; None where none ever did."""
-    query = select(col(Heartbeat.beat_at)).order_by(col(Heartbeat.beat_at).desc()).limit(1)
-    newest = (await session.scalars(query)).one_or_none()
-    return None if newest is None else (now - newest).total_seconds()

@@ -4,10 +4,11 @@ from datetime import date, datetime
 from enum import StrEnum
 from uuid import UUID, uuid4
 
-from sqlalchemy import Index, UniqueConstraint, text
+from sqlalchemy import BigInteger, Index, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
 from app.access.rules import Role
+from app.channels.terms import ToldBecause
 from app.editions.terms import AlertLevel, ClockKind, Mark, RiskLevel, StartingEvent
 from app.storage.base import Act, CaseRow, case_constraints, check, text_enum
 
@@ -92,7 +93,7 @@ class CalendarChange(SQLModel, table=True):
 class CalendarFeed(SQLModel, table=True):
     """When the published list is next asked for: one row, which one worker of all claims for each attempt."""
 
-    __tablename__ = "calendar_feed"
+    __tablename__ = "calendar_refresh"
     __table_args__ = (check("only_row", "only_row"),)
 
     only_row: bool = Field(default=True, primary_key=True)
@@ -127,6 +128,13 @@ class Clock(CaseRow, table=True):
             "division",
             "calendar_version",
             postgresql_where=text("met_at IS NULL AND ended_at IS NULL AND calendar_version IS NOT NULL"),
+        ),
+        Index(
+            "ix_clock_open",
+            "kind",
+            "due_at",
+            postgresql_include=["due_on", "projected"],
+            postgresql_where=text("met_at IS NULL AND ended_at IS NULL"),
         ),
         check("num_nonnulls(hours, working_days, calendar_days) = 1", "one_limit"),
         check("met_at IS NULL OR ended_at IS NULL", "met_or_ended"),
@@ -215,6 +223,9 @@ class DeviationAnswer(Act, table=True):
     reason: str
 
 
+RECORDED_IN = "(pg_current_xact_id()::text)::bigint"
+
+
 class Alert(CaseRow, table=True):
     """An alert to one level of staff: reference, clock and time, nothing else (H11). Recorded exactly once."""
 
@@ -223,6 +234,8 @@ class Alert(CaseRow, table=True):
         "alert",
         UniqueConstraint("clock_id", "rung", "due_on", "level"),
         Index("ix_alert_inbox", "force_id", "level", "recorded_at"),
+        Index("ix_alert_stream", "force_id", "recorded_in", "id"),
+        Index("ix_alert_chase_at", "chase_at", postgresql_where=text("chase_at IS NOT NULL")),
         check("(acknowledged_at IS NULL) = (acknowledged_by IS NULL)", "acknowledged_by_someone"),
     )
 
@@ -238,6 +251,14 @@ class Alert(CaseRow, table=True):
     superseded: bool = False
     acknowledged_at: datetime | None = None
     acknowledged_by: UUID | None = Field(default=None, foreign_key="staff_member.id")
+    rerouted_because: ToldBecause | None = Field(default=None, sa_type=text_enum(ToldBecause, "rerouted_because"))
+    """Why it was put before others than those of its level; empty where it took its plain course."""
+    chases_id: UUID | None = Field(default=None, foreign_key="alert.id")
+    """The alert of the level below that nobody acknowledged."""
+    chase_at: datetime | None = None
+    """When it is raised a level unless somebody acknowledges it; empty once that is settled."""
+    recorded_in: int = Field(sa_type=BigInteger, sa_column_kwargs={"server_default": text(RECORDED_IN)})
+    """The transaction that recorded it: transactions, unlike moments, tell what a reader may have missed."""
 
 
 class Heartbeat(SQLModel, table=True):
@@ -288,3 +309,17 @@ class Task(SQLModel, table=True):
     closed_by: UUID | None = Field(default=None, foreign_key="staff_member.id")
     """Empty where the trouble ended by itself."""
     answer: str | None = None
+
+
+class Tally(SQLModel, table=True):
+    """How many there are of something, over all forces: what the metrics show, counted by a worker now and then.
+
+    Rows of cases are out of the API's reach but for one force at a time; a count carries nothing of a case.
+    """
+
+    __tablename__ = "tally"
+
+    measure: str = Field(primary_key=True)
+    label: str = Field(primary_key=True)
+    number: int = Field(sa_type=BigInteger)
+    counted_at: datetime

@@ -125,6 +125,8 @@ def _steps(ladder: AlertSteps) -> dict[str, str]:
         "due today": _levels(ladder.due_today),
         "target missed": _levels(ladder.target_missed or ladder.due_today),
         "breached": _levels(ladder.breached),
+        "not acknowledged": f"raised a level after {ladder.unacknowledged_after_hours.clocks_in_hours} hours, "
+        f"of clocks in days after {ladder.unacknowledged_after_hours.clocks_in_days}",
         "reminders": f"every {ladder.reminder_every_days} days; "
         + "; ".join(f"from day {step.from_day}: {_levels(step.levels)}" for step in ladder.reminders),
     }

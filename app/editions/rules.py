@@ -158,6 +158,13 @@ class ReminderStep(_Data):
     levels: Annotated[tuple[AlertLevel, ...], Field(min_length=1)]
 
 
+class ChaseAfter(_Data):
+    """After how many hours an alert that nobody acknowledged is raised a level (H11)."""
+
+    clocks_in_hours: PositiveInt
+    clocks_in_days: PositiveInt
+
+
 class AlertSteps(_Data):
     """When staff are alerted and how far up it climbs (H11).
 
@@ -174,6 +181,7 @@ class AlertSteps(_Data):
     target_missed: tuple[AlertLevel, ...] = ()
     breached: Annotated[tuple[AlertLevel, ...], Field(min_length=1)]
     reminders: Annotated[tuple[ReminderStep, ...], Field(min_length=1)]
+    unacknowledged_after_hours: ChaseAfter
 
     @model_validator(mode="after")
     def _climbs(self) -> Self:
@@ -215,6 +223,9 @@ class AlertLadder(AlertSteps):
             usual, urgent = getattr(self, name), getattr(self.urgent, name)
             if len(urgent) < len(usual) or any(u < n for u, n in zip(urgent, usual, strict=False)):
                 raise Misplaced("as many thresholds as usual, and none of them later", "urgent", name)
+        for name in ("clocks_in_hours", "clocks_in_days"):
+            if getattr(self.urgent.unacknowledged_after_hours, name) > getattr(self.unacknowledged_after_hours, name):
+                raise Misplaced("it is raised no later than usual", "urgent", "unacknowledged_after_hours", name)
         if self.urgent.reminder_every_days > self.reminder_every_days:
             raise Misplaced("reminders come at least as often as usual", "urgent", "reminder_every_days")
         told = [(self.urgent.due_soon, self.due_soon), (self.urgent.due_today, self.due_today)]

@@ -10,7 +10,10 @@ from sqlmodel import col
 from app.evidence.schemas import LogView
 from app.evidence.tables import LogRow
 from app.evidence.terms import Category
-from app.storage.base import columns_of
+from app.storage.base import columns_of, table_of
+from app.storage.statements import write
+
+_LOG = insert(table_of(LogRow))
 
 
 async def log(
@@ -28,20 +31,22 @@ async def log(
     refused: bool = False,
 ) -> None:
     """One row for one request and category, in the transaction of what it records (H12.1)."""
-    await session.execute(
-        insert(LogRow).values(
-            id=uuid4(),
-            category=category,
-            action=action,
-            refused=refused,
-            staff_id=staff_id,
-            organisation=organisation,
-            force_id=force_id,
-            case_id=case_id,
-            event_id=event_id,
-            recipient=recipient,
-            request_id=request_id,
-        )
+    await write(
+        session,
+        _LOG,
+        {
+            "id": uuid4(),
+            "category": category,
+            "action": action,
+            "refused": refused,
+            "staff_id": staff_id,
+            "organisation": organisation,
+            "force_id": force_id,
+            "case_id": case_id,
+            "event_id": event_id,
+            "recipient": recipient,
+            "request_id": request_id,
+        },
     )
 
 

@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -28,6 +28,12 @@ from app.safeguarding.terms import DutyKind
 
 FOUND_AT = (Stage.FACE_TO_FACE, Stage.RISK_ASSESSMENT, Stage.CATEGORISATION)
 """Where malice can be found: once the case goes on, and before the forum has it."""
+
+_AWAITING_AGREEMENT = (
+    select(MaliciousFinding)
+    .outerjoin(MaliciousFindingAgreement, col(MaliciousFindingAgreement.finding_id) == col(MaliciousFinding.id))
+    .where(col(MaliciousFinding.case_id) == bindparam("case_id"), col(MaliciousFindingAgreement.id).is_(None))
+)
 
 
 class FindingAwaitsAgreement(AlreadyDecided):
@@ -127,9 +133,4 @@ async def _end_request(
 
 async def finding_awaiting_agreement(session: AsyncSession, case_id: UUID) -> MaliciousFinding | None:
     """The finding of malice that no second person has answered yet."""
-    query = (
-        select(MaliciousFinding)
-        .outerjoin(MaliciousFindingAgreement, col(MaliciousFindingAgreement.finding_id) == col(MaliciousFinding.id))
-        .where(col(MaliciousFinding.case_id) == case_id, col(MaliciousFindingAgreement.id).is_(None))
-    )
-    return (await session.scalars(query)).one_or_none()
+    return (await session.scalars(_AWAITING_AGREEMENT, {"case_id": case_id})).one_or_none()

@@ -2,9 +2,8 @@
 
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlmodel import col
 
 from app.access.rules import Actor
 from app.cases.risk import grade_risk
@@ -28,7 +27,15 @@ from app.people.rules import age_on
 from app.people.tables import Person
 from app.process import Move, Stage
 from app.safeguarding.service import act_keys, owe_crime, owe_immediate_safeguarding, record_act
+from app.storage.base import columns_of, table_of
+from app.storage.statements import rows
 
+_meeting, _party = columns_of(FaceToFaceMeeting), columns_of(Party)
+_MET = (
+    select(_meeting.occurred_at)
+    .select_from(table_of(FaceToFaceMeeting).join(table_of(Party), _party.id == _meeting.party_id))
+    .where(_meeting.case_id == bindparam("case_id"), _party.is_applicant)
+)
 _NOT_COLUMNS = {"occurred_at", "crime_alleged", "risk", "subject_identity"}
 
 
@@ -163,12 +170,7 @@ async def completed_meeting_at(session: AsyncSession, case: Case) -> datetime | 
 
     One dated before the initial contact is a slip of the pen, and counts only while there is no other.
     """
-    query = (
-        select(col(FaceToFaceMeeting.occurred_at))
-        .join(Party, col(Party.id) == col(FaceToFaceMeeting.party_id))
-        .where(col(FaceToFaceMeeting.case_id) == case.id, col(Party.is_applicant))
-    )
-    held = list(await session.scalars(query))
+    held = [one.occurred_at for one in await rows(session, _MET, case_id=case.id)]
     within = [at for at in held if case.first_contact_at is None or at >= case.first_contact_at]
     return min(within or held, default=None)
 

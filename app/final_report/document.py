@@ -13,7 +13,7 @@ from app.cases.schemas import Parties, PartyView
 from app.cases.service import parties
 from app.cases.tables import Case, PartyRole
 from app.deadlines.schemas import ClockView
-from app.deadlines.service import clocks_of, is_late
+from app.deadlines.showing import clocks_of, is_late
 from app.editions.terms import ClockKind
 from app.final_report.earlier import earlier_cases
 from app.final_report.looking_back import settled, when_decided, when_delivered

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -50,6 +50,12 @@ from app.process import Move, Stage
 from app.safeguarding.service import act_keys, answer_duties, open_duties, owe_offender_management, record_act
 from app.safeguarding.terms import DutyKind
 
+_NEWEST_WITHDRAWAL = (
+    select(Withdrawal)
+    .where(col(Withdrawal.case_id) == bindparam("case_id"))
+    .order_by(col(Withdrawal.recorded_at).desc())
+    .limit(1)
+)
 _UNDECIDED = (
     Stage.INITIAL_CHECKS,
     Stage.FACE_TO_FACE,
@@ -131,13 +137,7 @@ async def _obstacles_to_dropping(session: AsyncSession, case: Case, withdrawal: 
 
 
 async def _newest_withdrawal(session: AsyncSession, case_id: UUID) -> Withdrawal | None:
-    query = (
-        select(Withdrawal)
-        .where(col(Withdrawal.case_id) == case_id)
-        .order_by(col(Withdrawal.recorded_at).desc())
-        .limit(1)
-    )
-    return (await session.scalars(query)).one_or_none()
+    return (await session.scalars(_NEWEST_WITHDRAWAL, {"case_id": case_id})).one_or_none()
 
 
 async def end_subject_deceased(

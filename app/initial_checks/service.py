@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import column, select, table
+from sqlalchemy import bindparam, column, exists, select, table
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -21,8 +21,11 @@ from app.initial_checks.schemas import CheckIn, IdentityIn
 from app.initial_checks.tables import InitialDecision, InitialDecisionAgreement, SubjectIdentity, SystemCheck
 from app.initial_checks.terms import CheckResult, Course, IdentityResult
 from app.process import Stage
-from app.safeguarding.service import act_keys, open_duties, record_act
+from app.safeguarding.service import act_keys, record_act
+from app.safeguarding.tables import Duty
 from app.safeguarding.terms import DutyKind
+from app.storage.base import columns_of
+from app.storage.statements import rows
 
 _SEARCHED = {
     PartyRole.SUBJECT: Searched.SUBJECT,
@@ -32,6 +35,37 @@ _SEARCHED = {
 _authority = table("emergency_authority", column("case_id"), column("occurred_at"))
 """What lets a case go on before its initial decision (H6.8); the forum's package lies above this one."""
 
+_party, _check = columns_of(Party), columns_of(SystemCheck)
+_identity, _duty = columns_of(SubjectIdentity), columns_of(Duty)
+_PARTIES = select(_party.id, _party.role).where(_party.case_id == bindparam("case_id")).order_by(_party.id)
+_ANSWERS = select(
+    _check.system, _check.party_id, _check.result, _check.visor_marker, _check.occurred_at, _check.recorded_at
+).where(_check.case_id == bindparam("case_id"), _check.occurred_at >= bindparam("since"))
+_AWAITING_AGREEMENT = (
+    select(InitialDecision)
+    .outerjoin(InitialDecisionAgreement, col(InitialDecisionAgreement.decision_id) == col(InitialDecision.id))
+    .where(
+        col(InitialDecision.case_id) == bindparam("case_id"),
+        col(InitialDecision.decision) == Course.DO_NOT_PROGRESS,
+        col(InitialDecisionAgreement.id).is_(None),
+    )
+)
+_STANDS = select(
+    select(_identity.result)
+    .where(_identity.case_id == bindparam("case_id"), _identity.result != IdentityResult.CONFIRMED)
+    .order_by(_identity.recorded_at.desc())
+    .limit(1)
+    .scalar_subquery()
+    .label("unconfirmed"),
+    exists()
+    .where(
+        _duty.case_id == bindparam("case_id"),
+        _duty.answered_at.is_(None),
+        _duty.kind == DutyKind.IMMEDIATE_SAFEGUARDING,
+    )
+    .label("immediate_safeguarding_owed"),
+    _AWAITING_AGREEMENT.exists().label("agreement_awaited"),
+)
 _IDENTITY_SENTENCES = {
     IdentityResult.CONFIRMED: "The subject's identity was confirmed against a record.",
     IdentityResult.UNIDENTIFIED: "The subject could not be identified.",
@@ -116,61 +150,31 @@ async def identify_subject(
 
 async def checks_facts(session: AsyncSession, case: Case) -> ChecksFacts:
     """Where the initial checks of a case stand: every minimum search, the subject's identity, what comes first."""
-    owed = await open_duties(session, case.id, DutyKind.IMMEDIATE_SAFEGUARDING)
+    (stands,) = await rows(session, _STANDS, case_id=case.id)
     return ChecksFacts(
         searches=minimum_searches(
             edition(case.edition), await _searched(session, case.id), await _answers(session, case)
         ),
-        identity=await subject_identity(session, case),
-        immediate_safeguarding_owed=bool(owed),
-        agreement_awaited=case.stage is Stage.INITIAL_CHECKS and await awaiting_agreement(session, case.id) is not None,
+        identity=IdentityResult.CONFIRMED if case.subject_identified_at is not None else stands.unconfirmed,
+        immediate_safeguarding_owed=stands.immediate_safeguarding_owed,
+        agreement_awaited=case.stage is Stage.INITIAL_CHECKS and stands.agreement_awaited,
     )
-
-
-async def subject_identity(session: AsyncSession, case: Case) -> IdentityResult | None:
-    """The finding on the subject's identity that holds; None while nothing is recorded."""
-    if case.subject_identified_at is not None:
-        return IdentityResult.CONFIRMED
-    query = (
-        select(col(SubjectIdentity.result))
-        .where(col(SubjectIdentity.case_id) == case.id, col(SubjectIdentity.result) != IdentityResult.CONFIRMED)
-        .order_by(col(SubjectIdentity.recorded_at).desc())
-        .limit(1)
-    )
-    return (await session.scalars(query)).one_or_none()
 
 
 async def awaiting_agreement(session: AsyncSession, case_id: UUID) -> InitialDecision | None:
     """The decision not to progress that no second person has answered yet (H4.4)."""
-    query = (
-        select(InitialDecision)
-        .outerjoin(InitialDecisionAgreement, col(InitialDecisionAgreement.decision_id) == col(InitialDecision.id))
-        .where(
-            col(InitialDecision.case_id) == case_id,
-            col(InitialDecision.decision) == Course.DO_NOT_PROGRESS,
-            col(InitialDecisionAgreement.id).is_(None),
-        )
-    )
-    return (await session.scalars(query)).one_or_none()
+    return (await session.scalars(_AWAITING_AGREEMENT, {"case_id": case_id})).one_or_none()
 
 
 async def _searched(session: AsyncSession, case_id: UUID) -> dict[Searched, list[UUID]]:
     found: dict[Searched, list[UUID]] = {}
-    query = select(col(Party.id), col(Party.role)).where(col(Party.case_id) == case_id).order_by(col(Party.id))
-    for row in await session.execute(query):
-        if row.role in _SEARCHED:
-            found.setdefault(_SEARCHED[row.role], []).append(row.id)
+    for party in await rows(session, _PARTIES, case_id=case_id):
+        if party.role in _SEARCHED:
+            found.setdefault(_SEARCHED[party.role], []).append(party.id)
     return found
 
 
 async def _answers(session: AsyncSession, case: Case) -> Sequence[CheckAnswer]:
     """The answers that count: a check from before the first contact does not answer this application (H3.5)."""
-    query = select(
-        col(SystemCheck.system),
-        col(SystemCheck.party_id),
-        col(SystemCheck.result),
-        col(SystemCheck.visor_marker),
-        col(SystemCheck.occurred_at),
-        col(SystemCheck.recorded_at),
-    ).where(col(SystemCheck.case_id) == case.id, col(SystemCheck.occurred_at) >= case.first_contact_at)
-    return [CheckAnswer(*row) for row in await session.execute(query)]
+    found = await rows(session, _ANSWERS, case_id=case.id, since=case.first_contact_at)
+    return [CheckAnswer(**one._mapping) for one in found]

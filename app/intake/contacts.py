@@ -14,9 +14,9 @@ from app.cases.service import note, parties
 from app.cases.tables import Case
 from app.clock import in_london
 from app.deadlines.calendar import Calendar
+from app.deadlines.known_calendars import calendar_of
 from app.deadlines.moving import move_start
 from app.deadlines.policy import ClockPlan, clocks_at_opening
-from app.deadlines.service import calendar_of
 from app.editions import edition
 from app.editions.terms import Route
 from app.errors import Obstacle, WrongStage

@@ -15,7 +15,8 @@ from app.cases.service import access_case, advance, note, parties
 from app.cases.tables import Case, LinkKind
 from app.cases.withholding import carry_over
 from app.clock import in_london
-from app.deadlines.service import clocks_of, start
+from app.deadlines.service import start
+from app.deadlines.showing import clocks_of
 from app.editions import DEFAULT_EDITION, edition
 from app.editions.rules import Edition
 from app.editions.terms import Route
@@ -63,7 +64,6 @@ async def open_application(
 
     case = await _case_to_open(session, application, scheme, actor=actor, now=now)
     case.first_contact_at, case.first_contact_recorded_at = began, now
-    await session.flush()
     sentence = f"Opened as {case.route.replace('_', ' ')}; initial contact {in_london(began)}."
     await advance(session, case, Move.OPENED, by=actor, now=now, sentence=sentence)
     flags = await keep_people(session, case, told, known=Parties(), actor=actor, now=now)

@@ -3,30 +3,27 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any
 from uuid import UUID
 
 from pydantic_core import to_jsonable_python
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, bindparam, func, literal_column, select
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlmodel import col
 
 from app.access.names import normalise_name
 from app.people.rules import Described, taken_as_one
 from app.people.schemas import (
     AddressIn,
-    AddressView,
     AliasIn,
     AliasView,
     PersonIn,
     PersonView,
     SafeContactIn,
-    SafeContactView,
 )
 from app.people.tables import Gender, KeptBecause, Person, PersonAddress, PersonAlias, PersonVersion, SafeContact
-from app.storage.base import columns_of
+from app.storage.base import CaseRow, columns_of, table_of
+from app.storage.statements import rows
 
-V = TypeVar("V", AliasView, AddressView, SafeContactView)
 _MANY = {"aliases", "addresses", "safe_contact"}
 _ONE = tuple(name for name in PersonIn.model_fields if name not in _MANY)
 _NAMES = {"given_names", "surname"}
@@ -238,36 +235,22 @@ def agree_safe_contact(
     return row
 
 
+def _of_person(table: type[CaseRow]) -> ColumnElement[Any]:
+    """The rows of a person in another table, oldest first, as one value."""
+    columns = columns_of(table)
+    each = func.json_agg(table_of(table).table_valued()).aggregate_order_by(columns.recorded_at)
+    return select(func.coalesce(each, literal_column("'[]'"))).where(columns.person_id == _person.id).scalar_subquery()
+
+
+_person = columns_of(Person)
+_PERSONS = select(
+    *(_person[name] for name in PersonView.model_fields if name not in _MANY),
+    _of_person(PersonAlias).label("aliases"),
+    _of_person(PersonAddress).label("addresses"),
+    _of_person(SafeContact).op("->")(-1).label("safe_contact"),  # the newest agreement holds (H2.1)
+).where(_person.case_id == bindparam("case_id"))
+
+
 async def persons(session: AsyncSession, case_id: UUID) -> dict[UUID, PersonView]:
     """Every person of a case, by id."""
-    found = (await session.execute(select(*columns_of(Person)).where(col(Person.case_id) == case_id))).mappings()
-    aliases = _by_person(
-        (await session.execute(select(*columns_of(PersonAlias)).where(col(PersonAlias.case_id) == case_id))).all(),
-        AliasView,
-    )
-    addresses = _by_person(
-        (await session.execute(select(*columns_of(PersonAddress)).where(col(PersonAddress.case_id) == case_id))).all(),
-        AddressView,
-    )
-    newest = (
-        select(*columns_of(SafeContact))
-        .where(col(SafeContact.case_id) == case_id)
-        .order_by(col(SafeContact.recorded_at))
-    )
-    contacts = _by_person((await session.execute(newest)).all(), SafeContactView)
-    return {
-        row["id"]: PersonView(
-            **{name: row[name] for name in PersonView.model_fields if name not in _MANY},
-            aliases=aliases.get(row["id"], []),
-            addresses=addresses.get(row["id"], []),
-            safe_contact=contacts[row["id"]][-1] if row["id"] in contacts else None,
-        )
-        for row in found
-    }
-
-
-def _by_person(rows: Iterable[Any], view: type[V]) -> dict[UUID, list[V]]:
-    grouped: dict[UUID, list[V]] = {}
-    for row in rows:
-        grouped.setdefault(row.person_id, []).append(view.model_validate(row))
-    return grouped
+    return {found.id: PersonView.model_validate(found) for found in await rows(session, _PERSONS, case_id=case_id)}

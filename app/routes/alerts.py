@@ -1,18 +1,20 @@
 """The inbox: alerts carry the case's reference, the clock and the time, nothing else (H11)."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Header, Request
+from fastapi.responses import StreamingResponse
 
 from app.access.rules import Permission
 from app.cases.service import known_id
-from app.deadlines import alerts
+from app.deadlines import alerts, stream
 from app.deadlines.schemas import AlertView
 from app.doors import Door, requires
 from app.evidence.terms import Category
 from app.routes.errors import ERRORS, ERRORS_OF_CASE
 from app.routes.paging import Cursor, Limit, Page, after_moment, encode, page
 from app.routes.reading import StrictRoute
+from app.settings import settings
 
 router = APIRouter(prefix="/v1/alerts", tags=["alerts"], route_class=StrictRoute)
 
@@ -37,6 +39,46 @@ async def list_alerts(
         limit=limit + 1,
     )
     return page(list(found), limit, lambda last: encode(last.recorded_at.isoformat(), last.id))
+
+
+class _EventStream(StreamingResponse):
+    media_type = "text/event-stream"
+
+
+_STREAM: dict[int | str, dict[str, Any]] = {
+    **ERRORS,
+    200: {
+        "description": "Events named `alert`, each with the alert as JSON; lines that begin with a colon keep it open.",
+        "content": {"text/event-stream": {"schema": {"type": "string"}}},
+    },
+}
+
+
+@router.get("/stream", response_class=_EventStream, responses=_STREAM)
+async def stream_alerts(
+    request: Request,
+    door: Reader,
+    last_event_id: Annotated[
+        str | None, Header(description="The id of the last event read, to go on after it.")
+    ] = None,
+) -> _EventStream:
+    """New alerts of one's inbox as they are recorded, as server-sent events.
+
+    Every stream ends in time, and at once when the token or the right to read alerts does: come back with the last id
+    (`EventSource` does so by itself), and nothing is missed. Open the stream first, then read the list.
+    """
+    place = stream.place_of(last_event_id)
+    streams: stream.Streams = request.app.state.streams
+    streams.must_have_room()
+    await door.log(Category.CONSULTATION)
+    events = streams.events(
+        request.app.state.sessions,
+        subject=request.state.token.subject,
+        expires_at=request.state.token.expires_at,
+        after=place,
+        seconds=settings().stream_seconds,
+    )
+    return _EventStream(events, headers={"X-Accel-Buffering": "no"})
 
 
 @router.post("/{alert_id}/acknowledgement", status_code=200, responses=ERRORS_OF_CASE)

@@ -13,7 +13,7 @@ from app.cases import holding
 from app.cases.schemas import AssignmentIn, AssignmentView, GradeView, Receipt
 from app.cases.service import known_id
 from app.deadlines.schemas import ClockWorking
-from app.deadlines.service import ClockNotFound, clocks_with_working, working_of
+from app.deadlines.showing import ClockNotFound, clocks_with_working, working_of
 from app.doors import CaseDoor, Door, decides, reads, records, requires
 from app.editions.terms import Route
 from app.evidence.terms import Category

@@ -4,17 +4,16 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Response
 from fastapi.responses import PlainTextResponse
-from prometheus_client import CONTENT_TYPE_LATEST, Gauge, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST
 from pydantic import BaseModel
 
 from app import clock
-from app.deadlines.service import sweep_age_seconds
+from app.deadlines.watch import Watched, watched
 from app.doors import SessionDep
+from app.routes.metrics import exposition
 from app.settings import settings
 
 router = APIRouter(tags=["health"])
-
-SWEEP_AGE = Gauge("clares_law_sweep_age_seconds", "Seconds since any worker last swept, when readiness was last asked.")
 
 
 class Health(BaseModel):
@@ -25,17 +24,19 @@ class Health(BaseModel):
     worker: str
 
 
-async def readiness(session: SessionDep, response: Response) -> Health:
+async def _watched(session: SessionDep) -> Watched:
+    stale = settings().heartbeat_stale_seconds
+    return await watched(session, now=clock.now(), real_now=clock.real_now(), stale_seconds=stale)
+
+
+async def readiness(found: Annotated[Watched, Depends(_watched)], response: Response) -> Health:
     """Ready where the database answers and some worker has swept lately."""
-    age = await sweep_age_seconds(session, now=clock.real_now())
-    SWEEP_AGE.set(float("inf") if age is None else age)
-    silent = age is None or age > settings().heartbeat_stale_seconds
-    if silent:
+    if found.is_silent:
         response.status_code = 503
     return Health(
-        status="not ready" if silent else "ready",
+        status="not ready" if found.is_silent else "ready",
         database="answers",
-        worker="silent" if silent else "sweeping",
+        worker="silent" if found.is_silent else "sweeping",
     )
 
 
@@ -52,6 +53,6 @@ async def ready(health: Annotated[Health, Depends(readiness)]) -> Health:
 
 
 @router.get("/metrics", response_class=PlainTextResponse)
-async def metrics() -> Response:
-    """Counts for Prometheus."""
-    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+async def metrics(found: Annotated[Watched, Depends(_watched)]) -> Response:
+    """Counts for Prometheus: clocks by step, workers, age and lag of the sweep."""
+    return Response(exposition(found), media_type=CONTENT_TYPE_LATEST)

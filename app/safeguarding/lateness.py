@@ -17,7 +17,8 @@ from app.cases.tables import Case, Party, PartyRole
 from app.deadlines.calendar import london_day
 from app.deadlines.deviations import deviations_of
 from app.deadlines.schemas import ClockView
-from app.deadlines.service import clocks_of, deviate, is_late
+from app.deadlines.service import deviate
+from app.deadlines.showing import clocks_of, is_late
 from app.deadlines.tables import Deviation, DeviationAnswer
 from app.editions import edition
 from app.editions.terms import ClockKind

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterable
 from datetime import datetime
+from functools import cache
 from typing import Any, TypeVar
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import Select, bindparam, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -32,9 +33,16 @@ from app.safeguarding.schemas import (
 )
 from app.safeguarding.tables import ContactAttempt, CrimeReference, Duty, SafeguardingAction, SafetyPlan
 from app.safeguarding.terms import DutyKind
-from app.storage.base import Act, columns_of
+from app.storage.base import Act, CaseRow, columns_of
+from app.storage.statements import rows
 
 V = TypeVar("V", bound=RowView)
+_OPEN_DUTIES = (
+    select(Duty)
+    .where(col(Duty.case_id) == bindparam("case_id"), col(Duty.answered_at).is_(None))
+    .order_by(col(Duty.opened_at), col(Duty.id))
+)
+_OPEN_DUTIES_OF_KINDS = _OPEN_DUTIES.where(col(Duty.kind).in_(bindparam("kinds", expanding=True)))
 
 
 class DutyNotFound(NotFound):
@@ -181,10 +189,8 @@ async def owe_immediate_safeguarding(
 
 async def open_duties(session: AsyncSession, case_id: UUID, *kinds: DutyKind) -> list[Duty]:
     """The duties of a case that nobody has answered."""
-    query = select(Duty).where(col(Duty.case_id) == case_id, col(Duty.answered_at).is_(None))
-    if kinds:
-        query = query.where(col(Duty.kind).in_(kinds))
-    return list(await session.scalars(query.order_by(col(Duty.opened_at), col(Duty.id))))
+    query = _OPEN_DUTIES_OF_KINDS if kinds else _OPEN_DUTIES
+    return list(await session.scalars(query, {"case_id": case_id, "kinds": kinds}))
 
 
 async def answer_duties(
@@ -361,11 +367,16 @@ async def newest_immediate_risk_at(session: AsyncSession, case_id: UUID, potenti
 
 async def rows_of(session: AsyncSession, case_id: UUID, view: type[V], **which: UUID) -> list[V]:
     """Every row of one kind in a case, or those about one thing, oldest first, as the view that names its table."""
-    columns = columns_of(view.of)
+    found = await rows(session, _rows_of(view.of, *which), case_id=case_id, **which)
+    return [view.model_validate(one) for one in found]
+
+
+@cache
+def _rows_of(table: type[CaseRow], *about: str) -> Select[Any]:
+    columns = columns_of(table)
     order = columns.get("recorded_at", columns.get("opened_at", columns.id))
-    about = [columns[name] == value for name, value in which.items()]
-    query = select(*columns).where(columns.case_id == case_id, *about).order_by(order, columns.id)
-    return [view.model_validate(row) for row in (await session.execute(query)).all()]
+    wanted = [columns[name] == bindparam(name) for name in ("case_id", *about)]
+    return select(*columns).where(*wanted).order_by(order, columns.id)
 
 
 async def grade(session: AsyncSession, case: Case, graded: RegradeIn, *, actor: Actor, now: datetime) -> Recorded:

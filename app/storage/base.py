@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import ARRAY, CheckConstraint, ColumnElement, Enum, ForeignKeyConstraint, Index, Text, cast
+from sqlalchemy import ARRAY, CheckConstraint, ColumnElement, Enum, ForeignKeyConstraint, Index, Table, Text, cast
 from sqlalchemy.sql.base import ReadOnlyColumnCollection
 from sqlmodel import Field, SQLModel, col
 
@@ -71,10 +71,14 @@ class Act(CaseRow):
     recorded_by: UUID = Field(foreign_key="staff_member.id")
 
 
+def table_of(table: type[SQLModel]) -> Table:
+    """The table itself, for a Core statement."""
+    return table.metadata.tables[str(table.__tablename__)]
+
+
 def columns_of(table: type[SQLModel]) -> ReadOnlyColumnCollection[str, Any]:
     """Every column of a table, for a Core select that returns rows."""
-    columns: ReadOnlyColumnCollection[str, Any] = table.metadata.tables[str(table.__tablename__)].c
-    return columns
+    return table_of(table).c
 
 
 def shares_any(names: Any, values: Iterable[str]) -> ColumnElement[bool]:

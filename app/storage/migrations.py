@@ -1,22 +1,24 @@
-"""Roles and migrations, as `clares-law migrate` runs them."""
+"""Roles and migrations, as `clares-law migrate` runs them.
+
+Alembic is loaded where it is used: it takes longer than all else that a worker loads, and no worker migrates.
+"""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import psycopg
-from alembic import command
-from alembic.config import Config
-from alembic.script import ScriptDirectory
-from alembic.util import CommandError
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 from sqlalchemy import make_url
 
 from app.errors import ClaresLawError
 from app.storage.engine import DatabaseRole, as_role
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 _ROOT = Path(__file__).resolve().parent.parent.parent
 _NO_PASSWORDS: Mapping[DatabaseRole, str] = MappingProxyType({})
@@ -34,8 +36,10 @@ class DatabaseUnusable(ClaresLawError):
     code: ClassVar[str] = "database_unusable"
 
 
-def config(url: str) -> Config:
+def config(url: str) -> "Config":
     """Alembic's configuration for a database."""
+    from alembic.config import Config
+
     settings = Config(_ROOT / "alembic.ini")
     settings.attributes["url"] = url
     return settings
@@ -109,6 +113,8 @@ def _acts_as(connection: psycopg.Connection, role: DatabaseRole) -> bool:
 
 def is_current(url: str) -> bool:
     """Whether the database stands at the newest migration; without Alembic's environment, which is slow to load."""
+    from alembic.script import ScriptDirectory
+
     newest = ScriptDirectory.from_config(config(url)).get_current_head()
     with _connect(as_role(url, DatabaseRole.OWNER)) as connection:
         if connection.execute("SELECT to_regclass('public.alembic_version')").fetchone() == (None,):
@@ -149,6 +155,9 @@ def editions_of_open_cases(url: str, role: DatabaseRole) -> list[tuple[str, str 
 
 def upgrade(url: str, revision: str = "head") -> None:
     """Bring the schema up to a revision; raises DatabaseUnusable where a newer version has been there."""
+    from alembic import command
+    from alembic.util import CommandError
+
     try:
         command.upgrade(config(url), revision)
     except CommandError as error:
@@ -157,9 +166,13 @@ def upgrade(url: str, revision: str = "head") -> None:
 
 def downgrade(url: str, revision: str) -> None:
     """Take the schema down to a revision."""
+    from alembic import command
+
     command.downgrade(config(url), revision)
 
 
 def drift(url: str) -> None:
     """Raise where the tables in the code and the migrations disagree."""
+    from alembic import command
+
     command.check(config(url))

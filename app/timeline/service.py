@@ -10,11 +10,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from app.access.tables import StaffMember
-from app.storage.base import columns_of
+from app.storage.base import columns_of, table_of
+from app.storage.statements import write
 from app.timeline.tables import Event
 
 BY_ITSELF = "The service"
 """Who is shown to have recorded what the service did by itself."""
+
+_TELL = insert(table_of(Event))
 
 
 async def tell(
@@ -30,8 +33,9 @@ async def tell(
     about_id: UUID | None = None,
 ) -> None:
     """Append one event. `occurred_at` where it differs from the moment of recording."""
-    await session.execute(
-        insert(Event),
+    await write(
+        session,
+        _TELL,
         {
             "case_id": case_id,
             "force_id": force_id,
@@ -48,7 +52,7 @@ async def tell(
 async def tell_all(session: AsyncSession, events: Sequence[dict[str, Any]], *, now: datetime) -> None:
     """Append what the service did by itself in many cases: case_id, force_id, kind, sentence and about_id of each."""
     at = {"recorded_by": None, "recorded_at": now, "occurred_at": now}
-    await session.execute(insert(Event), [{**event, **at} for event in events])
+    await write(session, _TELL, [{**event, **at} for event in events])
 
 
 async def events(session: AsyncSession, case_id: UUID, *, after: int, limit: int) -> Sequence[RowMapping]:

@@ -45,7 +45,7 @@ def downgrade() -> None:
     op.drop_table("clock_move")
     op.drop_index("ix_clock_open_calendar_version", table_name="clock")
     op.drop_column("clock", "move_again_at")
-    op.drop_table("calendar_feed")
+    op.drop_table("calendar_refresh")
     op.drop_table("calendar_change")
     for column in ("recorded_by", "recorded_at", "authority", "source"):
         op.drop_column("bank_holiday", column)
@@ -144,12 +144,12 @@ def _make_history() -> None:
         sa.UniqueConstraint("division", "change", "day", name=op.f("uq_calendar_change_division_change_day")),
     )
     op.create_table(
-        "calendar_feed",
+        "calendar_refresh",
         sa.Column("only_row", sa.Boolean(), nullable=False),
         sa.Column("next_attempt_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("attempted_at", sa.DateTime(timezone=True), nullable=True),
         sa.CheckConstraint("only_row", name="only_row"),
-        sa.PrimaryKeyConstraint("only_row", name=op.f("pk_calendar_feed")),
+        sa.PrimaryKeyConstraint("only_row", name=op.f("pk_calendar_refresh")),
     )
 
 
@@ -209,7 +209,7 @@ def _grant() -> None:
     op.execute(f"GRANT DELETE ON bank_holiday TO {APP}")
     op.execute(f"GRANT INSERT, UPDATE, DELETE ON bank_holiday TO {WORKER}")
     op.execute(f"GRANT UPDATE ON holiday_calendar TO {WORKER}")
-    op.execute(f"GRANT SELECT, INSERT, UPDATE ON calendar_feed TO {WORKER}")
+    op.execute(f"GRANT SELECT, INSERT, UPDATE ON calendar_refresh TO {WORKER}")
     op.execute(f"GRANT SELECT ON force TO {WORKER}")
     op.execute(f"GRANT SELECT ON clock_move TO {APP}")
     op.execute(f"GRANT SELECT, INSERT ON clock_move TO {WORKER}")

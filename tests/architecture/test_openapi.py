@@ -1,6 +1,7 @@
 """The OpenAPI document is the contract: schemathesis tries every operation of it against the service."""
 
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -16,6 +17,8 @@ from app import clock
 from app.access.demonstration import AUDIENCE, ISSUER
 from app.access.tokens import DemonstrationIssuer
 from app.main import Held, create_app
+from app.settings import Settings
+from app.settings import settings as service_settings
 from app.storage.engine import DatabaseRole, as_role, sessions
 from app.storage.migrations import conninfo
 from tests.world import reader_of
@@ -32,13 +35,17 @@ at_length = schemathesis.openapi.from_asgi("/openapi.json", APP)
 
 
 @pytest.fixture
-def tried(database: str, monkeypatch: pytest.MonkeyPatch) -> FastAPI:
+def tried(database: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FastAPI:
     """The service over a fresh database; no connection outlives its request, since each request has its own loop."""
     monkeypatch.delenv("CLARES_LAW_CLOCK", raising=False)
+    monkeypatch.setenv("CLARES_LAW_STREAM_SECONDS", "0")  # a stream is read to its end
+    monkeypatch.setenv("CLARES_LAW_DATA_DIR", str(tmp_path))
+    service_settings.cache_clear()
     APP.state.sessions = sessions(create_async_engine(as_role(database, DatabaseRole.APP), poolclass=NullPool))
     with psycopg.connect(conninfo(database)) as connection:
-        beat = "INSERT INTO worker_heartbeat VALUES (gen_random_uuid(), now() + interval '1 hour', now())"
-        connection.execute(beat)  # a worker that sweeps, or readiness answers 503
+        # A worker that swept, and counts as one that sweeps for as long as this takes, or readiness answers 503.
+        connection.execute("INSERT INTO worker_heartbeat VALUES (gen_random_uuid(), now(), now())")
+    monkeypatch.setattr("app.routes.health.settings", lambda: Settings(heartbeat_stale_seconds=3600))
     return APP
 
 

@@ -102,7 +102,8 @@ class Journey(World):
         """
         reached: dict[tuple[str, str], list[str]] = {}  # by the day due too: a clock may move, and alert anew
         for alert in await self.alerts(case):
-            if not alert["superseded"]:
+            # Nobody acknowledges on a journey: what was raised for that alone is no rung of the ladder.
+            if not alert["superseded"] and alert["chases_id"] is None:
                 rung = f"{alert['clock']} {alert['rung']}", alert["due_on"]
                 reached.setdefault(rung, []).append(_LEVELS[alert["level"]])
         ladder = list(_LEVELS.values())

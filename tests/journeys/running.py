@@ -52,12 +52,20 @@ class Process:
     log: Path
 
     @classmethod
-    def start(cls, command: str, environment: dict[str, str], folder: Path) -> "Process":
+    def start(
+        cls,
+        command: str,
+        environment: dict[str, str],
+        folder: Path,
+        *,
+        name: str | None = None,
+        module: str = "app.cli",
+    ) -> "Process":
         """Start one command of the service; it ends with the tests, however these end."""
-        log = folder / f"{command}.log"
+        log = folder / f"{name or command}.log"
         with log.open("wb") as output:
             child = subprocess.Popen(
-                [sys.executable, "-m", "app.cli", command, "--starter", str(os.getpid())],
+                [sys.executable, "-m", module, command, "--starter", str(os.getpid())],
                 cwd=folder,  # away from a developer's .env
                 env=environment,
                 stdin=subprocess.DEVNULL,
@@ -80,24 +88,27 @@ class Process:
             self.child.wait()
 
 
+def environment_of(url: str) -> dict[str, str]:
+    """What a process of the service over a database is given, and nothing that a developer set."""
+    given = {"CLARES_LAW_DATABASE_URL": url, "CLARES_LAW_SWEEP_SECONDS": "0.1", "PYTHONPATH": str(ROOT)}
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("CLARES_LAW_", "DATABASE_"))}
+    return inherited | given
+
+
 @asynccontextmanager
 async def running(url: str, folder: Path, *, at: datetime) -> AsyncIterator[Service]:
     """The service over a prepared database, at an hour of the scheme, until the end of the block."""
     issuer = DemonstrationIssuer(ISSUER, AUDIENCE)
     clock_file, port = folder / "clock", _free_port()
     clock_file.write_text(at.isoformat())
-    given = {
-        "CLARES_LAW_DATABASE_URL": url,
+    environment = environment_of(url) | {
         "CLARES_LAW_PORT": str(port),
         "CLARES_LAW_TOKEN_ISSUER": ISSUER,
         "CLARES_LAW_TOKEN_AUDIENCE": AUDIENCE,
         "CLARES_LAW_TOKEN_JWKS_FILE": str(publish(issuer, folder)),
         "CLARES_LAW_CLOCK": str(clock_file),
-        "CLARES_LAW_SWEEP_SECONDS": "0.1",
-        "PYTHONPATH": str(ROOT),
     }
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("CLARES_LAW_", "DATABASE_"))}
-    processes = [Process.start(command, inherited | given, folder) for command in ("serve", "worker")]
+    processes = [Process.start(command, environment, folder) for command in ("serve", "worker")]
     try:
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=30, trust_env=False) as http:
             service = Service(url, http, issuer, clock_file, processes)

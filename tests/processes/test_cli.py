@@ -41,7 +41,9 @@ class Call:
             settings.cache_clear()
 
 
-@pytest.mark.parametrize("command", ["run", "serve", "worker", "migrate", "demo", "token", "walkthrough"])
+@pytest.mark.parametrize(
+    "command", ["run", "serve", "worker", "migrate", "demo", "token", "walkthrough", "explain", "editions"]
+)
 def test_every_command_has_help(call: Call, command: str) -> None:
     result = call(command, "--help")
     assert result.exit_code == 0

@@ -17,6 +17,7 @@ from tests.steps import (
     forum,
     initial_checks,
     intake,
+    lateness,
     risk_assessment,
 )
 from tests.world import OWN, World
@@ -144,9 +145,11 @@ async def test_right_to_know_under_a_third_edition(scotland: World) -> None:
     assert await clocks(scotland, case) == expected
     await risk_assessment.assess(scotland, case, she)
     at(scotland, "2026-08-13T09:00")
+    await lateness.plan_meanwhile(scotland, case)
     await categorisation.to_forum(scotland, case)
     decision = await forum.disclosing(scotland, await forum.sitting(scotland, case), she)
     at(scotland, "2026-09-11T23:30")
+    await lateness.plan_meanwhile(scotland, case)
     await disclosure.deliver(scotland, case, she, decision)
     assert await clocks(scotland, case) == {
         "categorise_and_refer": "met_late 2026-08-12 10 working days",

@@ -8,7 +8,7 @@ import pytest
 from app.access.names import account_keys
 from app.clock import real_now
 from app.intake.watching import watch_attempts, watch_pointers
-from app.scheduler import compare_accounts
+from app.jobs import compare_accounts
 from app.storage.engine import DatabaseRole, engine_for, sessions
 from tests.arrange import version_of
 from tests.steps import final_report, intake

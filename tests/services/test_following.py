@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 from app.deadlines.bank_holidays import published
 from app.deadlines.calendar import Division, WorkingDays, due, end_of
 from app.deadlines.following import BATCH, follow_calendars, to_count_anew
-from app.deadlines.service import calendar_of
+from app.deadlines.known_calendars import calendar_of
 from app.storage.engine import DatabaseRole, engine_for, sessions
 from app.storage.migrations import downgrade, upgrade
 from tests.steps import face_to_face, intake

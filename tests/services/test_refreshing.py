@@ -15,8 +15,8 @@ from app.deadlines.calendar import Division
 from app.deadlines.refreshing import JITTER, claim_attempt, longest_reach, watch_ends
 from app.editions import all_editions
 from app.errors import ClaresLawError
+from app.jobs import ask_for_calendars
 from app.outside.bank_holidays import FakeBankHolidays, Fetched, SourceRefused, SourceUnreachable
-from app.scheduler import ask_for_calendars
 from app.storage.engine import DatabaseRole, engine_for, sessions
 from tests.rules.test_published_file import as_file
 from tests.services.test_following import clocks, follow

@@ -6,12 +6,16 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+import psycopg
+import pytest
 from sqlalchemy import select
+from sqlalchemy.dialects.postgresql.base import PGDialect
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 from structlog.testing import capture_logs
 
 from app.cases.tables import Case
+from app.deadlines.alerts import BATCH, due_by
 from app.deadlines.calendar import Calendar
 from app.deadlines.policy import ClockPlan, plan_clock
 from app.deadlines.service import end, start
@@ -20,7 +24,8 @@ from app.editions import edition
 from app.editions.terms import ClockKind
 from app.process import Stage
 from app.storage.engine import DatabaseRole, engine_for, sessions, set_context
-from tests.arrange import place_at
+from app.storage.migrations import conninfo
+from tests.arrange import multiply, place_at
 from tests.steps import face_to_face, intake
 from tests.world import OWN, World
 
@@ -58,6 +63,55 @@ async def test_a_clock_that_the_database_refuses_undoes_no_other(world: World) -
     assert [alerts(world, case) for case in cases] == [["due_soon-12h"], [], ["due_soon-12h"]]
     assert [one["error"] for one in logged if one["event"] == "clock_not_swept"] == ["IntegrityError"]
     assert clock(world, cases[1])["next_alert_at"] == world.now + timedelta(hours=1)
+
+
+async def test_of_many_clocks_those_that_the_database_refuses_are_found_and_no_other(world: World) -> None:
+    case = await intake.opened(world)
+    many = 37
+    multiply(world, case, many)
+    clocks = world.rows("SELECT id FROM clock WHERE kind = 'initial_checks' ORDER BY md5(id::text)")
+    refused = {str(row["id"]) for row in clocks[:5]}
+    world.execute(f"ALTER TABLE alert ADD CONSTRAINT refused CHECK (clock_id NOT IN ({str(refused)[1:-1]}))")
+    world.forward(hours=13)
+    with capture_logs() as logged:
+        assert await world.sweep() == many
+    assert {one["clock"] for one in logged if one["event"] == "clock_not_swept"} == refused
+    told = {str(row["clock_id"]) for row in world.rows("SELECT clock_id FROM alert")}
+    assert told == {str(row["id"]) for row in clocks[5:]}
+
+
+async def test_a_case_that_is_about_to_move_is_left_to_the_next_sweep_and_waits_for_nobody(world: World) -> None:
+    case = await intake.opened(world)
+    await intake.opened(world, intake.right_to_ask(world, subject=OTHER_SUBJECT))
+    world.forward(hours=13)
+    with psycopg.connect(conninfo(world.url)) as moving:
+        moving.execute("SELECT FROM application WHERE id = %s FOR UPDATE", [case])
+        assert await world.sweep() == 1
+        # Nothing of the case is held by the sweep, so that whoever moves it gets its clocks.
+        moving.execute("SELECT FROM clock WHERE case_id = %s FOR UPDATE NOWAIT", [case])
+    assert alerts(world, case) == []
+    assert await world.sweep() == 1
+    assert alerts(world, case) == ["due_soon-12h"]
+
+
+@pytest.mark.parametrize("mode", ["force_custom_plan", "force_generic_plan"])
+async def test_what_is_due_is_found_by_its_index_among_many_open_clocks(world: World, mode: str) -> None:
+    case = await intake.opened(world)
+    multiply(world, case, 4_000)
+    world.execute("UPDATE clock SET next_alert_at = next_alert_at + interval '1 year' WHERE random() > 0.01")
+    world.execute("ANALYZE")
+    claim = due_by(world.now + timedelta(days=20)).with_for_update(skip_locked=True)
+    asked = str(claim.compile(dialect=PGDialect(paramstyle="numeric_dollar")))  # type: ignore[no-untyped-call]
+    beaten = "SELECT min(next_alert_at) FROM clock WHERE next_alert_at <= $1"
+    with psycopg.connect(conninfo(world.url), options=f"-c role={DatabaseRole.WORKER.value}") as connection:
+        connection.execute(f"SET plan_cache_mode = {mode}".encode())
+        for name, query, values in (("claim", asked, f"'{world.now}', {BATCH}"), ("beat", beaten, f"'{world.now}'")):
+            connection.execute(f"PREPARE {name} AS {query}".encode())
+            rows = connection.execute(f"EXPLAIN EXECUTE {name} ({values})".encode()).fetchall()
+            plan = "\n".join(row[0] for row in rows)
+            assert "using ix_clock_next_alert_at on clock" in plan, plan
+            assert "Seq Scan" not in plan, plan
+            assert "Sort" not in plan, plan
 
 
 async def test_one_bad_clock_does_not_stop_the_others(world: World) -> None:

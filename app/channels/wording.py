@@ -1,0 +1,81 @@
+"""What a message says: the case's reference, the clock and the time, nothing else (H11). Pure but for the formats."""
+
+import hashlib
+import hmac
+import re
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.utils import format_datetime
+from typing import Any
+
+import rfc8785
+
+from app.clock import in_london
+from app.editions.terms import ClockKind
+
+CLOCK_WORDS = {
+    ClockKind.INITIAL_CHECKS: "initial checks",
+    ClockKind.FACE_TO_FACE: "face-to-face meeting",
+    ClockKind.RISK_ASSESSMENT: "risk assessment",
+    ClockKind.CATEGORISE_AND_REFER: "categorise and refer",
+    ClockKind.WHOLE_CASE: "whole case",
+}
+_SOON = re.compile(r"due_soon-(\d+)([hd])")
+_UNITS = {"h": "hour", "d": "working day"}
+
+
+def state_words(rung: str) -> str:
+    """A rung of the ladder as staff read it: 'due soon, 4 hours left', 'due today', 'breached, reminder 3'."""
+    if soon := _SOON.fullmatch(rung):
+        left, unit = int(soon[1]), _UNITS[soon[2]]
+        return f"due soon, {left} {unit}{'' if left == 1 else 's'} left"
+    if rung.startswith("reminder-"):
+        return f"breached, reminder {rung.removeprefix('reminder-')}"
+    return rung.replace("_", " ")
+
+
+def alert_mail(content: Mapping[str, Any]) -> tuple[str, str]:
+    """Subject and text of one alert."""
+    clock, state = CLOCK_WORDS[ClockKind(content["clock"])], state_words(content["rung"])
+    due = in_london(datetime.fromisoformat(content["due_at"]))
+    lines = (f"Case: {content['reference']}", f"Clock: {clock}", f"Due: {due}", f"State: {state}")
+    return f"{content['reference']}: {clock}, {state}", "\n".join(lines) + "\n"
+
+
+def digest_mail(content: Mapping[str, Any]) -> tuple[str, str]:
+    """Subject and text of a day's digest: for each clock how many cases stand how, and their references."""
+    groups: Sequence[Mapping[str, Any]] = content["groups"]
+    lines = []
+    for group in groups:
+        clock = CLOCK_WORDS[ClockKind(group["clock"])]
+        references = ", ".join(group["references"])
+        lines.append(f"{clock}, {state_words(group['state'])}: {len(group['references'])} ({references})")
+    cases = len({reference for group in groups for reference in group["references"]})
+    subject = f"Alerts not acknowledged: {cases} case{'' if cases == 1 else 's'}"
+    return subject, "\n".join(lines) + "\n"
+
+
+def envelope(subject: str, text: str, *, sender: str, to: str, idempotency_key: str, sent_at: datetime) -> EmailMessage:
+    """The message as it travels. Its id comes from the idempotency key, so that a second copy is seen to be one."""
+    mail = EmailMessage()
+    mail["From"] = Address(addr_spec=sender)
+    mail["To"] = Address(addr_spec=to)
+    mail["Subject"] = subject
+    mail["Date"] = format_datetime(sent_at)
+    mail["Message-ID"] = f"<{idempotency_key}@{sender.rpartition('@')[2]}>"
+    mail["Auto-Submitted"] = "auto-generated"
+    mail.set_content(text)
+    return mail
+
+
+def posted(content: Mapping[str, Any]) -> bytes:
+    """The body of a webhook: canonical JSON (RFC 8785), the same bytes at every try."""
+    return rfc8785.dumps(dict(content))
+
+
+def signature(secrets: Sequence[bytes], *, timestamp: int, body: bytes) -> str:
+    """`v1=` and the HMAC-SHA256 of `timestamp.body`, once for each secret that is valid now, comma between."""
+    signed = str(timestamp).encode() + b"." + body
+    return ",".join(f"v1={hmac.new(secret, signed, hashlib.sha256).hexdigest()}" for secret in secrets)

@@ -1,0 +1,160 @@
+"""New alerts of one inbox as server-sent events, until the reader's rights or time end (H11).
+
+Each stream looks into the table every second, by its reader's own rights: a look is three short statements, and what a
+notice over LISTEN would save is bought with a second way for an alert to be lost. A stream's place is told in
+transactions, not in moments: an alert of a transaction that ends late is not overlooked, nor one recorded after the
+machine's time was set back.
+"""
+
+import asyncio
+import re
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+import structlog
+from sqlalchemy import ColumnElement, literal_column, select, tuple_
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
+from sqlmodel import col
+
+from app import clock
+from app.access.rules import Actor, Permission
+from app.access.service import enter_as
+from app.deadlines.alerts import inbox
+from app.deadlines.schemas import AlertView
+from app.deadlines.tables import Alert
+from app.errors import Unauthenticated, Unavailable, Unprocessable
+
+BATCH = 100
+LOOKS_EVERY = 1.0  # seconds
+BEATS_EVERY = 15.0  # seconds: what stands between may close a connection that is silent for longer
+_COMES_BACK_AFTER = 2000  # milliseconds that a reader waits before it comes back
+_PLACE = re.compile(r"([0-9]{1,19})-([0-9a-f-]{36})")
+_NOBODY = UUID(int=0)
+_SETTLED: ColumnElement[int] = literal_column("pg_snapshot_xmin(pg_current_snapshot())::text::bigint")
+"""Every transaction before this one has ended: no alert can appear among them any more."""
+
+_log = structlog.get_logger()
+
+
+class BadPlace(Unprocessable):
+    """The Last-Event-ID is none of this stream's."""
+
+    code = "bad_last_event_id"
+
+
+class TooManyStreams(Unavailable):
+    """This process keeps as many streams open as it may."""
+
+    code = "too_many_streams"
+
+
+@dataclass(frozen=True)
+class Place:
+    """How far a reader has come: the transaction and the alert read last."""
+
+    transaction: int
+    alert_id: UUID = _NOBODY
+
+    def __str__(self) -> str:
+        return f"{self.transaction}-{self.alert_id}"
+
+
+def place_of(last_event_id: str | None) -> Place | None:
+    """The place that a reader comes back with; BadPlace where it is none."""
+    if not last_event_id:
+        return None
+    try:
+        found = _PLACE.fullmatch(last_event_id)
+        if found is None or int(found[1]) > 2**63 - 1:
+            raise ValueError
+        return Place(int(found[1]), UUID(found[2]))
+    except ValueError:
+        raise BadPlace("Last-Event-ID was not given by this stream.", field="Last-Event-ID") from None
+
+
+@dataclass
+class Streams:
+    """The streams of one process, of which no more than `limit` are open at once."""
+
+    limit: int
+    opened: int = 0
+
+    def must_have_room(self) -> None:
+        """Raise TooManyStreams where every place is taken."""
+        if self.opened >= self.limit:
+            raise TooManyStreams("Too many streams are open here. Come back in a moment, or read /v1/alerts.")
+
+    async def events(
+        self,
+        sessions: async_sessionmaker[AsyncSession],
+        *,
+        subject: str,
+        expires_at: datetime,
+        after: Place | None,
+        seconds: float,
+    ) -> AsyncIterator[str]:
+        """The text of the stream: what came after a place, or from now on.
+
+        It ends after `seconds` of real time, or when the token (at `expires_at`), the account or its right to read
+        alerts has ended. A reader that comes back with the last id it was given misses nothing.
+        """
+        self.opened += 1
+        try:
+            async for text in _events(sessions, subject, expires_at, after, seconds):
+                yield text
+        except Unauthenticated:
+            return
+        except (OperationalError, PoolTimeout) as error:
+            _log.warning("stream_ended", error=type(error).__name__)
+        finally:
+            self.opened -= 1
+
+
+async def _events(
+    sessions: async_sessionmaker[AsyncSession], subject: str, expires_at: datetime, place: Place | None, seconds: float
+) -> AsyncIterator[str]:
+    ends = time.monotonic() + seconds
+    beats = time.monotonic() + BEATS_EVERY
+    begun = False
+    while True:
+        async with sessions.begin() as session:
+            person = await enter_as(session, subject)
+            if not person.may(Permission.READ_ALERTS) or clock.real_now() >= expires_at:
+                return
+            if place is None:
+                place = Place((await session.execute(select(_SETTLED))).scalar_one())
+            found = await _since(session, person, place)
+        if not begun:
+            begun = True
+            yield f"retry: {_COMES_BACK_AFTER}\nid: {place}\n\n"
+        for place, alert in found:
+            yield f"id: {place}\nevent: alert\ndata: {alert.model_dump_json()}\n\n"
+        if len(found) == BATCH:
+            continue
+        if time.monotonic() >= ends:
+            return
+        if time.monotonic() >= beats:
+            beats = time.monotonic() + BEATS_EVERY
+            yield ": still here\n\n"
+        await asyncio.sleep(LOOKS_EVERY)
+
+
+async def _since(session: AsyncSession, person: Actor, place: Place) -> list[tuple[Place, AlertView]]:
+    order = (col(Alert.recorded_in), col(Alert.id))
+    query = (
+        inbox(person)
+        .where(
+            tuple_(*order) > (place.transaction, place.alert_id),
+            col(Alert.recorded_in) < _SETTLED,
+            ~col(Alert.superseded),
+        )
+        .order_by(*order)
+        .limit(BATCH)
+    )
+    rows = (await session.execute(query)).all()
+    return [(Place(row.recorded_in, row.id), AlertView.model_validate(row)) for row in rows]

@@ -1,0 +1,154 @@
+"""What is watched: whether workers live, how far they came, and how many clocks stand how.
+
+A silent worker is itself an alarm. Beats and counts carry real time and may come from a machine whose clock was
+stepped: one from the future says no more than an old one.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Select, case, delete, func, literal, or_, select, union_all
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from app.channels.tables import Outbox
+from app.deadlines.calendar import london_day
+from app.deadlines.tables import Clock, Heartbeat, Tally
+
+FORGOTTEN_AFTER = timedelta(hours=1)
+"""How long a worker that ended is still listed."""
+
+_TICK = timedelta(microseconds=1)
+
+Count = Callable[[datetime], Any]
+"""A query for the hour of the scheme; its rows are (measure, label, number)."""
+
+
+async def beat(session: AsyncSession, worker_id: UUID, *, beat_at: datetime, now: datetime) -> None:
+    """A worker says that it lives and up to which moment of scheme time every alert is recorded, whoever recorded it.
+
+    That is the hour at which it swept, `now`, or the moment before the oldest alert that still waits: another worker
+    may hold it, or a person who changes the clock.
+    """
+    waits = select(func.min(col(Clock.next_alert_at)) - _TICK).where(col(Clock.next_alert_at) <= now)
+    said = {"beat_at": beat_at, "swept_through": func.coalesce(waits.scalar_subquery(), now)}
+    row = insert(Heartbeat).values(worker_id=worker_id, **said)
+    await session.execute(
+        row.on_conflict_do_update(index_elements=["worker_id"], set_={name: row.excluded[name] for name in said})
+    )
+
+
+async def forget_dead_workers(session: AsyncSession, *, now: datetime) -> None:
+    """Remove workers that have not beaten for an hour of real time, or beat in a future that was stepped back from."""
+    beat_at = col(Heartbeat.beat_at)
+    gone = or_(beat_at < now - FORGOTTEN_AFTER, beat_at > now + FORGOTTEN_AFTER)
+    await session.execute(delete(Heartbeat).where(gone))
+
+
+def clocks_by_step(now: datetime) -> Select[Any]:
+    """Open clocks, those due today and those past due, by step; a projection is never past due (H9.2)."""
+    is_open = (col(Clock.met_at).is_(None), col(Clock.ended_at).is_(None))
+    late = (col(Clock.due_at) <= now) & ~col(Clock.projected)
+    counted = (
+        select(
+            col(Clock.kind).label("kind"),
+            func.count().label("open"),
+            func.count(case((col(Clock.due_on) == london_day(now), 1))).label("due_today"),
+            func.count(case((late, 1))).label("breached"),
+        )
+        .where(*is_open)
+        .group_by(col(Clock.kind))
+        .cte("counted")
+    )
+    names = ("open", "due_today", "breached")
+    rows = union_all(*(select(literal(f"clocks_{name}"), counted.c.kind, counted.c[name]) for name in names))
+    return select(rows.subquery())
+
+
+def outbox_by_channel(now: datetime) -> Select[Any]:
+    """Messages that wait to be sent, those of them that were tried in vain, and those given up, by channel."""
+    waits = col(Outbox.delivered_at).is_(None) & col(Outbox.given_up_at).is_(None)
+    failing = waits & col(Outbox.last_error).is_not(None)
+    counted = (
+        select(
+            col(Outbox.channel).label("channel"),
+            func.count(case((waits, 1))).label("waiting"),
+            func.count(case((failing, 1))).label("failing"),
+            func.count(case((col(Outbox.given_up_at).is_not(None), 1))).label("given_up"),
+        )
+        .where(col(Outbox.delivered_at).is_(None))
+        .group_by(col(Outbox.channel))
+        .cte("messages")
+    )
+    names = ("waiting", "failing", "given_up")
+    rows = union_all(*(select(literal(f"outbox_{name}"), counted.c.channel, counted.c[name]) for name in names))
+    return select(rows.subquery())
+
+
+COUNTS: tuple[Count, ...] = (clocks_by_step, outbox_by_channel)
+"""What a worker counts for the metrics; each is one query over what an index covers."""
+
+
+async def tally(session: AsyncSession, *, now: datetime, counted_at: datetime, every: float) -> bool:
+    """Count anew what the metrics show, unless another worker has within `every` seconds; whether it was counted."""
+    newest = await session.scalar(select(func.max(col(Tally.counted_at))))
+    if newest is not None and abs((counted_at - newest).total_seconds()) < every:
+        return False
+    found = {(row[0], row[1]): row[2] for count in COUNTS for row in await session.execute(count(now))}
+    rows = [
+        {"measure": measure, "label": label, "number": number, "counted_at": counted_at}
+        for (measure, label), number in sorted(
+            found.items()
+        )  # in one order, so that no two workers wait for each other
+    ]
+    if rows:
+        row = insert(Tally)
+        anew = {name: row.excluded[name] for name in ("number", "counted_at")}
+        await session.execute(row.on_conflict_do_update(index_elements=["measure", "label"], set_=anew), rows)
+    await session.execute(delete(Tally).where(col(Tally.counted_at) != counted_at))
+    return True
+
+
+@dataclass(frozen=True)
+class Watched:
+    """How the sweep stands: ages and lag in seconds, None where no worker lives that could say."""
+
+    workers: int
+    sweep_age: float | None
+    sweep_lag: float | None
+    tally_age: float | None
+    tallies: list[tuple[str, str, int]]
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether no worker lives."""
+        return self.workers == 0
+
+
+async def watched(session: AsyncSession, *, now: datetime, real_now: datetime, stale_seconds: float) -> Watched:
+    """What beats and counts say at an hour of the scheme and of the machine; a beat older than `stale_seconds` is none.
+
+    The lag is how long the oldest alert that has come waits to be recorded; where none waits, how long ago that was
+    last known.
+    """
+    beats = (await session.execute(select(col(Heartbeat.beat_at), col(Heartbeat.swept_through)))).all()
+    ages = [((real_now - beat_at).total_seconds(), swept_through) for beat_at, swept_through in beats]
+    past = [(age, swept_through) for age, swept_through in ages if age >= -stale_seconds]
+    age, swept_through = min(past, default=(None, None))
+    tallies = (await session.scalars(select(Tally).order_by(col(Tally.measure), col(Tally.label)))).all()
+    return Watched(
+        workers=sum(age <= stale_seconds for age, _ in past),
+        sweep_age=None if age is None else max(age, 0.0),
+        sweep_lag=None if swept_through is None else max((now - swept_through).total_seconds(), 0.0),
+        tally_age=_age(real_now, (one.counted_at for one in tallies)),
+        tallies=[(one.measure, one.label, one.number) for one in tallies],
+    )
+
+
+def _age(real_now: datetime, moments: Iterable[datetime]) -> float | None:
+    newest = max(moments, default=None)
+    return None if newest is None else abs((real_now - newest).total_seconds())

@@ -1,0 +1,104 @@
+"""What workers say of themselves and of the clocks: how far they came, how many stand how, and who is gone."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app import clock
+from app.deadlines.watch import beat, forget_dead_workers, tally
+from app.process import Stage
+from app.storage.engine import DatabaseRole, engine_for, sessions
+from tests.arrange import place_at
+from tests.steps import face_to_face, intake
+from tests.world import World
+
+WORKER = uuid4()
+
+
+@asynccontextmanager
+async def as_worker(world: World) -> AsyncIterator[AsyncSession]:
+    """A transaction of the worker's role, committed at the end of the block."""
+    engine = engine_for(world.url, DatabaseRole.WORKER, pool_size=1)
+    async with sessions(engine).begin() as session:
+        yield session
+    await engine.dispose()
+
+
+async def beats(world: World, worker: UUID = WORKER) -> dict[str, Any]:
+    async with as_worker(world) as session:
+        await beat(session, worker, beat_at=clock.real_now(), now=world.now)
+    return world.rows("SELECT * FROM worker_heartbeat WHERE worker_id = %s", worker)[0]
+
+
+async def counted(world: World) -> dict[tuple[str, str], int]:
+    async with as_worker(world) as session:
+        assert await tally(session, now=world.now, counted_at=clock.real_now(), every=0)
+    return {(row["measure"], row["label"]): row["number"] for row in world.rows("SELECT * FROM tally")}
+
+
+async def test_a_worker_has_come_as_far_as_nothing_waits_whoever_holds_it(world: World) -> None:
+    await intake.opened(world)
+    assert (await beats(world))["swept_through"] == world.now
+    world.forward(hours=13)
+    waits = world.rows("SELECT min(next_alert_at) AS at FROM clock")[0]["at"]
+    assert waits < world.now
+    assert (await beats(world))["swept_through"] == waits - timedelta(microseconds=1)
+    await world.sweep()
+    assert (await beats(world))["swept_through"] == world.now
+    world.set_time(world.now - timedelta(days=1))
+    assert (await beats(world))["swept_through"] == world.now
+
+
+async def test_clocks_are_counted_by_step_open_due_today_and_past_due(world: World) -> None:
+    case = await intake.opened(world)
+    await intake.opened(world, intake.right_to_ask(world, subject={**intake.SUBJECT, "surname": "Other"}))
+    first = await counted(world)
+    assert first["clocks_open", "initial_checks"] == first["clocks_open", "whole_case"] == 2
+    assert first["clocks_breached", "initial_checks"] == 0
+    world.forward(hours=23)
+    assert (await counted(world))["clocks_due_today", "initial_checks"] == 2
+    world.forward(hours=1)
+    late = await counted(world)
+    assert (late["clocks_breached", "initial_checks"], late["clocks_breached", "face_to_face"]) == (2, 0)
+
+    place_at(world, case, Stage.FACE_TO_FACE)
+    await face_to_face.meet(world, case)
+    assert (await counted(world))["clocks_open", "face_to_face"] == 1
+    # A projection that nobody met never breaches, however long ago it was due.
+    world.forward(days=300)
+    late = await counted(world)
+    assert (late["clocks_open", "risk_assessment"], late["clocks_breached", "risk_assessment"]) == (2, 1)
+    ended = "ended_at = started_at, ended_because = 'withdrawal', next_alert_at = NULL"
+    world.execute(f"UPDATE clock SET {ended} WHERE met_at IS NULL")
+    assert await counted(world) == {}
+
+
+async def test_one_count_serves_all_workers_for_a_while_and_a_stepped_clock_does_not_stop_it(world: World) -> None:
+    await intake.opened(world)
+    now = clock.real_now()
+    moments = [
+        (now, True),
+        (now + timedelta(seconds=9), False),
+        (now + timedelta(seconds=10), True),
+        (now - timedelta(days=1), True),
+        (now - timedelta(days=1, seconds=-9), False),
+    ]
+    for counted_at, expected in moments:
+        async with as_worker(world) as session:
+            assert await tally(session, now=world.now, counted_at=counted_at, every=10) is expected
+    assert {row["counted_at"] for row in world.rows("SELECT counted_at FROM tally")} == {now - timedelta(days=1)}
+
+
+async def test_workers_long_gone_are_forgotten_and_those_of_an_undone_future_too(world: World) -> None:
+    now = clock.real_now()
+    apart = [timedelta(hours=-2), timedelta(minutes=-30), timedelta(), timedelta(days=1)]
+    for by in apart:
+        world.execute("INSERT INTO worker_heartbeat VALUES (gen_random_uuid(), %s, %s)", now + by, world.now)
+    async with as_worker(world) as session:
+        await forget_dead_workers(session, now=now)
+    kept = world.rows("SELECT beat_at FROM worker_heartbeat ORDER BY beat_at")
+    assert [row["beat_at"] - now for row in kept] == apart[1:3]
