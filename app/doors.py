@@ -163,6 +163,7 @@ class Door:
                 field="Idempotency-Key",
             )
         self.response.headers["Idempotent-Replayed"] = "true"
+        self.asks_for(before.case_id)
         await self.log(Category.CONSULTATION, case_id=before.case_id)
         return before
 
@@ -181,10 +182,14 @@ class Door:
         made = {"case_id": case_id, "resource_id": resource_id, "opened_id": opened_id}
         await write(self.session, _REMEMBER, {**claimed, **made})
 
+    def asks_for(self, case_id: UUID | None = None, *, through: UUID | None = None) -> None:
+        """Let a refusal be logged with the case asked for, or with what it was asked for `through` (H2.8, H12.1)."""
+        if self.request is not None:
+            self.request.state.case_id, self.request.state.event_id = case_id, through
+
     async def enter(self, case_id: UUID, *, for_change: bool, if_match: str | None = None) -> "CaseDoor":
         """Go on into one case: the one that the address names, or that of a meeting's item."""
-        if self.request is not None:
-            self.request.state.case_id = case_id
+        self.asks_for(case_id)
         case = await access_case(self.session, case_id, for_change=for_change)
         if self.actor.sees_closed_cases_only and case.stage is not Stage.CLOSED:
             raise CaseNotFound

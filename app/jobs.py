@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 
 import structlog
+from sqlalchemy.exc import SQLAlchemyError
 
 from app import clock
 from app.deadlines import following, refreshing
@@ -16,8 +17,8 @@ from app.deadlines.digest import write_digests
 from app.deadlines.published_file import FileRefused
 from app.deadlines.watch import beat, forget_dead_workers, tally, watched
 from app.editions import all_editions
-from app.intake.accounts import compare_accounts
-from app.intake.watching import watch_attempts
+from app.intake.accounts import accounts_to_compare, compare_account
+from app.intake.watching import watch_attempts, watch_pointers
 from app.outside.bank_holidays import BankHolidaySource, GovUk, SourceRefused, SourceUnreachable
 from app.scheduler import Job, Sessions, Worker
 from app.settings import settings
@@ -63,11 +64,27 @@ async def count_for_metrics(worker: Worker, now: datetime) -> bool:
 
 async def keep_withheld(worker: Worker, now: datetime) -> bool:
     """Compare new accounts with the parties of cases, and tell of attempts on cases that are withheld (H2.8)."""
-    async with worker.sessions() as session, session.begin():
-        compared = await compare_accounts(session, now=now)
+    compared = await compare_accounts(worker.sessions, now)
     async with worker.sessions() as session, session.begin():
         seen = await watch_attempts(session, now=now)
-    return bool(compared or seen)
+    async with worker.sessions() as session, session.begin():
+        found = await watch_pointers(session, now=now)
+    return bool(compared or seen or found)
+
+
+async def compare_accounts(opened: Sessions, now: datetime) -> int:
+    """Compare accounts that wait, each in its own transaction; one that fails is logged and waits on."""
+    async with opened() as session, session.begin():
+        waiting = await accounts_to_compare(session)
+    compared = 0
+    for staff_id in waiting:
+        try:
+            async with opened() as session, session.begin():
+                await compare_account(session, staff_id, now=now)
+            compared += 1
+        except SQLAlchemyError as error:
+            _log.error("comparing_failed", staff_id=str(staff_id), error=type(error).__name__)
+    return compared
 
 
 async def follow_calendars(worker: Worker, now: datetime) -> bool:

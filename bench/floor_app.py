@@ -171,6 +171,7 @@ async def _open(connection: Connection, actor: DictRow, body: dict[str, Any], ke
     run = connection.execute
     await run(sql.CLAIM_KEY, {**case, "fingerprint": hashlib.sha256(raw).hexdigest()})
     await run(sql.LOCK, {"key": case["subject_key"]})
+    await run(sql.CONTEXT, actor)
     earlier = await (await run(sql.POINTED_AT, case)).fetchall()
     await (await run(sql.OPEN_CASES_OF_PAIR, case)).fetchall()
     await (await run(sql.OPEN_CASE, case)).fetchall()
@@ -191,7 +192,9 @@ async def _open(connection: Connection, actor: DictRow, body: dict[str, Any], ke
     for names in (sql.NAMES, sql.OTHER_NAMES):
         await (await run(names, case)).fetchall()
     for person in (subject, victim):
-        await (await run(sql.ACCOUNTS, {"surnames": [_search_key(person["surname"])]})).fetchall()
+        await (
+            await run(sql.ACCOUNTS, {"surnames": [_search_key(person["surname"])], "born": person["born"]})
+        ).fetchall()
     await run(sql.RISK_GRADE, {**case, **body["risk"], "id": uuid4()})
     contact = {**body, **case, "id": uuid4(), "risk_indicators": Jsonb(body["risk_indicators"])}
     await run(sql.INITIAL_CONTACT, contact)

@@ -118,8 +118,8 @@ def _put_in_staff(superuser: str) -> None:
         connection.execute("INSERT INTO force VALUES (%s, 'Northmoor Police', 'england-and-wales')", [FORCE])
         for subject, role in _STAFF.items():
             connection.execute(
-                "INSERT INTO staff_member (id, subject, name, force_id, roles, active) "
-                "VALUES (%s, %s, %s, %s, %s, true)",
+                "INSERT INTO staff_member (id, subject, name, force_id, roles, active, name_keys, compared) "
+                "VALUES (%s, %s, %s, %s, %s, true, '{}', true)",
                 [uuid4(), subject, f"Staff {subject}", FORCE, [role]],
             )
 

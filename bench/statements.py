@@ -212,13 +212,12 @@ POINTER = """
 """
 LOCK_ACCOUNTS = "SELECT pg_advisory_xact_lock_shared(hashtextextended('clares-law.accounts', 0))"
 NAMES = """
-    SELECT person.id, person.given_names, person.surname, person.born, party.role
+    SELECT person.id, person.given_names, person.surname, person.born, person.born_estimated, party.role
     FROM person JOIN party ON party.person_id = person.id WHERE person.case_id = %(case_id)s
 """
 OTHER_NAMES = "SELECT person_id, given_names, surname FROM person_alias WHERE case_id = %(case_id)s"
 ACCOUNTS = """
-    SELECT id, subject, name, force_id, agency_id, roles, rank, active, born, name_keys
-    FROM staff_member WHERE name_keys && %(surnames)s
+    SELECT id, name_keys, born FROM staff_member WHERE name_keys && %(surnames)s OR born = %(born)s
 """
 EVENT = """
     INSERT INTO event (id, case_id, force_id, occurred_at, recorded_at, recorded_by, kind, sentence, about_id)
@@ -272,7 +271,7 @@ BY_REQUEST = {
     "worklist": (*ENTERING, LOG, WORKLIST),
     "opening": (
         *ENTERING,
-        *(CLAIM_KEY, LOCK, POINTED_AT, OPEN_CASES_OF_PAIR, OPEN_CASE),
+        *(CLAIM_KEY, LOCK, CONTEXT, POINTED_AT, OPEN_CASES_OF_PAIR, OPEN_CASE),
         *(EVENT, PERSON, PARTY, PERSON, ADDRESS, PARTY, SAFE_CONTACT, RESTRICTED, POINTER),
         *(LOCK_ACCOUNTS, NAMES, OTHER_NAMES, ACCOUNTS, ACCOUNTS),
         *(RISK_GRADE, INITIAL_CONTACT, GRADES, CURRENT_GRADE, CLOCKS_TO_CHANGE),

@@ -86,7 +86,7 @@ async def change_staff(session: AsyncSession, staff_id: UUID, given: StaffChange
     member.roles, member.rank, member.active = [role.value for role in given.roles], given.rank, given.active
     if given.born:
         member.born = given.born
-    member.name_keys = None  # compared anew with the parties of every case (H2.8)
+    member.compared = False  # with the parties of every case, anew (H2.8)
     if "email" in given.model_fields_set:
         member.email = given.email
     return StaffView.model_validate(member)

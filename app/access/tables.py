@@ -2,12 +2,17 @@
 
 from datetime import date, datetime
 from enum import StrEnum
+from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import ARRAY, Index, Text, UniqueConstraint, text
+from sqlalchemy import ARRAY, Index, Text, UniqueConstraint, false, func, text
+from sqlalchemy.engine.interfaces import ExecutionContext
 from sqlmodel import Field, SQLModel
 
+from app.access.names import account_keys
 from app.storage.base import CaseRow, case_constraints, check, text_enum
+
+_REAL_NOW = {"server_default": func.clock_timestamp()}
 
 
 class Installation(SQLModel, table=True):
@@ -44,6 +49,11 @@ class Agency(SQLModel, table=True):
     name: str
 
 
+def _keys_of_name(context: ExecutionContext) -> list[str]:
+    given: dict[str, Any] = context.get_current_parameters()  # type: ignore[attr-defined]  # of the default context
+    return list(account_keys(given["name"]))
+
+
 class StaffMember(SQLModel, table=True):
     """An account. Police staff have a force; partners an agency; roles are read anew at every request."""
 
@@ -52,7 +62,8 @@ class StaffMember(SQLModel, table=True):
         check("(force_id IS NULL) <> (agency_id IS NULL)", "one_organisation"),
         UniqueConstraint("subject"),
         Index("ix_staff_member_name_keys", "name_keys", postgresql_using="gin"),
-        Index("ix_staff_member_not_compared", "id", postgresql_where=text("name_keys IS NULL")),
+        Index("ix_staff_member_born", "born"),
+        Index("ix_staff_member_not_compared", "id", postgresql_where=text("NOT compared")),
     )
 
     id: UUID = Field(default_factory=uuid4, primary_key=True)
@@ -65,8 +76,12 @@ class StaffMember(SQLModel, table=True):
     active: bool = True
     born: date | None = None
     """Compared with the parties of cases, and shown to nobody (H2.8)."""
-    name_keys: list[str] | None = Field(default=None, sa_type=ARRAY(Text))
-    """The name as it is compared; empty until the account has been compared with the parties of every case."""
+    name_keys: list[str] | None = Field(
+        default=None, sa_type=ARRAY(Text), nullable=False, sa_column_kwargs={"default": _keys_of_name}
+    )
+    """The name as it is compared; made from it when the account is."""
+    compared: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
+    """Whether it has been compared with the parties of every case; until then what may be about it is withheld."""
     email: str | None = None
     """The work address, for alerts alone (H2.2)."""
 
@@ -101,6 +116,10 @@ class CaseRestriction(CaseRow, table=True):
     reason: str
     restricted_at: datetime
     restricted_by: UUID = Field(foreign_key="staff_member.id")
+    leading_ranks: list[str] = Field(sa_type=ARRAY(Text))
+    """The ranks of supervisors who see it, as the edition named them; worked out anew for each transaction."""
+    since: datetime | None = Field(default=None, nullable=False, sa_column_kwargs=_REAL_NOW)
+    """Real time, as the log is dated."""
 
 
 class CaseAccess(CaseRow, table=True):
@@ -118,7 +137,7 @@ class CaseAccess(CaseRow, table=True):
             postgresql_where=text("ended_at IS NULL"),
         ),
         Index("ix_case_access_staff_id", "staff_id", postgresql_where=text("ended_at IS NULL")),
-        check("num_nulls(ended_at, ended_by, ended_because) IN (0, 3)", "ended_whole_or_not_at_all"),
+        check("num_nulls(ended_at, ended_by, ended_because, ended_since) IN (0, 4)", "ended_whole_or_not_at_all"),
     )
 
     staff_id: UUID = Field(foreign_key="staff_member.id")
@@ -129,6 +148,11 @@ class CaseAccess(CaseRow, table=True):
     ended_at: datetime | None = None
     ended_by: UUID | None = Field(default=None, foreign_key="staff_member.id")
     ended_because: str | None = None
+    certain: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
+    """An exclusion because the account certainly is a party's."""
+    since: datetime | None = Field(default=None, nullable=False, sa_column_kwargs=_REAL_NOW)
+    """Real time, as the log is dated; so is `ended_since`."""
+    ended_since: datetime | None = None
 
 
 class RefusalSeen(SQLModel, table=True):

@@ -21,7 +21,7 @@ from app.categorisation.terms import Category
 from app.disclosure.clearance import readiness
 from app.disclosure.conclusions import Conclusion, obstacles_to_concluding
 from app.disclosure.rules import not_ready
-from app.disclosure.service import conclusions
+from app.disclosure.service import conclusions, everybody_answered
 from app.disclosure.service import facts as disclosure_facts
 from app.editions.terms import Route
 from app.errors import Obstacle
@@ -79,7 +79,8 @@ async def standing(
     if ask := _OF_STAGE.get(case.stage):
         await ask(session, case, people, stands, actor, now)
     await _second_person(session, case, stands)
-    if any(duty.kind is DutyKind.SUBJECT_TO_BE_TOLD for duty in duties):
+    owed = any(duty.kind is DutyKind.SUBJECT_TO_BE_TOLD for duty in duties)
+    if owed and await everybody_answered(session, case):
         stands.further.append(rules.TELL_SUBJECT)
     return stands
 

@@ -11,12 +11,12 @@ from sqlalchemy import ColumnElement, Row, Select, and_, bindparam, exists, func
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
+from app.access.names import normalise_name
 from app.access.tables import StaffMember
 from app.cases.tables import Case, Grade, Party, PartyRole
 from app.deadlines.tables import Clock
 from app.editions.terms import ClockKind, Outcome, Route
 from app.errors import Unprocessable
-from app.people.rules import normalise_name
 from app.people.schemas import Day, Form, Line, PncId, View
 from app.people.tables import Person, PersonAlias
 from app.process import Stage

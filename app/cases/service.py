@@ -16,6 +16,7 @@ from app.errors import NotFound, Unprocessable, WrongStage
 from app.people.service import persons
 from app.process import IllegalMove, Move, Stage, require
 from app.storage.base import columns_of
+from app.storage.engine import withheld_by_now
 from app.storage.statements import rows
 from app.timeline.service import tell
 
@@ -58,7 +59,7 @@ async def access_case(session: AsyncSession, case_id: UUID, *, for_change: bool)
     """The case, if row-level security shows it to this transaction; held against others where it is to change."""
     query = _CASE_TO_CHANGE if for_change else _CASE
     case = (await session.scalars(query, {"case_id": case_id})).one_or_none()
-    if case is None:
+    if case is None or (for_change and await withheld_by_now(session, case_id)):
         raise CaseNotFound
     return case
 

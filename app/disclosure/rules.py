@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
 
+from app.access.names import normalise_name
 from app.categorisation.terms import Category
 from app.clock import LONDON
 from app.disclosure.terms import RecipientWarning, Undertaking
 from app.editions.terms import SpentRule
 from app.errors import Obstacle
 from app.forum.schemas import StandingDecision
-from app.people.rules import normalise_name
 
 
 @dataclass(frozen=True)

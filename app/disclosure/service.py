@@ -58,6 +58,13 @@ def newest_record() -> ColumnElement[bool]:
     return ~select(col(newer.id)).where(col(newer.supersedes_id) == col(Disclosure.id)).exists()
 
 
+async def everybody_answered(session: AsyncSession, case: Case, *, by: datetime | None = None) -> bool:
+    """Whether it has ended for every potential victim, or had `by` a time: before that nobody tells the subject."""
+    ended = await conclusions(session, case)
+    victims = await party_ids(session, case.id, PartyRole.POTENTIAL_VICTIM)
+    return all(one in ended and (by is None or ended[one].at <= by) for one in victims)
+
+
 async def conclusions(session: AsyncSession, case: Case) -> dict[UUID, Conclusion]:
     """How it ended for each potential victim for whom it has ended, since the forum last took the decision back.
 

@@ -18,6 +18,7 @@ from app.categorisation.tables import Representations
 from app.categorisation.terms import RepresentationsChoice
 from app.disclosure.clearance import is_of_the_force
 from app.disclosure.rules import not_of_the_force
+from app.disclosure.service import everybody_answered
 from app.disclosure.subject_rules import Authority, carried_out, wrong_with_words_to_subject
 from app.disclosure.subject_schemas import WordsToSubjectIn
 from app.disclosure.tables import WordsToSubject
@@ -25,7 +26,10 @@ from app.errors import Unprocessable
 from app.forum.service import subject_to_be_told_no_longer
 from app.forum.tables import DecisionReturn, ForumDecision
 from app.initial_checks.rules import outside_the_case
+from app.process import Stage
 from app.safeguarding.service import act_keys, owe_crime, record_act
+from app.safeguarding.tables import Duty
+from app.safeguarding.terms import DutyKind
 
 
 async def record_words_to_subject(
@@ -46,12 +50,15 @@ async def record_words_to_subject(
         victim = authority.potential_victim_id
     applicants, subjects = await names_to_keep_apart(session, case)
     wrong = [
-        *outside_the_case(case.stage, occurred_at=occurred_at, first_contact_at=case.first_contact_at),
+        *outside_the_case(
+            _stage_of_telling(case, given), occurred_at=occurred_at, first_contact_at=case.first_contact_at
+        ),
         *wrong_with_words_to_subject(
             authority,
             potential_victim_id=victim,
             words=given.words,
             occurred_at=occurred_at,
+            everybody_answered=await everybody_answered(session, case, by=occurred_at),
             names_applicant=names_the_applicant(given.words, applicants_names=applicants, subjects_names=subjects),
         ),
         *not_of_the_force(of_the_force=own),
@@ -82,6 +89,12 @@ async def record_words_to_subject(
     return made
 
 
+def _stage_of_telling(case: Case, given: WordsToSubjectIn) -> Stage:
+    """What the forum decided is told after the last potential victim was, so when the case is concluded already."""
+    at_its_end = case.stage is Stage.FINAL_REPORT and given.decision_id is not None
+    return Stage.DISCLOSURE if at_its_end else case.stage
+
+
 def _sentence(given: WordsToSubjectIn) -> str:
     if given.decision_id is not None:
         return "The subject was told, on a decision of the forum; the words are kept."
@@ -103,13 +116,24 @@ async def _decided(session: AsyncSession, case: Case, decision_id: UUID) -> Auth
     if decision is None or decision.case_id != case.id:
         raise Unprocessable("decision_id must name a decision of the forum in this case.", field="decision_id")
     returned = select(col(DecisionReturn.recorded_at)).where(col(DecisionReturn.decision_id) == decision.id)
+    spoken = select(col(WordsToSubject.id)).where(
+        col(WordsToSubject.decision_id) == decision.id, col(WordsToSubject.recorded_at) <= col(Duty.answered_at)
+    )
+    # A supervisor answered that the subject is not told after all.
+    given_up = select(col(Duty.answered_at)).where(
+        col(Duty.case_id) == case.id,
+        col(Duty.kind) == DutyKind.SUBJECT_TO_BE_TOLD,
+        col(Duty.about_id) == decision.id,
+        ~spoken.exists(),
+    )
+    ends = [*await session.scalars(returned), *await session.scalars(given_up)]
     return Authority(
         rule="H6.3",
         permits=decision.subject_to_be_told,
         words=decision.words_for_subject,
         potential_victim_id=decision.potential_victim_id,
         since=decision.recorded_at,
-        until=(await session.scalars(returned)).one_or_none(),
+        until=min((end for end in ends if end is not None), default=None),
     )
 
 

@@ -30,8 +30,12 @@ def wrong_with_words_to_subject(
     words: str,
     occurred_at: datetime,
     names_applicant: bool,
+    everybody_answered: bool,
 ) -> list[Obstacle]:
-    """What a supervisor must see to (H2.7, H2.10); `names_applicant` is of the words spoken."""
+    """What a supervisor must see to (H2.7, H2.10); `names_applicant` is of the words spoken.
+
+    `everybody_answered`: it had ended for every potential victim when the words were spoken.
+    """
     found = []
     if names_applicant:
         says = "The words hold a name of the applicant: look at the risk to whoever asked at once."
@@ -42,6 +46,9 @@ def wrong_with_words_to_subject(
     if not authority.permits:
         says = "The subject was spoken to, though what is named decided against it: look at the risk at once."
         return [*found, Obstacle("words_decided_against", says, authority.rule)]
+    if authority.rule == "H6.3" and not everybody_answered:
+        says = "The subject was told before every potential victim was: look at each one's safety at once."
+        found.append(Obstacle("subject_told_first", says, "H6.3"))
     if occurred_at < authority.since:
         says = "Spoken before what authorises the words was recorded: nobody had permitted them."
         found.append(Obstacle("spoken_before_authority", says, authority.rule))

@@ -55,12 +55,17 @@ async def read_log(
     *,
     case_id: UUID | None,
     staff_id: UUID | None,
+    reader: UUID,
     after: tuple[datetime, UUID] | None,
     limit: int,
 ) -> list[LogView]:
-    """Who touched what in the own force, newest first. Row-level security shows it to nobody who has not asked so."""
+    """Who touched what in the own force, newest first. Row-level security shows it to nobody who has not asked so.
+
+    Without the reader's own refusals: one on a case withheld from the reader is hidden, and must not be missed (H2.8).
+    """
     await session.execute(text("SELECT set_config('app.reads_log', 'on', true)"))
     query = select(*columns_of(LogRow)).order_by(col(LogRow.logged_at).desc(), col(LogRow.id).desc()).limit(limit)
+    query = query.where(or_(~col(LogRow.refused), col(LogRow.staff_id).is_distinct_from(reader)))
     if case_id:
         query = query.where(col(LogRow.case_id) == case_id)
     if staff_id:

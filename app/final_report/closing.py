@@ -26,6 +26,7 @@ from app.final_report.tables import Closing, IntelligenceSubmission, SupportGive
 from app.final_report.terms import IntelligenceSystem
 from app.initial_checks.rules import checks_unanswered
 from app.initial_checks.service import checks_facts
+from app.intake.rules import attempted
 from app.process import Move, Stage
 from app.safeguarding.service import act_keys, current_plan, newest_immediate_risk_at, open_duties
 from app.safeguarding.tables import Duty
@@ -70,7 +71,12 @@ async def facts(session: AsyncSession, case: Case) -> ClosingFacts:
         support_given=await _support_given(session, case.id),
         offender_management_considered=await offender_management_considered(session, case),
         potential_victims=await _victims(session, case, [one.id for one in known.potential_victims]),
-        open_duties=tuple(OpenDuty(duty.kind, duty.says, duty.rule) for duty in await open_duties(session, case.id)),
+        # An attempt on a withheld case is answered in its own time: else whoever tries holds the case open (H2.8).
+        open_duties=tuple(
+            OpenDuty(duty.kind, duty.says, duty.rule)
+            for duty in await open_duties(session, case.id)
+            if duty.code != attempted("").code
+        ),
         report_written=report is not None,
         submitted_to=await _submitted_to(session, report.id) if report else frozenset(),
     )

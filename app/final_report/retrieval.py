@@ -76,6 +76,11 @@ async def read_report(session: AsyncSession, report_id: UUID, *, actor: Actor) -
     )
 
 
+async def case_of_report(session: AsyncSession, report_id: UUID) -> UUID | None:
+    """The case of a report that was read in this transaction, for the log alone: an intelligence unit is not told."""
+    return await session.scalar(select(col(FinalReport.case_id)).where(col(FinalReport.id) == report_id))
+
+
 async def search_reports(session: AsyncSession, about: FinalReportSearchIn, *, actor: Actor) -> FinalReportsFound:
     """The reports about a subject, and what they show together."""
     await _reach_every_force(session, actor)

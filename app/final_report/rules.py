@@ -5,10 +5,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
+from app.access.names import normalise_name
 from app.editions.terms import ClosingDuty, Route
 from app.errors import Obstacle
 from app.final_report.terms import REPORTED_TO, IntelligenceSystem, SubmissionKind
-from app.people.rules import match_keys, normalise_name
+from app.people.rules import match_keys
 from app.safeguarding.rules import no_current_plan
 from app.safeguarding.schemas import Plan
 

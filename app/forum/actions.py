@@ -12,6 +12,7 @@ from app.access.service import reach
 from app.access.tables import Agency, StaffMember
 from app.cases.schemas import Recorded
 from app.cases.tables import Case
+from app.cases.withholding import must_see
 from app.clock import LONDON
 from app.errors import NotFound, Obstacle, Unprocessable
 from app.forum.rules import still_owed
@@ -60,6 +61,7 @@ async def _must_be_of_the_forum(session: AsyncSession, case: Case, staff_id: UUI
     if (await session.scalars(query)).one_or_none() is None:
         says = "owner_staff_id must name active staff of this force or of an agency of its forum."
         raise Unprocessable(says, field="owner_staff_id")
+    await must_see(session, case, staff_id, field="owner_staff_id")
 
 
 async def case_of_action(session: AsyncSession, action_id: UUID, *, actor: Actor) -> UUID:

@@ -15,10 +15,10 @@ from app.categorisation.tables import Categorisation, Referral
 from app.deadlines.service import reopen
 from app.editions.terms import ClockKind
 from app.errors import AlreadyDecided, Conflict, NotFound, Obstacle, refuse_if
-from app.forum.meetings import conflicted_in
 from app.forum.rules import chair_conflicted, no_quorum, obstacles_to_confirming
 from app.forum.schemas import ConfirmationIn, ReturnIn
 from app.forum.service import live_decisions, now_stands, subject_to_be_told_no_longer
+from app.forum.sight import conflicted_in
 from app.forum.sitting import sitting_on, took_part
 from app.forum.tables import AgendaItem, DecisionConfirmation, DecisionReturn, ForumDecision
 from app.forum.terms import Verdict

@@ -9,10 +9,10 @@ from app.access.rules import Actor, Permission
 from app.cases.schemas import Recorded
 from app.cases.tables import Case
 from app.errors import NotPermitted, Unprocessable
-from app.forum.meetings import end_grants
 from app.forum.rules import decided_with_conflicted_member
 from app.forum.schemas import ConflictIn
 from app.forum.service import live_decisions
+from app.forum.sight import end_grants
 from app.forum.sitting import took_part
 from app.forum.tables import AgendaItem, ConflictOfInterest, ForumMember
 from app.safeguarding.service import act_keys, record_act

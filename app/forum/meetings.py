@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import Row, func, select, update
+from sqlalchemy import Row, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -13,14 +13,15 @@ from app.access.tables import Agency, CaseGrant, StaffMember
 from app.cases.schemas import Recorded
 from app.cases.service import must_be_at, note
 from app.cases.tables import Case
+from app.cases.withholding import allow_members
 from app.categorisation.tables import Referral
 from app.clock import LONDON
 from app.editions.terms import POLICE
 from app.errors import Conflict, NotFound, Unprocessable
 from app.forum.schemas import AgendaIn, AttendanceIn, MeetingIn, MinutesIn, TakenOffIn
+from app.forum.sight import conflicted_in, end_grants, tells_nothing
 from app.forum.tables import (
     AgendaItem,
-    ConflictOfInterest,
     DecisionReturn,
     EmergencyAuthority,
     ForumAttendance,
@@ -130,26 +131,29 @@ async def _list_members(
         for row in found
     )
     await session.flush()
-    partners = [row.id for row in found if row.kind]
-    if partners:
-        for item in await _held_items(session, meeting.id):
-            await _grant(session, partners, item, now=now)
+    for item in await _held_items(session, meeting.id):
+        await _let_in(session, meeting, item, actor=actor, now=now)
 
 
-async def _grant(session: AsyncSession, partners: Iterable[UUID], item: AgendaItem, *, now: datetime) -> None:
-    """Let partners see the case of an item, but for those with a conflict of interest in it (H6.2)."""
+async def _let_in(
+    session: AsyncSession, meeting: ForumMeeting, item: AgendaItem, *, actor: Actor, now: datetime
+) -> None:
+    """Let whoever sits at the meeting see the case of an item, but for those with a conflict of interest in it (H6.2).
+
+    Partners by the item, until it ends; the police, where the case is withheld, by name (H2.8).
+    """
     apart = await conflicted_in(session, item.case_id)
+    members = await listed_members(session, meeting.id)
+    held = select(col(CaseGrant.staff_id)).where(col(CaseGrant.item_id) == item.id)
+    known = set(await session.scalars(held))
     session.add_all(
-        CaseGrant(staff_id=partner, item_id=item.id, case_id=item.case_id, granted_at=now)
-        for partner in partners
-        if partner not in apart
+        CaseGrant(staff_id=row.staff_id, item_id=item.id, case_id=item.case_id, granted_at=now)
+        for row in members
+        if row.agency != POLICE and row.staff_id not in apart | known
     )
-
-
-async def conflicted_in(session: AsyncSession, case_id: UUID) -> set[UUID]:
-    """Who declared a conflict of interest in a case: it holds for the case, on whichever agenda it stands (H6.2)."""
-    query = select(col(ConflictOfInterest.staff_id)).where(col(ConflictOfInterest.case_id) == case_id)
-    return set(await session.scalars(query))
+    police = [row.staff_id for row in members if row.agency == POLICE and row.staff_id not in apart]
+    case = await session.get_one(Case, item.case_id)
+    await allow_members(session, case, police, actor=actor, now=now)
 
 
 async def _held_items(session: AsyncSession, meeting_id: UUID) -> list[AgendaItem]:
@@ -191,7 +195,7 @@ async def meetings_of(session: AsyncSession, *, actor: Actor) -> list[MeetingSum
         sat_at = select(col(ForumMember.meeting_id)).where(col(ForumMember.staff_id) == actor.staff_id)
         query = query.where(col(ForumMeeting.id).in_(sat_at))
     else:
-        query = query.where(col(ForumMeeting.force_id) == actor.force_id)
+        query = query.where(col(ForumMeeting.force_id) == actor.force_id, tells_nothing(actor))
     return [MeetingSummary.model_validate(row) for row in (await session.execute(query)).all()]
 
 
@@ -258,8 +262,7 @@ async def record_attendance(
         raise MeetingNotHeld("The meeting's day has not come: record who is present when it sits.")
     listed = {row.staff_id for row in await listed_members(session, meeting_id)}
     unlisted = {one.staff_id for one in given.members} - listed
-    if unlisted:
-        await _list_members(session, meeting, unlisted, field="members", actor=actor, now=now)
+    await _list_members(session, meeting, unlisted, field="members", actor=actor, now=now)
     for one in given.members:
         session.add(
             ForumAttendance(
@@ -296,11 +299,7 @@ async def put_on_agenda(
     )
     session.add(item)
     await session.flush()
-    members = await listed_members(session, meeting_id)
-    accounts = select(col(StaffMember.id)).where(
-        col(StaffMember.id).in_([row.staff_id for row in members]), col(StaffMember.agency_id).is_not(None)
-    )
-    await _grant(session, await session.scalars(accounts), item, now=now)
+    await _let_in(session, meeting, item, actor=actor, now=now)
     sentence = f"Put on the agenda of the forum of {meeting.held_on:%d %B %Y}."
     await note(session, case, "on_agenda", sentence, by=actor, now=now, about_id=item.id)
     return Recorded(item.id)
@@ -368,14 +367,6 @@ async def end_item(session: AsyncSession, item: AgendaItem, because: ItemEnd, *,
     """End an item, and with it what partners see of the case through it."""
     item.ended_at, item.ended_because = now, because
     await end_grants(session, item.case_id, now=now)
-
-
-async def end_grants(session: AsyncSession, case_id: UUID, *, now: datetime, of: UUID | None = None) -> None:
-    """End what partners, or one of them, see of a case: it stands on one agenda at a time."""
-    ended = update(CaseGrant).where(col(CaseGrant.case_id) == case_id, col(CaseGrant.ended_at).is_(None))
-    if of is not None:
-        ended = ended.where(col(CaseGrant.staff_id) == of)
-    await session.execute(ended.values(ended_at=now))
 
 
 async def write_minutes(

@@ -12,8 +12,9 @@ from app.cases.service import parties
 from app.cases.tables import Case
 from app.clock import LONDON
 from app.editions import edition
-from app.forum.meetings import conflicted_in, listed_members, newest_attendance
+from app.forum.meetings import listed_members, newest_attendance
 from app.forum.rules import Seat, Sitting
+from app.forum.sight import conflicted_in
 from app.forum.tables import AgendaItem, ForumAttendance, ForumDecision, ForumMeeting, PoliceConclusion
 from app.forum.terms import Attendance
 from app.intake.rules import under_age

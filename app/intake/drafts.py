@@ -74,6 +74,7 @@ async def _open_draft(session: AsyncSession, case: Case) -> Draft:
     must_be_at(case, Stage.INTAKE)
     row = (await session.scalars(select(Draft).where(col(Draft.case_id) == case.id))).one()
     if row.joined_id is not None:
+        await access_case(session, row.joined_id, for_change=False)  # withheld, it is not told of (H2.8)
         raise DraftCompleted
     return row
 

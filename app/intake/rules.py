@@ -42,6 +42,15 @@ def attempted(moment: str) -> Obstacle:
     return Obstacle("attempted_access", says, "H2.8")
 
 
+def open_elsewhere(reference: str) -> Obstacle:
+    """A case about the subject of a restricted one that others can open (H2.8)."""
+    says = (
+        f"{reference} is about the same subject and is not restricted: record there that a party is police, or say why "
+        "it may stay open to others."
+    )
+    return Obstacle("open_elsewhere", says, "H2.8")
+
+
 def police_notice(notified: str) -> Obstacle:
     """One of the notices that a supervisor gives where a party is police (H2.8)."""
     return Obstacle("police_involvement", f"A party is police: a supervisor must inform the {notified}.", "H2.8")

@@ -13,6 +13,7 @@ from app.cases.rules import CONCLUDED, happened_at
 from app.cases.schemas import Parties
 from app.cases.service import access_case, advance, note, parties
 from app.cases.tables import Case, LinkKind
+from app.cases.withholding import carry_over
 from app.clock import in_london
 from app.deadlines.service import start
 from app.deadlines.showing import clocks_of
@@ -20,6 +21,7 @@ from app.editions import DEFAULT_EDITION, edition
 from app.editions.rules import Edition
 from app.editions.terms import Route
 from app.errors import Conflict, NotPermitted
+from app.intake.accounts import flag
 from app.intake.blank import blank_case
 from app.intake.contacts import join, keep_contact, plans_from_contact
 from app.intake.drafts import complete_into, draft_to_open
@@ -47,12 +49,14 @@ async def open_application(
     """Open a case and start its clocks, or join the contact to the open case that holds this pair (H3.4, H3.5)."""
     if actor.is_partner:
         _partners_door(application)
-        await reach(session, actor, force_id=actor.serves_force_id)  # the case is the force's from its first moment
     scheme = edition(application.edition or DEFAULT_EDITION)
     began = happened_at(application.first_contact_at, now=now, field="first_contact_at")
     told = described_in(application)
     keys = [key for one in told for key in keys_of(one.person, one.role)]
     await one_opening_at_a_time(session, keys)
+    # Only now is it known what is withheld: the opening that was waited for may have restricted its case. For a
+    # partner, the case is the force's from its first moment.
+    await reach(session, actor, force_id=actor.serves_force_id)
     earlier = await earlier_applications(session, keys, force_id=actor.serves_force_id)
     if held := await _open_case_of_pair(session, keys, force_id=actor.serves_force_id):
         await _join(session, held, application, actor=actor, now=now)
@@ -144,6 +148,9 @@ async def _follow(session: AsyncSession, case: Case, before_id: UUID, *, actor: 
     elif case.follows_id != before.id:
         sentence = f"A contact in this case follows {before.reference} too."
         await note(session, case, "follows_too", sentence, by=actor, now=now, about_id=before.id)
+    await carry_over(session, before, case, by=actor.staff_id, now=now)
+    if before.police_involved:
+        await flag(session, case, actor=actor, now=now)
 
 
 async def start_clocks_of(session: AsyncSession, case: Case, *, applicant_is_potential_victim: bool) -> None:

@@ -14,6 +14,8 @@ from datetime import date
 from enum import StrEnum
 from itertools import product
 
+from app.access.names import normalise_name
+
 # The digits modulo 23 index this alphabet; I, O and S are left out because they are misread as 1, 0
 # and 5.
 PNC_CHECK_LETTERS = "ZABCDEFGHJKLMNPQRTUVWXY"
@@ -73,27 +75,6 @@ def age_on(born: date, day: date) -> int:
         raise ValueError("Nobody has an age before the day of birth.")
     # Comparing (month, day) puts 29 February between 28 February and 1 March: the rule by itself.
     return day.year - born.year - ((day.month, day.day) < (born.month, born.day))
-
-
-# Latin letters that Unicode does not decompose, written as people without that keyboard write them.
-_UNDECOMPOSED = str.maketrans(
-    {"ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe", "ħ": "h", "ı": "i"}
-)
-# Combining accents, and the modifier letters that serve as apostrophes (O\u02bcBrien, \u02bbokina).
-_DIACRITICS = re.compile("[\u02b0-\u02ff\u0300-\u036f]")
-
-
-def normalise_name(text: str) -> str:
-    """A name as it is compared, never as it is kept or shown: letters and digits only, without case
-    or accents.
-
-    Apostrophes, hyphens, full stops and spaces are dropped in all their forms, so O’Brien, O'BRIEN
-    and O Brien agree, and so do Anne-Marie and Annemarie. Marks of scripts other than Latin, Greek
-    and Cyrillic carry vowels and stay.
-    """
-    folded = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
-    plain = _DIACRITICS.sub("", folded).translate(_UNDECOMPOSED)
-    return unicodedata.normalize("NFC", "".join(c for c in plain if unicodedata.category(c)[0] in "LMN"))
 
 
 def match_keys(
@@ -167,41 +148,36 @@ def _agree(some: set[str], others: set[str], same: Callable[[str, str], bool]) -
     return any(same(one, other) for one, other in product(some, others)) if some and others else None
 
 
-def account_keys(name: str) -> tuple[str, ...]:
-    """The name of an account as it is compared with persons: each word, and the words from each on as one surname.
-
-    "PC Anna Smith Jones" may be of a person with the surname Jones or Smith Jones.
-    """
-    words = [key for word in name.replace(",", " ").split() if (key := normalise_name(word))]
-    return tuple(dict.fromkeys([*words, *("".join(words[start:]) for start in range(len(words)))]))
-
-
 class Likeness(StrEnum):
     """How far an account may be a person's (H2.8)."""
 
     CERTAIN = "certain"
-    """The name agrees and so does the date of birth."""
+    """Surname, given name and date of birth agree."""
     POSSIBLE = "possible"
-    """The name agrees, and one of the two has no date of birth."""
+    """Two of them agree, and the third is not known or differs as it does by marriage, by a pet name, by mistyping."""
 
 
 def likeness(person: Described, *, keys: Collection[str], born: date | None) -> Likeness | None:
-    """Whether an account with those `account_keys` may be the person's; a given name by its first letter suffices.
+    """Whether an account with those `account_keys` may be the person's.
 
-    Safer is followed (H2.0): a namesake is kept out until a supervisor has compared the two; never a person without a
-    given name, since a surname alone is no likeness.
+    Safer is followed (H2.0): whoever is only possibly the person is kept out until a supervisor has compared the two.
+    Any two of surname, given name and date of birth suffice, but the two names not against a date that differs unless
+    the given name is written out. A surname alone is no likeness, nor is a date of birth. A date that was estimated
+    is none: leave it out of `person`.
     """
+    given = _normalised(tuple(word for names in person.given_names for word in names.split()))
     surname = not _normalised(person.surnames).isdisjoint(keys)
-    given = any(
-        key == first or (len(key) == 1 and first.startswith(key))
-        for first in _first(person.given_names)
-        for key in keys
-    )
-    if not (surname and given):
-        return None
-    if person.born is None or born is None:
+    in_full = not given.isdisjoint(keys)
+    in_short = any(_begins_alike(key, name) for key, name in product(keys, given))
+    same_day = None if person.born is None or born is None else person.born == born
+    initial = any(len(key) == 1 and name.startswith(key) for key, name in product(keys, given))
+    if same_day and surname and (in_full or initial):
+        return Likeness.CERTAIN
+    if same_day:
+        return Likeness.POSSIBLE if surname or in_full else None
+    if surname and (in_full or (in_short and same_day is None)):
         return Likeness.POSSIBLE
-    return Likeness.CERTAIN if person.born == born else None
+    return None
 
 
 _NARRATIVE_CONTROLS = frozenset("\n\r\t")

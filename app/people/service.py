@@ -10,7 +10,8 @@ from pydantic_core import to_jsonable_python
 from sqlalchemy import ColumnElement, bindparam, func, literal_column, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.people.rules import Described, normalise_name, taken_as_one
+from app.access.names import normalise_name
+from app.people.rules import Described, taken_as_one
 from app.people.schemas import (
     AddressIn,
     AliasIn,

@@ -125,7 +125,9 @@ async def record_notice(body: NoticeIn, door: Deliverer) -> Receipt:
 
 
 @router.get("/words-to-subject", responses=ERRORS_OF_CASE)
-async def read_words_to_subject(door: Reader) -> list[WordsToSubjectView]:
+async def read_words_to_subject(
+    door: Annotated[CaseDoor, reads(Permission.READ_VERBATIM)],
+) -> list[WordsToSubjectView]:
     """Everything that was said to the subject, what authorised it, and what the subject answered."""
     return await door.history(WordsToSubjectView)
 

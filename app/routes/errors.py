@@ -142,6 +142,7 @@ async def _log_refusal(request: Request) -> None:
             organisation=person.organisation,
             force_id=person.serves_force_id,
             case_id=getattr(request.state, "case_id", None),
+            event_id=getattr(request.state, "event_id", None),
             refused=True,
         )
 

@@ -57,8 +57,16 @@ async def _at_item(
     door: Door, meeting_id: UUID, item_id: UUID, *, for_change: bool = True, if_match: str | None = None
 ) -> CaseDoor:
     """Into the case of an item, for whoever may see both the meeting and the item."""
+    door.asks_for(through=item_id)
     case_id = await meetings.case_of_item(door.session, meeting_id, item_id, actor=door.actor)
     return await door.enter(case_id, for_change=for_change, if_match=if_match)
+
+
+async def _at_action(door: Door, action_id: UUID, *, for_change: bool) -> CaseDoor:
+    """Into the case of an action, for its owner and whoever sees the case."""
+    door.asks_for(through=action_id)
+    case_id = await actions.case_of_action(door.session, action_id, actor=door.actor)
+    return await door.enter(case_id, for_change=for_change)
 
 
 async def _reading(door: Door, meeting_id: UUID, item_id: UUID) -> CaseDoor:
@@ -251,13 +259,13 @@ async def read_actions(door: Reader) -> list[OpenActionView]:
 @router.post("/actions/{action_id}/answers", status_code=201, responses=ERRORS_OF_ACT)
 async def answer_action(action_id: UUID, body: ActionAnswerIn, door: Member) -> Receipt:
     """Say what became of an action: done, circumstances changed, or not done by the agency and still owed."""
-    inside = await door.enter(await actions.case_of_action(door.session, action_id, actor=door.actor), for_change=True)
+    inside = await _at_action(door, action_id, for_change=True)
     return await inside.record(partial(actions.answer_action, action_id=action_id), body)
 
 
 @router.get("/actions/{action_id}/answers", responses=ERRORS_OF_CASE)
 async def read_action_answers(action_id: UUID, door: Reader) -> list[ActionAnswerView]:
     """What became of an action, oldest first."""
-    inside = await door.enter(await actions.case_of_action(door.session, action_id, actor=door.actor), for_change=False)
+    inside = await _at_action(door, action_id, for_change=False)
     await inside.read()
     return await actions.answers_of(door.session, action_id)

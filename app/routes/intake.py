@@ -34,6 +34,7 @@ async def open_application(
     if before is not None and before.case_id is not None:
         opened = await service.opened_before(door.session, before.case_id, actor=door.actor, now=door.now)
         return service.shown_to(door.actor, opened)
+    door.asks_for(body.follows or body.from_draft)
     opened = await service.open_application(door.session, body, actor=door.actor, now=door.now)
     await door.opened(opened.id, opened.version)
     return service.shown_to(door.actor, opened)

@@ -28,6 +28,11 @@ async def read_access_log(
     """Who touched which case of the own force, newest first."""
     await door.log(Category.CONSULTATION, case_id=case_id)
     found = await read_log(
-        door.session, case_id=case_id, staff_id=staff_id, after=after_moment(cursor), limit=limit + 1
+        door.session,
+        case_id=case_id,
+        staff_id=staff_id,
+        reader=door.actor.staff_id,
+        after=after_moment(cursor),
+        limit=limit + 1,
     )
     return page(found, limit, lambda last: encode(last.logged_at.isoformat(), last.id))

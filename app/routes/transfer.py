@@ -47,6 +47,7 @@ async def accept_transfer(
     before = await door.answered(body)
     if before is not None and before.resource_id is not None:
         return await transfer.accepted_before(door.session, before.resource_id)
+    door.asks_for(through=transfer_id)
     taken = await transfer.accept_transfer(door.session, transfer_id, body, actor=door.actor, now=door.now)
     await door.log(Category.ALTERATION, case_id=taken.case_id, event_id=taken.id)
     await door.remember(case_id=taken.case_id, resource_id=taken.id)

@@ -54,6 +54,7 @@ def sessions(engine: AsyncEngine) -> async_sessionmaker[AsyncSession]:
     return async_sessionmaker(engine, expire_on_commit=False)
 
 
+_GIVEN = "context"
 _CONTEXT = text(
     "SELECT set_config('app.force_id', :force_id, true), set_config('app.agenda', :agenda, true), "
     "set_config('app.national', :national, true), set_config('app.staff_id', :owner, true), "
@@ -79,14 +80,24 @@ async def set_context(
     given to do by the forum, whatever became of the case (H6.2). A transaction without this context reaches nothing.
     Local to the transaction: at session level it leaked into other requests when one was cancelled.
     """
-    await session.execute(
-        _CONTEXT,
-        {
-            "force_id": force_id or "",
-            "agenda": "{" + ",".join(str(case_id) for case_id in agenda) + "}",
-            "national": "on" if national else "",
-            "owner": str(staff_id or "") if own_actions else "",
-            "staff_id": staff_id,
-            "sees_restricted": sees_restricted,
-        },
-    )
+    session.info[_GIVEN] = {
+        "force_id": force_id or "",
+        "agenda": "{" + ",".join(str(case_id) for case_id in agenda) + "}",
+        "national": "on" if national else "",
+        "owner": str(staff_id or "") if own_actions else "",
+        "staff_id": staff_id,
+        "sees_restricted": sees_restricted,
+    }
+    await session.execute(_CONTEXT, session.info[_GIVEN])
+
+
+async def withheld_by_now(session: AsyncSession, case_id: UUID) -> bool:
+    """Whether a case has come to be withheld since the context was set: whoever waited for a lock asks again.
+
+    The context is set anew, as it was given. False for a transaction without one: the worker has none.
+    """
+    given = session.info.get(_GIVEN)
+    if given is None:
+        return False
+    withheld: str = (await session.execute(_CONTEXT, given)).one()[-1]
+    return str(case_id) in withheld

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 from alembic import op
 
+from app.access.names import account_keys
+
 revision: str = "0003"
 down_revision: str | None = "0002"
 branch_labels: str | Sequence[str] | None = None
@@ -18,36 +20,39 @@ APP, WORKER, SEARCH = "clares_law_app", "clares_law_worker", "clares_law_search"
 OWNER = "clares_law_owner"
 ENTRIES = ("case_access", "case_restriction")
 
+WORKER_READS = {
+    "staff_member": "id, name, force_id, agency_id, roles, rank, active, born, name_keys, compared",
+    "party": "id, case_id, person_id, role",
+    "person": "id, case_id, given_names, surname, surname_key, born, born_estimated",
+    "person_alias": "person_id, case_id, given_names, surname, surname_key",
+    "case_grant": "staff_id, case_id, granted_at, ended_at",
+    "case_pointer": "case_id, force_id, reference, role, match_key, withheld",
+    "access_log": "id, staff_id, case_id, event_id, logged_at, refused",
+    "agenda_item": "id, case_id",
+    "forum_action": "id, case_id",
+    "transfer_offer": "id, case_id",
+    "event": "case_id, kind, recorded_by, recorded_at",
+}
+"""Columns that the worker reads to compare accounts and to watch attempts: of people the names and dates of birth."""
+WORKER_CHANGES = {
+    "staff_member": "compared",
+    "application": "police_involved, version, assigned_to",
+    "case_pointer": "withheld",
+}
+
+LEADING_RANKS = (
+    "ARRAY['inspector', 'chief_inspector', 'superintendent', 'chief_superintendent', 'assistant_chief_constable', "
+    "'deputy_chief_constable', 'chief_constable']"
+)
+"""As the editions name them at this release (H2.8)."""
+
 WITHHELD = "(SELECT nullif(current_setting('app.withheld', true), '')::uuid[])::uuid[]"
 """Set with the context of a transaction. Not set, it is null and nothing at all is seen."""
 
 
 def upgrade() -> None:
     _tables()
-    op.execute(
-        """
-        CREATE FUNCTION withheld_from(
-            asks uuid, own_force text, agenda uuid[], sees_restricted boolean, every_force boolean
-        ) RETURNS uuid[] LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
-            SELECT coalesce(array_agg(DISTINCT case_id), '{}') FROM (
-                SELECT entry.case_id FROM case_access entry
-                WHERE entry.staff_id = asks AND entry.kind = 'excluded' AND entry.ended_at IS NULL
-                UNION ALL
-                SELECT restricted.case_id FROM case_restriction restricted
-                WHERE (every_force OR restricted.force_id = own_force)
-                AND NOT (sees_restricted AND restricted.force_id = own_force)
-                AND restricted.case_id <> ALL (coalesce(agenda, '{}'))
-                AND NOT EXISTS (
-                    SELECT FROM case_access entry
-                    WHERE entry.case_id = restricted.case_id AND entry.staff_id = asks
-                    AND entry.kind = 'allowed' AND entry.ended_at IS NULL
-                )
-            ) withheld
-        $$
-        """
-    )
-    op.execute("REVOKE ALL ON FUNCTION withheld_from FROM PUBLIC")
-    op.execute(f"GRANT EXECUTE ON FUNCTION withheld_from TO {APP}")
+    _functions()
     for table in ENTRIES:
         reach = (
             "force_id = nullif(current_setting('app.force_id', true), '') "
@@ -62,7 +67,9 @@ def upgrade() -> None:
         # The function reads as the owner, whom row-level security binds too.
         op.execute(f"CREATE POLICY owner_reads ON {table} FOR SELECT TO {OWNER} USING (true)")
         op.execute(f"GRANT SELECT, INSERT ON {table} TO {APP}, {WORKER}")
-    op.execute(f"GRANT UPDATE ON case_access TO {APP}")
+    for table in ("person", "person_alias", "transfer_offer"):
+        op.execute(f"CREATE POLICY owner_reads ON {table} FOR SELECT TO {OWNER} USING (true)")
+    op.execute(f"GRANT UPDATE (ended_at, ended_by, ended_because, ended_since) ON case_access TO {APP}, {WORKER}")
     op.execute(f"GRANT UPDATE (withheld) ON case_pointer TO {APP}")
     for table in _of_a_case():
         case = "id" if table == "application" else "case_id"
@@ -81,6 +88,84 @@ def upgrade() -> None:
     op.execute(f"CREATE POLICY search ON case_pointer FOR SELECT TO {SEARCH} USING (NOT withheld)")
     _let_the_worker_compare_and_watch()
     _restrict_what_is_flagged()
+
+
+def _functions() -> None:
+    """Who leads a restricted case and what is withheld from whom, worked out anew for each transaction."""
+    op.execute(
+        """
+        CREATE FUNCTION leaders_of(asked_case uuid, of_force text, ranks text[]) RETURNS SETOF uuid
+        LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp SET row_security = on AS $$
+            WITH able AS (
+                SELECT id, 'head_of_public_protection' = ANY (roles) OR coalesce(rank = ANY (ranks), false) AS leads
+                FROM staff_member WHERE force_id = of_force AND active
+                AND roles && ARRAY['public_protection_supervisor', 'head_of_public_protection']
+                AND NOT EXISTS (
+                    SELECT FROM case_access entry
+                    WHERE entry.case_id = asked_case AND entry.staff_id = staff_member.id
+                    AND entry.kind = 'excluded' AND entry.ended_at IS NULL
+                )
+            )
+            SELECT id FROM able WHERE leads OR NOT EXISTS (SELECT FROM able WHERE leads)
+        $$
+        """
+    )
+    op.execute(
+        """
+        CREATE FUNCTION withheld_from(
+            asks uuid, own_force text, agenda uuid[], sees_restricted boolean, every_force boolean
+        ) RETURNS uuid[] LANGUAGE sql STABLE SECURITY DEFINER
+        SET search_path = public, pg_temp SET row_security = on AS $$
+            WITH account AS (
+                SELECT force_id, rank, name_keys, born, compared,
+                    'head_of_public_protection' = ANY (roles) AS heads,
+                    'public_protection_supervisor' = ANY (roles) AS supervises
+                FROM staff_member WHERE id = asks
+            )
+            SELECT coalesce(array_agg(DISTINCT case_id), '{}') FROM (
+                SELECT entry.case_id FROM case_access entry
+                WHERE entry.staff_id = asks AND entry.kind = 'excluded' AND entry.ended_at IS NULL
+                UNION ALL
+                SELECT person.case_id FROM account
+                JOIN person ON person.surname_key = ANY (account.name_keys) OR person.born = account.born
+                WHERE NOT account.compared
+                UNION ALL
+                SELECT alias.case_id FROM account
+                JOIN person_alias alias ON alias.surname_key = ANY (account.name_keys)
+                WHERE NOT account.compared
+                UNION ALL
+                SELECT restricted.case_id FROM case_restriction restricted
+                CROSS JOIN LATERAL (
+                    SELECT restricted.force_id = own_force OR restricted.case_id IN (
+                        SELECT offer.case_id FROM transfer_offer offer
+                        WHERE own_force IN (offer.from_force_id, offer.to_force_id)
+                    ) AS known
+                ) here
+                WHERE (every_force OR here.known)
+                AND NOT (sees_restricted AND here.known)
+                AND restricted.case_id <> ALL (coalesce(agenda, '{}'))
+                AND NOT EXISTS (
+                    SELECT FROM case_access entry
+                    WHERE entry.case_id = restricted.case_id AND entry.staff_id = asks
+                    AND entry.kind = 'allowed' AND entry.ended_at IS NULL
+                )
+                AND NOT EXISTS (
+                    SELECT FROM account WHERE here.known AND account.force_id = own_force AND CASE
+                        WHEN account.heads THEN true
+                        WHEN NOT account.supervises THEN false
+                        WHEN account.rank = ANY (restricted.leading_ranks) THEN true
+                        ELSE asks IN (
+                            SELECT leaders_of(restricted.case_id, account.force_id, restricted.leading_ranks)
+                        )
+                    END
+                )
+            ) withheld
+        $$
+        """
+    )
+    op.execute("REVOKE ALL ON FUNCTION withheld_from, leaders_of FROM PUBLIC")
+    op.execute(f"GRANT EXECUTE ON FUNCTION withheld_from TO {APP}")
+    op.execute(f"GRANT EXECUTE ON FUNCTION leaders_of TO {APP}, {WORKER}")
 
 
 def _tables() -> None:
@@ -106,8 +191,11 @@ def _tables() -> None:
         sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("ended_by", sa.Uuid(), nullable=True),
         sa.Column("ended_because", sa.String(), nullable=True),
+        sa.Column("certain", sa.Boolean(), server_default=sa.false(), nullable=False),
+        sa.Column("since", sa.DateTime(timezone=True), server_default=sa.text("clock_timestamp()"), nullable=False),
+        sa.Column("ended_since", sa.DateTime(timezone=True), nullable=True),
         sa.CheckConstraint(
-            "num_nulls(ended_at, ended_by, ended_because) IN (0, 3)",
+            "num_nulls(ended_at, ended_by, ended_because, ended_since) IN (0, 4)",
             name=op.f("ck_case_access_ended_whole_or_not_at_all"),
         ),
         sa.ForeignKeyConstraint(
@@ -144,6 +232,8 @@ def _tables() -> None:
         sa.Column("reason", sa.String(), nullable=False),
         sa.Column("restricted_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("restricted_by", sa.Uuid(), nullable=False),
+        sa.Column("leading_ranks", sa.ARRAY(sa.Text()), nullable=False),
+        sa.Column("since", sa.DateTime(timezone=True), server_default=sa.text("clock_timestamp()"), nullable=False),
         sa.ForeignKeyConstraint(
             ["case_id", "force_id"],
             ["application.id", "application.force_id"],
@@ -162,28 +252,36 @@ def _tables() -> None:
     op.alter_column("case_pointer", "withheld", server_default=None)
     op.add_column("staff_member", sa.Column("born", sa.Date(), nullable=True))
     op.add_column("staff_member", sa.Column("name_keys", sa.ARRAY(sa.Text()), nullable=True))
+    op.add_column("staff_member", sa.Column("compared", sa.Boolean(), server_default=sa.false(), nullable=False))
+    _key_the_names_of_accounts()
+    op.alter_column("staff_member", "name_keys", nullable=False)
     op.create_index("ix_staff_member_name_keys", "staff_member", ["name_keys"], unique=False, postgresql_using="gin")
+    op.create_index("ix_staff_member_born", "staff_member", ["born"], unique=False)
     op.create_index(
-        "ix_staff_member_not_compared",
-        "staff_member",
-        ["id"],
-        unique=False,
-        postgresql_where=sa.text("name_keys IS NULL"),
+        "ix_staff_member_not_compared", "staff_member", ["id"], unique=False, postgresql_where=sa.text("NOT compared")
     )
+
+
+def _key_the_names_of_accounts() -> None:
+    """Every account has its keys from the start: until it is compared, whatever they find is withheld from it."""
+    connection = op.get_bind()
+    keyed = [{"one": row.id, "keys": list(account_keys(row.name))} for row in connection.execute(_NAMES)]
+    if keyed:
+        connection.execute(sa.text("UPDATE staff_member SET name_keys = :keys WHERE id = :one"), keyed)
+
+
+_NAMES = sa.text("SELECT id, name FROM staff_member")
 
 
 def _let_the_worker_compare_and_watch() -> None:
     """Names and dates of birth of parties, refused rows of the log, and what it keeps of them: nothing else."""
-    op.execute(f"GRANT SELECT, UPDATE (name_keys) ON staff_member TO {WORKER}")
+    for table, columns in WORKER_READS.items():
+        op.execute(f"GRANT SELECT ({columns}) ON {table} TO {WORKER}")
+    for table, columns in WORKER_CHANGES.items():
+        op.execute(f"GRANT UPDATE ({columns}) ON {table} TO {WORKER}")
     op.execute(f"GRANT SELECT, INSERT ON refusal_seen TO {WORKER}")
-    op.execute(f"GRANT SELECT ON case_grant, party TO {WORKER}")
-    op.execute(f"GRANT SELECT (id, case_id, given_names, surname, surname_key, born) ON person TO {WORKER}")
-    op.execute(f"GRANT SELECT (person_id, case_id, given_names, surname, surname_key) ON person_alias TO {WORKER}")
-    op.execute(f"GRANT UPDATE (police_involved, version) ON application TO {WORKER}")
-    op.execute(f"GRANT SELECT (case_id), UPDATE (withheld) ON case_pointer TO {WORKER}")
     op.execute(f"GRANT SELECT, INSERT ON duty TO {WORKER}")
     op.execute(f"GRANT INSERT ON event TO {WORKER}")
-    op.execute(f"GRANT SELECT ON access_log TO {WORKER}")
     op.execute(f"CREATE POLICY log_watch ON access_log FOR SELECT TO {WORKER} USING (refused)")
 
 
@@ -193,9 +291,9 @@ def _restrict_what_is_flagged() -> None:
     for table in held:
         op.execute(f"ALTER TABLE {table} NO FORCE ROW LEVEL SECURITY")
     op.execute(
-        """
-        INSERT INTO case_restriction (id, case_id, force_id, reason, restricted_at, restricted_by)
-        SELECT gen_random_uuid(), id, force_id, 'A party is police.', now(), created_by
+        f"""
+        INSERT INTO case_restriction (id, case_id, force_id, reason, restricted_at, restricted_by, leading_ranks)
+        SELECT gen_random_uuid(), id, force_id, 'A party is police.', now(), created_by, {LEADING_RANKS}
         FROM application WHERE police_involved
         """
     )
@@ -206,8 +304,6 @@ def _restrict_what_is_flagged() -> None:
             flagged.created_by
         FROM application flagged
         JOIN staff_member staff ON staff.id IN (flagged.created_by, flagged.assigned_to)
-            OR (staff.force_id = flagged.force_id AND staff.active AND staff.rank NOT IN ('constable', 'sergeant')
-                AND staff.roles && ARRAY['public_protection_supervisor', 'head_of_public_protection'])
         WHERE flagged.police_involved
         """
     )
@@ -220,13 +316,15 @@ def _restrict_what_is_flagged() -> None:
 
 
 def downgrade() -> None:
-    op.execute(f"REVOKE UPDATE (name_keys) ON staff_member FROM {WORKER}")
-    op.execute(f"REVOKE SELECT ON staff_member, case_grant, party, duty, access_log FROM {WORKER}")
-    op.execute(f"REVOKE SELECT (id, case_id, given_names, surname, surname_key, born) ON person FROM {WORKER}")
-    op.execute(f"REVOKE SELECT (person_id, case_id, given_names, surname, surname_key) ON person_alias FROM {WORKER}")
-    op.execute(f"REVOKE UPDATE (police_involved, version) ON application FROM {WORKER}")
-    op.execute(f"REVOKE SELECT (case_id) ON case_pointer FROM {WORKER}")
-    op.execute(f"REVOKE INSERT ON duty, event FROM {WORKER}")
+    for table, columns in WORKER_READS.items():
+        op.execute(f"REVOKE SELECT ({columns}) ON {table} FROM {WORKER}")
+    for table, columns in WORKER_CHANGES.items():
+        op.execute(f"REVOKE UPDATE ({columns}) ON {table} FROM {WORKER}")
+    op.execute(f"REVOKE SELECT, INSERT ON duty FROM {WORKER}")
+    op.execute(f"REVOKE INSERT ON event FROM {WORKER}")
+    op.execute(f"REVOKE UPDATE (withheld) ON case_pointer FROM {APP}")
+    for table in ("person", "person_alias", "transfer_offer"):
+        op.execute(f"DROP POLICY owner_reads ON {table}")
     op.execute("DROP POLICY log_watch ON access_log")
     op.execute("DROP POLICY withheld ON access_log")
     op.execute("DROP POLICY search ON case_pointer")
@@ -236,10 +334,11 @@ def downgrade() -> None:
     for table in _of_a_case():
         op.execute(f"DROP POLICY withheld ON {table}")
     op.execute("DROP FUNCTION withheld_from")
-    op.drop_index(
-        "ix_staff_member_not_compared", table_name="staff_member", postgresql_where=sa.text("name_keys IS NULL")
-    )
+    op.execute("DROP FUNCTION leaders_of")
+    op.drop_index("ix_staff_member_not_compared", table_name="staff_member", postgresql_where=sa.text("NOT compared"))
+    op.drop_index("ix_staff_member_born", table_name="staff_member")
     op.drop_index("ix_staff_member_name_keys", table_name="staff_member", postgresql_using="gin")
+    op.drop_column("staff_member", "compared")
     op.drop_column("staff_member", "name_keys")
     op.drop_column("staff_member", "born")
     op.drop_column("case_pointer", "withheld")

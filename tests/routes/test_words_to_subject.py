@@ -53,6 +53,12 @@ async def decided(world: World) -> Told:
     return Told(world, case, victim, await forum.disclosing(world, item, victim, **told))
 
 
+async def delivered(told: Told) -> None:
+    """The potential victim hears first."""
+    identified(told.world, told.case)
+    await steps.deliver(told.world, told.case, told.victim, told.decision)
+
+
 async def sought(world: World, case: str, **changed: Any) -> str:
     """A supervisor has the subject's representations sought."""
     body = {"choice": "sought", "reason": "There is time.", "words": SETTLED, **changed}
@@ -60,7 +66,25 @@ async def sought(world: World, case: str, **changed: Any) -> str:
     return str((await world.as_("supervisor").must_post(address, body, headers=headers))["id"])
 
 
+async def test_the_subject_is_told_once_every_potential_victim_has_been(decided: Told) -> None:
+    assert await decided.owed() == (True, False)
+    told = await decided.say(occurred_at=decided.world.now.isoformat())
+    assert flags(told) == {"subject_told_first"}
+    [kept] = await decided.world.as_("officer").must_get(steps.path(decided.case, "words-to-subject"))
+    assert kept["words"] == SETTLED
+
+
+async def test_only_those_read_the_words_who_read_what_was_disclosed(decided: Told) -> None:
+    await decided.say(occurred_at=decided.world.now.isoformat())
+    address = steps.path(decided.case, "words-to-subject")
+    assert (await decided.world.as_("standards").get(address)).status_code == 200
+    for key in ("control_room", "intelligence"):
+        with decided.world.unchanged(refusals=1):
+            assert (await decided.world.as_(key).get(address)).status_code == 403
+
+
 async def test_the_forums_decision_is_owed_until_the_words_are_recorded(decided: Told) -> None:
+    await delivered(decided)
     assert await decided.owed() == (True, True)
     told = await decided.say(answer="He said that he had expected it.", occurred_at=decided.world.now.isoformat())
     assert flags(told) == set()
@@ -104,13 +128,15 @@ async def test_the_case_does_not_close_over_it_and_a_supervisor_may_say_why_it_n
     await world.as_("supervisor").must_post(address, body)
     assert await decided.owed() == (False, False)
     assert "subject_to_be_told" not in {one["code"] for one in (await decided.file())["blocks_closing"]}
+    world.forward(hours=1)
+    assert flags(await decided.say()) == {"authority_had_ended"}
 
 
 async def test_a_decision_returned_to_the_forum_owes_it_no_longer_and_authorises_nothing(decided: Told) -> None:
     await forum.returned(decided.world, decided.case, decided.victim)
     assert await decided.owed() == (False, False)
     decided.world.forward(hours=1)
-    assert flags(await decided.say()) == {"authority_had_ended"}
+    assert flags(await decided.say()) == {"authority_had_ended", "subject_told_first"}
 
 
 async def test_nobody_tells_a_subject_who_has_died(decided: Told) -> None:
@@ -122,8 +148,9 @@ async def test_words_spoken_before_the_decision_are_kept_flagged_and_do_not_answ
     early = (decided.world.now).replace(hour=0).isoformat()
     receipt = await decided.say("Ms Tarrant has asked us about you.", occurred_at=early)
     expected = {"words_identify_applicant", "spoken_before_authority", "words_not_as_settled", "before_first_contact"}
+    expected.add("subject_told_first")
     assert flags(receipt) == expected
-    assert await decided.owed() == (True, True)
+    assert await decided.owed() == (True, False)
     owed = decided.world.rows("SELECT kind FROM duty WHERE about_id = %s AND answered_at IS NULL", receipt["id"])
     assert [row["kind"] for row in owed] == ["supervisor_review"] * len(expected)
 
@@ -131,6 +158,7 @@ async def test_words_spoken_before_the_decision_are_kept_flagged_and_do_not_answ
 async def test_other_words_than_those_settled_are_flagged_and_where_lines_break_is_not_another_word(
     decided: Told,
 ) -> None:
+    await delivered(decided)
     assert flags(await decided.say(" ".join(SETTLED.split()))) == set()
     assert flags(await decided.say("We know what you did.")) == {"words_not_as_settled"}
 
@@ -177,6 +205,7 @@ async def test_the_wrong_potential_victim_and_somebody_of_another_force(world: W
 
 async def test_late_typing_is_flagged_and_the_future_refused(decided: Told) -> None:
     world = decided.world
+    await delivered(decided)
     spoken = world.now
     world.forward(days=9)
     receipt = await decided.say(occurred_at=spoken.isoformat())

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.access.names import account_keys, normalise_name
 from app.people.rules import (
     PNC_CHECK_LETTERS,
     Described,
     InvalidPncId,
     Likeness,
-    account_keys,
     age_on,
     canonical_pnc_id,
     invented_date_problem,
@@ -21,7 +21,6 @@ from app.people.rules import (
     line_problem,
     match_keys,
     narrative_problem,
-    normalise_name,
     placeholder_problem,
     taken_as_one,
     unborn_problem,
@@ -272,7 +271,15 @@ BORN = date(1984, 2, 11)
         ("MERRICK, Alan Peter", BORN, Likeness.CERTAIN),
         ("DI A. Merrick", None, Likeness.POSSIBLE),
         ("Alan Mérrick, control room", None, Likeness.POSSIBLE),
-        ("Alan Merrick", date(1991, 1, 1), None),
+        ("Alan Merrick", date(1991, 1, 1), Likeness.POSSIBLE),  # mistyped
+        ("A. Merrick", date(1991, 1, 1), None),
+        ("Peter Merrick", BORN, Likeness.CERTAIN),  # by the second name
+        ("Al Merrick", BORN, Likeness.POSSIBLE),
+        ("Al Merrick", None, Likeness.POSSIBLE),
+        ("PC 4321 Merrick", BORN, Likeness.POSSIBLE),
+        ("PC 4321 Merrick", date(1991, 1, 1), None),
+        ("Alan Vane", BORN, Likeness.POSSIBLE),  # another surname since
+        ("Otto Vane", BORN, None),
         ("PC Paula Merrick", None, None),
         ("Merrick", None, None),
         ("PC Alan Merricks", None, None),
@@ -291,4 +298,5 @@ def test_a_surname_of_two_words_and_an_alias_are_likened_too() -> None:
     assert likeness(person, keys=account_keys("Sgt Ann Smith Jones"), born=BORN) is Likeness.POSSIBLE
     assert likeness(person, keys=account_keys("Ann Hill"), born=BORN) is Likeness.POSSIBLE
     nameless = Described(pnc_id=None, surnames=("Hill",), given_names=(), born=BORN)
-    assert likeness(nameless, keys=account_keys("Ann Hill"), born=BORN) is None
+    assert likeness(nameless, keys=account_keys("Ann Hill"), born=BORN) is Likeness.POSSIBLE
+    assert likeness(nameless, keys=account_keys("Ann Hill"), born=None) is None

@@ -17,10 +17,19 @@ AUTHORITY = Authority(
 
 
 def wrong(
-    authority: Authority | None, *, at: datetime = SINCE, words: str = "The police hold information."
+    authority: Authority | None,
+    *,
+    at: datetime = SINCE,
+    words: str = "The police hold information.",
+    answered: bool = True,
 ) -> set[str]:
     found = wrong_with_words_to_subject(
-        authority, potential_victim_id=VICTIM, words=words, occurred_at=at, names_applicant=False
+        authority,
+        potential_victim_id=VICTIM,
+        words=words,
+        occurred_at=at,
+        names_applicant=False,
+        everybody_answered=answered,
     )
     return {one.code for one in found}
 
@@ -28,6 +37,11 @@ def wrong(
 def test_words_as_settled_while_the_authority_stands_are_in_order() -> None:
     assert wrong(AUTHORITY) == set()
     assert wrong(replace(AUTHORITY, potential_victim_id=None)) == set()
+
+
+def test_the_subject_is_told_after_every_potential_victim_and_asked_for_representations_before() -> None:
+    assert wrong(AUTHORITY, answered=False) == {"subject_told_first"}
+    assert wrong(replace(AUTHORITY, rule="H5.5"), answered=False) == set()
 
 
 @given(st.integers(-48, 48), st.integers(0, 24))
@@ -54,6 +68,11 @@ def test_how_the_words_are_laid_out_says_nothing_else(gaps: list[str]) -> None:
 def test_a_name_of_the_applicant_is_told_whatever_authorised_the_words() -> None:
     for authority in (None, AUTHORITY):
         found = wrong_with_words_to_subject(
-            authority, potential_victim_id=VICTIM, words="She asked.", occurred_at=SINCE, names_applicant=True
+            authority,
+            potential_victim_id=VICTIM,
+            words="She asked.",
+            occurred_at=SINCE,
+            names_applicant=True,
+            everybody_answered=True,
         )
         assert found[0].code == "words_identify_applicant"

@@ -1,0 +1,33 @@
+"""Names as they are compared, never as they are kept or shown. Pure."""
+
+import re
+import unicodedata
+
+# Latin letters that Unicode does not decompose, written as people without that keyboard write them.
+_UNDECOMPOSED = str.maketrans(
+    {"ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe", "ħ": "h", "ı": "i"}
+)
+# Combining accents, and the modifier letters that serve as apostrophes (O\u02bcBrien, \u02bbokina).
+_DIACRITICS = re.compile("[\u02b0-\u02ff\u0300-\u036f]")
+
+
+def normalise_name(text: str) -> str:
+    """A name as it is compared, never as it is kept or shown: letters and digits only, without case
+    or accents.
+
+    Apostrophes, hyphens, full stops and spaces are dropped in all their forms, so O’Brien, O'BRIEN
+    and O Brien agree, and so do Anne-Marie and Annemarie. Marks of scripts other than Latin, Greek
+    and Cyrillic carry vowels and stay.
+    """
+    folded = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
+    plain = _DIACRITICS.sub("", folded).translate(_UNDECOMPOSED)
+    return unicodedata.normalize("NFC", "".join(c for c in plain if unicodedata.category(c)[0] in "LMN"))
+
+
+def account_keys(name: str) -> tuple[str, ...]:
+    """The name of an account as it is compared with persons: each word, and the words from each on as one surname.
+
+    "PC Anna Smith Jones" may be of a person with the surname Jones or Smith Jones.
+    """
+    words = [key for word in name.replace(",", " ").split() if (key := normalise_name(word))]
+    return tuple(dict.fromkeys([*words, *("".join(words[start:]) for start in range(len(words)))]))
