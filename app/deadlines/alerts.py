@@ -47,6 +47,11 @@ _MOVE_ON = text(
     "FROM unnest(CAST(:ids AS uuid[]), CAST(:at AS timestamptz[])) AS moved (id, at) WHERE clock.id = moved.id"
 )
 
+_REROUTED = text(
+    "UPDATE alert SET rerouted_because = routed.because "
+    "FROM unnest(CAST(:ids AS uuid[]), CAST(:because AS text[])) AS routed (id, because) WHERE alert.id = routed.id"
+)
+
 LEVELS_READ: dict[Role, frozenset[AlertLevel]] = {
     Role.CONTROL_ROOM: frozenset({AlertLevel.OFFICER}),
     Role.PUBLIC_PROTECTION_OFFICER: frozenset({AlertLevel.OFFICER}),
@@ -233,8 +238,8 @@ async def record(session: AsyncSession, alerts: Sequence[New], told: Told, *, no
 async def tell(session: AsyncSession, known: Directory, raised: Sequence[Raised], *, now: datetime) -> None:
     """Put alerts before people: those whom they reach, else by a task the heads of public protection."""
     told = await put_out(session, known, raised, now=now)
-    for alert_id, because in told.rerouted.items():
-        await session.execute(update(Alert).where(col(Alert.id) == alert_id).values(rerouted_because=because))
+    if told.rerouted:
+        await session.execute(_REROUTED, {"ids": list(told.rerouted), "because": list(told.rerouted.values())})
     for alert in told.nobody:
         await open_task(
             session,

@@ -114,13 +114,13 @@ def rows(url: str, query: LiteralString, *values: Any) -> list[dict[str, Any]]:
 
 def told(url: str) -> Counter[Told]:
     """How often each alert is recorded."""
-    query = "SELECT clock_id, rung, level FROM alert"
+    query = "SELECT clock_id, rung, level FROM alert WHERE chases_id IS NULL"
     return Counter((row["clock_id"], row["rung"], row["level"]) for row in rows(url, query))
 
 
 def sent(url: str) -> set[Told]:
     """The alerts that no later one of the same sweep superseded."""
-    query = "SELECT clock_id, rung, level FROM alert WHERE NOT superseded"
+    query = "SELECT clock_id, rung, level FROM alert WHERE NOT superseded AND chases_id IS NULL"
     return {(row["clock_id"], row["rung"], row["level"]) for row in rows(url, query)}
 
 

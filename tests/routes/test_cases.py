@@ -101,6 +101,8 @@ async def test_alerts_fall_by_the_ladder_and_are_acknowledged_once(world: World)
     assert set(inbox[0]) == {
         "id", "case_id", "reference", "clock", "rung", "level", "due_on", "due_at", "recorded_at", "superseded",
         "acknowledged_at",
+        "rerouted_because",
+        "chases_id",
     }  # fmt: skip
     acknowledged = await officer.must_post(f"/v1/alerts/{inbox[0]['id']}/acknowledgement")
     assert acknowledged["acknowledged_at"] is not None

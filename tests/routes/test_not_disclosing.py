@@ -9,7 +9,7 @@ from app.editions import edition
 from tests.arrange import forum_decision, version_of
 from tests.ready import flags, made_ready
 from tests.steps import disclosure as steps
-from tests.steps import intake
+from tests.steps import intake, lateness
 from tests.world import World
 
 
@@ -171,6 +171,7 @@ async def attempts(world: World, now: Decided, *hours: float) -> None:
 async def test_not_reached_needs_spaced_attempts_and_a_plan(world: World) -> None:
     now = await decided(world, disclose=True)
     await attempts(world, now, 1, 2, 23)
+    await lateness.plan_meanwhile(world, now.case)
     said = await now.refused(
         "supervisor",
         "non-completion",
