@@ -4,6 +4,7 @@ Rows are the schedule: the sweep asks for clocks whose `next_alert_at` has come,
 outage delays an alert and cannot lose it.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -12,7 +13,6 @@ from uuid import UUID, uuid4
 
 import structlog
 from sqlalchemy import ColumnElement, Select, column, or_, select, table, text, update
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
@@ -47,6 +47,15 @@ _MOVE_ON = text(
     "FROM unnest(CAST(:ids AS uuid[]), CAST(:at AS timestamptz[])) AS moved (id, at) WHERE clock.id = moved.id"
 )
 
+_OF_ALERT = (
+    "id, case_id, force_id, clock_id, clock_kind, reference, rung, level, due_on, due_at, fell_at, recorded_at, "
+    "superseded, chases_id, chase_at"
+)
+# One statement for however many: after an outage a batch has thousands.
+_RECORD = text(
+    f"INSERT INTO alert ({_OF_ALERT}) SELECT {_OF_ALERT} "
+    "FROM jsonb_populate_recordset(CAST(NULL AS alert), CAST(:rows AS jsonb)) ON CONFLICT DO NOTHING RETURNING id"
+)
 _REROUTED = text(
     "UPDATE alert SET rerouted_because = routed.because "
     "FROM unnest(CAST(:ids AS uuid[]), CAST(:because AS text[])) AS routed (id, because) WHERE alert.id = routed.id"
@@ -218,8 +227,8 @@ async def record(session: AsyncSession, alerts: Sequence[New], told: Told, *, no
     rows = [_row(alert, now=now) for alert in alerts]
     if not rows:
         return
-    made = insert(Alert).on_conflict_do_nothing().returning(col(Alert.id))
-    recorded = set((await session.scalars(made, rows)).all())
+    made = await session.execute(_RECORD, {"rows": json.dumps(rows, default=str)})
+    recorded = set(made.scalars())
     raised = [
         Raised(
             id=row["id"],
