@@ -32,7 +32,7 @@ FOLLOW_EVERY = 10.0
 COUNT_EVERY = 15.0
 ATTEMPT_EVERY = 300.0
 """How often a worker looks whether the published bank holidays are to be asked for; its row says when."""
-WATCH_EVERY = 3600.0
+WATCH_EVERY = 60.0
 
 _log = structlog.get_logger()
 

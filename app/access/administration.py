@@ -83,7 +83,9 @@ async def change_staff(session: AsyncSession, staff_id: UUID, given: StaffChange
     if member.id == actor.staff_id:
         raise OwnAccount("Nobody changes the own account: ask another administrator.")
     _must_fit(given.roles, partner=member.agency_id is not None)
-    member.roles, member.rank, member.active = [role.value for role in given.roles], given.rank, given.active
+    member.roles, member.active = [role.value for role in given.roles], given.active
+    if "rank" in given.model_fields_set:
+        member.rank = given.rank
     if given.born:
         member.born = given.born
     member.compared = False  # with the parties of every case, anew (H2.8)

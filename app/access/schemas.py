@@ -1,10 +1,9 @@
 """Staff and agencies as an administrator keeps them."""
 
-from datetime import date
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, PastDate, StrictBool, StringConstraints
 
 from app.access.rules import Role
 
@@ -47,7 +46,7 @@ class StaffIn(BaseModel):
     roles: Annotated[list[Role], Field(min_length=1, max_length=10)]
     agency_id: _Code | None = None
     rank: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z_]{1,60}$")] | None = None
-    born: date | None = Field(
+    born: PastDate | None = Field(
         None, description="Date of birth: compared with the parties of cases, and never shown again (H2.8)."
     )
     email: _Email | None = None
@@ -59,9 +58,11 @@ class StaffChangeIn(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     roles: Annotated[list[Role], Field(max_length=10)]
-    rank: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z_]{1,60}$")] | None = None
+    rank: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z_]{1,60}$")] | None = Field(
+        None, description="Left out, it stays as it is; null takes it away."
+    )
     active: StrictBool = True
-    born: date | None = Field(
+    born: PastDate | None = Field(
         None,
         description="Date of birth, where it is to change; never shown (H2.8).",
     )

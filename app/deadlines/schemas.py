@@ -104,6 +104,7 @@ class AlertView(View):
     recorded_at: datetime
     superseded: bool
     acknowledged_at: datetime | None
+    acknowledged_by: UUID | None
     rerouted_because: ToldBecause | None = Field(
         description="Why it was put before others than those of its level; empty where it took its plain course."
     )

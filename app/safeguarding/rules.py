@@ -44,8 +44,8 @@ def no_interim_plan(
         return []
     which = ", ".join(kind.replace("_", " ") for kind in ClockKind if kind in late)
     says = (
-        f"Past its limit: {which}. Record the interim safeguarding and communication plan of each potential victim, "
-        "answering that, before anything more is decided."
+        f"The limit is not kept: {which}. Record the interim safeguarding and communication plan of each potential "
+        "victim, answering that, before anything more is decided."
     )
     return [Obstacle("late_without_interim_plan", says, "H10.6")]
 

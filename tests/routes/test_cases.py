@@ -101,6 +101,7 @@ async def test_alerts_fall_by_the_ladder_and_are_acknowledged_once(world: World)
     assert set(inbox[0]) == {
         "id", "case_id", "reference", "clock", "rung", "level", "due_on", "due_at", "recorded_at", "superseded",
         "acknowledged_at",
+        "acknowledged_by",
         "rerouted_because",
         "chases_id",
     }  # fmt: skip
