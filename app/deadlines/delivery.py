@@ -262,6 +262,7 @@ async def _ask_a_person(session: AsyncSession, row: Outbox, *, now: datetime) ->
             says=f"An alert of case {row.content['reference']} could not be mailed to a colleague "
             f"({row.staff_id}). Tell the colleague, and have the work address checked.",
             for_role=Role.PUBLIC_PROTECTION_SUPERVISOR,
+            case_id=row.case_id,
             about=str(row.alert_id),
             **asked,
         )
