@@ -104,7 +104,7 @@ async def deliver(opened: async_sessionmaker[AsyncSession], by: Senders, *, now:
         letters = await _addressed(session, await outbox.claim(session, now=now, limit=BATCH))
     marking = asyncio.Semaphore(_MARKED_AT_ONCE)
     done = await asyncio.gather(
-        *(_deliver_one(opened, letter, by, marking, now=now) for letter in letters), return_exceptions=True
+        *(_deliver_one(opened, letter, by, marking) for letter in letters), return_exceptions=True
     )
     for letter, failure in zip(letters, done, strict=True):
         if isinstance(failure, Exception):
@@ -143,15 +143,17 @@ async def _addressed(session: AsyncSession, rows: list[Outbox]) -> list[_Letter]
 
 
 async def _deliver_one(
-    opened: async_sessionmaker[AsyncSession], letter: _Letter, by: Senders, marking: asyncio.Semaphore, *, now: datetime
+    opened: async_sessionmaker[AsyncSession], letter: _Letter, by: Senders, marking: asyncio.Semaphore
 ) -> None:
+    """Send one message and mark it, each by the hour that it is by then: a receiver may take a minute."""
     failure: Exception | None = None
     try:
         async with asyncio.timeout(_SENDING_LIMIT):
-            await _send(letter, by, now=now)
+            await _send(letter, by, now=clock.now())
     except Exception as error:
         failure = error
     async with marking, opened.begin() as session:
+        now = clock.now()
         if failure is None:
             await outbox.delivered(session, letter.row, now=now)
         else:

@@ -2,6 +2,7 @@
 
 import smtplib
 from datetime import timedelta
+from email.message import EmailMessage
 
 import pytest
 from structlog.testing import capture_logs
@@ -169,3 +170,27 @@ async def test_nobody_outside_the_staff_domains_is_written_to(world: World, monk
     assert outside.mail.sent == []
     assert outbox(world, "last_error, given_up_at") == [{"last_error": "NoWorkAddress", "given_up_at": world.now}]
     assert world.rows("SELECT kind FROM task") == [{"kind": "delivery_given_up"}]
+
+
+async def test_a_message_is_marked_by_the_hour_at_which_it_was_taken(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mail_on(monkeypatch, world, "officer")
+    await held_case(world)
+    world.forward(hours=13)
+    await world.sweep()
+
+    class Slow:
+        async def send(self, message: EmailMessage) -> None:
+            world.forward(seconds=50)
+            if len(waits) == 0:
+                raise TimeoutError
+
+    waits: list[timedelta] = []
+    outside = Outside(world, other_mail=Slow())
+    await outside.deliver()
+    waits.append(outbox(world)[0]["next_try_at"] - world.now)
+    assert waits[0] >= timedelta(seconds=settings().delivery_first_wait_seconds) / 2
+    world.forward(seconds=waits[0].total_seconds())
+    await outside.deliver()
+    assert outbox(world, "delivered_at") == [{"delivered_at": world.now}]
