@@ -9,7 +9,15 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from email.message import EmailMessage
-from typing import Literal, Protocol
+from typing import ClassVar, Literal, Protocol
+
+from app.errors import ClaresLawError
+
+
+class MailboxRefused(ClaresLawError):
+    """The mail server takes nothing for this address; others it may serve well."""
+
+    code: ClassVar[str] = "mailbox_refused"
 
 
 class MailSender(Protocol):
@@ -43,7 +51,7 @@ class SmtpSender:
         self._threads = ThreadPoolExecutor(at_once, thread_name_prefix="mail")
 
     async def send(self, message: EmailMessage) -> None:
-        """Hand the message over. Raises OSError, ssl.SSLError or smtplib.SMTPException.
+        """Hand the message over. Raises MailboxRefused, OSError, ssl.SSLError or smtplib.SMTPException.
 
         Whoever gives up waiting ends the connection, and with it the thread.
         """
@@ -76,7 +84,10 @@ class SmtpSender:
                 connection.starttls(context=ssl.create_default_context())  # raises where the server offers none
             if at.user is not None:
                 connection.login(at.user, at.password or "")
-            connection.send_message(message)
+            try:
+                connection.send_message(message)
+            except smtplib.SMTPRecipientsRefused:
+                raise MailboxRefused from None
 
 
 def _cut(connection: smtplib.SMTP) -> None:
