@@ -97,8 +97,8 @@ class Worker:
             if time.monotonic() < rest.until:
                 return
             try:
-                now = clock.now()
-                while not self._stopping.is_set() and await job.batch(self, now):
+                # The hour is asked for each batch: a backlog may take hours.
+                while not self._stopping.is_set() and await job.batch(self, clock.now()):
                     continue
             except asyncio.CancelledError:
                 # Only the end of the worker cancels work; the transaction is undone, and with it the claim.

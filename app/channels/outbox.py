@@ -9,14 +9,14 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4, uuid5
 
-from sqlalchemy import ColumnElement, or_, select, update
+from sqlalchemy import ColumnElement, Select, func, or_, select, true, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from app.channels.recipients import Directory, recipients
 from app.channels.rules import rerouted_because
-from app.channels.tables import AlertRoute, Outbox
+from app.channels.tables import AlertRoute, Outbox, WebhookSubscription
 from app.channels.terms import Channel, Message, ToldBecause
 from app.editions.terms import AlertLevel
 
@@ -24,6 +24,9 @@ LEASE = timedelta(seconds=90)
 """How long a worker may take over a message before another takes it: longer than any sending may last."""
 FAR = timedelta(days=1)
 """No message is put off so long: one that says so was written before the machine's time was set back."""
+
+OF_ONE_SYSTEM = 5
+"""So many messages at most are taken for one webhook at a time: one that hangs leaves room for the others."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,25 +136,17 @@ async def put(session: AsyncSession, messages: Sequence[dict[str, Any]]) -> None
         await session.execute(insert(Outbox).on_conflict_do_nothing(), messages)
 
 
-async def claim(session: AsyncSession, *, now: datetime, limit: int) -> list[Outbox]:
-    """Take what is due, for as long as LEASE: a worker that dies meanwhile leaves it to another.
+async def claim(session: AsyncSession, channel: Channel, *, now: datetime, limit: int) -> list[Outbox]:
+    """Take what is due by one channel, for as long as LEASE: a worker that dies meanwhile leaves it to another.
 
-    The try is counted when it begins, so that a message which kills its worker is given up like any other.
+    The try is counted when it begins, so that a message which kills its worker is given up like any other. For one
+    webhook no more than OF_ONE_SYSTEM are taken.
     """
-    open_now = (col(Outbox.delivered_at).is_(None), col(Outbox.given_up_at).is_(None))
-    claimed = col(Outbox.claimed_until)
-    query = (
-        select(col(Outbox.id))
-        .where(
-            *open_now,
-            or_(col(Outbox.next_try_at) <= now, col(Outbox.next_try_at) > now + FAR),
-            or_(claimed.is_(None), claimed <= now, claimed > now + LEASE),
-        )
-        .order_by(col(Outbox.next_try_at))
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-    )
-    ids = list(await session.scalars(query))
+    ids: list[UUID] = []
+    # Two spans of the index, each by itself: asked for together, all that lies between is read as well.
+    for span in (col(Outbox.next_try_at) <= now, col(Outbox.next_try_at) > now + FAR):
+        if len(ids) < limit:
+            ids += await session.scalars(_waiting(channel, span, now=now, limit=limit - len(ids)))
     if not ids:
         return []
     taken = (
@@ -161,6 +156,29 @@ async def claim(session: AsyncSession, *, now: datetime, limit: int) -> list[Out
         .returning(Outbox)
     )
     return list((await session.scalars(taken)).all())
+
+
+def _waiting(channel: Channel, span: ColumnElement[bool], *, now: datetime, limit: int) -> Select[Any]:
+    claimed = col(Outbox.claimed_until)
+    query = (
+        select(col(Outbox.id))
+        .where(
+            span,
+            col(Outbox.channel) == channel,
+            col(Outbox.delivered_at).is_(None),
+            col(Outbox.given_up_at).is_(None),
+            or_(claimed.is_(None), claimed <= now, claimed > now + LEASE),
+        )
+        .order_by(col(Outbox.next_try_at))
+        .with_for_update(skip_locked=True)
+    )
+    if channel is not Channel.WEBHOOK:
+        return query.limit(limit)
+    of_one = query.where(col(Outbox.subscription_id) == col(WebhookSubscription.id)).limit(OF_ONE_SYSTEM).lateral()
+    # Where there are more systems than room, chance decides: the same ones would go first each time.
+    return (
+        select(of_one.c.id).select_from(WebhookSubscription).join(of_one, true()).order_by(func.random()).limit(limit)
+    )
 
 
 async def delivered(session: AsyncSession, sent: Outbox, *, now: datetime) -> None:

@@ -245,7 +245,10 @@ async def record(session: AsyncSession, alerts: Sequence[New], told: Told, *, no
 
 
 async def tell(session: AsyncSession, known: Directory, raised: Sequence[Raised], *, now: datetime) -> None:
-    """Put alerts before people: those whom they reach, else by a task the heads of public protection."""
+    """Put alerts before people: those whom they reach, else by a task the heads of public protection.
+
+    Where the case is withheld from anybody, the task is for professional standards (H2.8).
+    """
     told = await put_out(session, known, raised, now=now)
     if told.rerouted:
         await session.execute(_REROUTED, {"ids": list(told.rerouted), "because": list(told.rerouted.values())})
@@ -256,6 +259,7 @@ async def tell(session: AsyncSession, known: Directory, raised: Sequence[Raised]
             says=f"An alert of case {alert.content['reference']} reached nobody: no holder, deputy, supervisor or head "
             "is there to be told. Give the case to somebody, and see who supervises.",
             for_role=Role.HEAD_OF_PUBLIC_PROTECTION,
+            case_id=alert.case_id,
             force_id=alert.force_id,
             about=str(alert.id),
             now=now,

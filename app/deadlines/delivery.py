@@ -6,6 +6,7 @@ idempotency key.
 
 import asyncio
 import random
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -33,7 +34,7 @@ from app.deadlines.tables import TaskKind
 from app.deadlines.tasks import open_task
 from app.editions.terms import AlertLevel
 from app.errors import ClaresLawError
-from app.outside.mail import MailSender, SmtpSender, SmtpServer
+from app.outside.mail import MailboxRefused, MailSender, SmtpSender, SmtpServer
 from app.outside.webhooks import HttpWebhooks, WebhookSender
 from app.settings import Settings
 
@@ -98,19 +99,40 @@ class _Letter:
     subscription: WebhookSubscription | None = None
 
 
-async def deliver(opened: async_sessionmaker[AsyncSession], by: Senders, *, now: datetime) -> bool:
-    """Send what is due, at most BATCH messages, each marked in its own transaction; whether more may wait."""
-    async with opened.begin() as session:
-        letters = await _addressed(session, await outbox.claim(session, now=now, limit=BATCH))
+async def deliver(
+    opened: async_sessionmaker[AsyncSession], by: Senders, *, now: datetime, channels: Iterable[Channel] = Channel
+) -> bool:
+    """Send what is due by these channels, at most BATCH messages by each; whether there were any.
+
+    Each channel has its own lane, and each message is marked in its own transaction.
+    """
     marking = asyncio.Semaphore(_MARKED_AT_ONCE)
+    lanes = (_deliver_by(channel, opened, by, marking, now=now) for channel in channels)
+    found = await asyncio.gather(*lanes, return_exceptions=True)
+    for failure in found:
+        if isinstance(failure, BaseException):
+            raise failure  # once the other lanes are through
+    return any(found)
+
+
+async def _deliver_by(
+    channel: Channel,
+    opened: async_sessionmaker[AsyncSession],
+    by: Senders,
+    marking: asyncio.Semaphore,
+    *,
+    now: datetime,
+) -> bool:
+    async with opened.begin() as session:
+        letters = await _addressed(session, await outbox.claim(session, channel, now=now, limit=BATCH))
     done = await asyncio.gather(
-        *(_deliver_one(opened, letter, by, marking, now=now) for letter in letters), return_exceptions=True
+        *(_deliver_one(opened, letter, by, marking) for letter in letters), return_exceptions=True
     )
     for letter, failure in zip(letters, done, strict=True):
         if isinstance(failure, Exception):
             # It was not even marked: the lease runs out, and it is sent again.
             _log.error("delivery_not_marked", message=str(letter.row.id), error=type(failure).__name__)
-    return len(letters) == BATCH
+    return bool(letters)
 
 
 async def _addressed(session: AsyncSession, rows: list[Outbox]) -> list[_Letter]:
@@ -143,15 +165,17 @@ async def _addressed(session: AsyncSession, rows: list[Outbox]) -> list[_Letter]
 
 
 async def _deliver_one(
-    opened: async_sessionmaker[AsyncSession], letter: _Letter, by: Senders, marking: asyncio.Semaphore, *, now: datetime
+    opened: async_sessionmaker[AsyncSession], letter: _Letter, by: Senders, marking: asyncio.Semaphore
 ) -> None:
+    """Send one message and mark it, each by the hour that it is by then: a receiver may take a minute."""
     failure: Exception | None = None
     try:
         async with asyncio.timeout(_SENDING_LIMIT):
-            await _send(letter, by, now=now)
+            await _send(letter, by, now=clock.now())
     except Exception as error:
         failure = error
     async with marking, opened.begin() as session:
+        now = clock.now()
         if failure is None:
             await outbox.delivered(session, letter.row, now=now)
         else:
@@ -212,8 +236,10 @@ async def _put_off(
         )
         await outbox.failed(session, row, error=name, try_again_at=now + wait)
     elif await outbox.given_up(session, row, error=name, now=now):
-        gone = isinstance(error, ReceiverGone)
-        await (_tell_others if gone else _ask_a_person)(session, row, now=now)
+        if isinstance(error, ReceiverGone):
+            await _tell_others(session, row, now=now)
+        else:
+            await _ask_a_person(session, row, error, now=now)
 
 
 async def _tell_others(session: AsyncSession, row: Outbox, *, now: datetime) -> None:
@@ -232,8 +258,8 @@ async def _tell_others(session: AsyncSession, row: Outbox, *, now: datetime) -> 
     await tell(session, told.known, [again], now=now)
 
 
-async def _ask_a_person(session: AsyncSession, row: Outbox, *, now: datetime) -> None:
-    """What no try could deliver becomes a task (H11)."""
+async def _ask_a_person(session: AsyncSession, row: Outbox, error: Exception, *, now: datetime) -> None:
+    """What no try could deliver becomes a task (H11): one for each webhook, account or channel, and of no case."""
     asked: dict[str, Any] = {"force_id": row.force_id, "now": now}
     if row.channel is Channel.WEBHOOK:
         await open_task(
@@ -245,13 +271,13 @@ async def _ask_a_person(session: AsyncSession, row: Outbox, *, now: datetime) ->
             about=str(row.subscription_id),
             **asked,
         )
-    elif row.message is Message.DIGEST:
+    elif isinstance(error, NoWorkAddress | MailboxRefused):
         await open_task(
             session,
             kind=TaskKind.DELIVERY_GIVEN_UP,
-            says="Mail to a member of staff could not be delivered. Check the work address of the account "
-            f"{row.staff_id}; the alerts are in the inbox all the same.",
-            for_role=Role.ADMINISTRATOR,
+            says=f"Mail to a colleague ({row.staff_id}) could not be delivered. Tell the colleague to read the inbox, "
+            "where the alerts are all the same, and have the work address checked.",
+            for_role=Role.PUBLIC_PROTECTION_SUPERVISOR,
             about=str(row.staff_id),
             **asked,
         )
@@ -259,9 +285,9 @@ async def _ask_a_person(session: AsyncSession, row: Outbox, *, now: datetime) ->
         await open_task(
             session,
             kind=TaskKind.DELIVERY_GIVEN_UP,
-            says=f"An alert of case {row.content['reference']} could not be mailed to a colleague "
-            f"({row.staff_id}). Tell the colleague, and have the work address checked.",
-            for_role=Role.PUBLIC_PROTECTION_SUPERVISOR,
-            about=str(row.alert_id),
+            says="Mail to staff could not be handed to the mail server. Ask whoever runs it, and tell the staff to "
+            "read the inbox, where the alerts are all the same.",
+            for_role=Role.ADMINISTRATOR,
+            about=Channel.MAIL.value,
             **asked,
         )

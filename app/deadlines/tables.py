@@ -4,7 +4,7 @@ from datetime import date, datetime
 from enum import StrEnum
 from uuid import UUID, uuid4
 
-from sqlalchemy import BigInteger, Index, UniqueConstraint, text
+from sqlalchemy import BigInteger, ForeignKeyConstraint, Index, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
 from app.access.rules import Role
@@ -281,10 +281,21 @@ class TaskKind(StrEnum):
 
 
 class Task(SQLModel, table=True):
-    """Something for staff to do that belongs to no case; `force_id` empty: of every force. It carries no name."""
+    """Something for staff to do beside the cases; `force_id` empty: of every force. It carries no name.
+
+    One that names a case says so in `case_id`: it moves with the case, and is withheld from whoever the case is
+    withheld from (H2.8).
+    """
 
     __tablename__ = "task"
     __table_args__ = (
+        ForeignKeyConstraint(
+            ["case_id", "force_id"],
+            ["application.id", "application.force_id"],
+            name="fk_task_case",
+            onupdate="CASCADE",
+        ),
+        Index("ix_task_case_id", "case_id"),
         Index(
             "uq_task_one_open",
             "kind",
@@ -296,12 +307,14 @@ class Task(SQLModel, table=True):
         ),
         check("(closed_at IS NULL) = (answer IS NULL)", "closed_says_why"),
         check("closed_by IS NULL OR closed_at IS NOT NULL", "closed_by_someone"),
+        check("case_id IS NULL OR force_id IS NOT NULL", "case_has_a_force"),
     )
 
     id: UUID = Field(default_factory=uuid4, primary_key=True)
     kind: TaskKind = Field(sa_type=text_enum(TaskKind, "kind"))
     says: str
     for_role: Role = Field(sa_type=text_enum(Role, "for_role"))
+    case_id: UUID | None = None
     force_id: str | None = Field(default=None, foreign_key="force.id")
     about: str
     opened_at: datetime

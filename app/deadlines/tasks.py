@@ -1,4 +1,4 @@
-"""Tasks for staff that belong to no case: a calendar refused, an alert that could not be delivered (H10, H11).
+"""Tasks for staff beside those of a case: a calendar refused, an alert that reached nobody (H10, H11).
 
 Whoever meets trouble that only a person can end opens a task, as the worker or as the API. One is open at most for
 the same trouble, so that a daily attempt does not fill a list; once closed, the same trouble may open another.
@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from app.access.rules import Actor, Role
+from app.access.telling import withheld_cases
 from app.deadlines.schemas import TaskView
 from app.deadlines.tables import Task, TaskKind
 from app.errors import AlreadyDecided, NotFound
@@ -35,18 +36,32 @@ class TaskClosed(AlreadyDecided):
 
 
 async def open_task(
-    session: AsyncSession, *, kind: TaskKind, says: str, for_role: Role, force_id: str | None, about: str, now: datetime
+    session: AsyncSession,
+    *,
+    kind: TaskKind,
+    says: str,
+    for_role: Role,
+    force_id: str | None,
+    about: str,
+    now: datetime,
+    case_id: UUID | None = None,
 ) -> None:
     """Put something before everybody of a role, in one force or (`force_id` None) in every one.
 
     `about` says what the trouble is with: an id or a code, never a name. Where a task of that kind about it is open
     already, that one stays as it was written. The worker may name any force, the API its transaction's own.
+
+    `case_id` is given where the task tells of a case: whoever may not see that case does not see the task, and where
+    it is withheld from anybody, professional standards are asked in place of the role (H2.8).
     """
+    if case_id is not None and await withheld_cases(session, {case_id}):
+        for_role = Role.PROFESSIONAL_STANDARDS
     row = {
         "id": uuid4(),
         "kind": kind,
         "says": says,
         "for_role": for_role,
+        "case_id": case_id,
         "force_id": force_id,
         "about": about,
         "opened_at": now,

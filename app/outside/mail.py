@@ -1,11 +1,23 @@
 """Mail to staff: real over SMTP, encrypted on the way unless a demonstration says otherwise; a fake that keeps it."""
 
 import asyncio
+import contextlib
 import smtplib
+import socket
 import ssl
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from email.message import EmailMessage
-from typing import Literal, Protocol
+from typing import ClassVar, Literal, Protocol
+
+from app.errors import ClaresLawError
+
+
+class MailboxRefused(ClaresLawError):
+    """The mail server takes nothing for this address; others it may serve well."""
+
+    code: ClassVar[str] = "mailbox_refused"
 
 
 class MailSender(Protocol):
@@ -28,16 +40,36 @@ class SmtpServer:
 
 
 class SmtpSender:
-    """Mail by SMTP, in a thread, one connection a message: alerts are few, and a kept connection goes stale."""
+    """Mail by SMTP, in a thread, one connection a message: alerts are few, and a kept connection goes stale.
 
-    def __init__(self, server: SmtpServer) -> None:
+    The threads are its own: a mail server that hangs must not hold up name look-ups, which share the loop's.
+    """
+
+    def __init__(self, server: SmtpServer, *, at_once: int = 5) -> None:
+        """`at_once` connections are open at most; what comes meanwhile waits for one of them."""
         self._server = server
+        self._threads = ThreadPoolExecutor(at_once, thread_name_prefix="mail")
 
     async def send(self, message: EmailMessage) -> None:
-        """Hand the message over. Raises OSError, ssl.SSLError or smtplib.SMTPException."""
-        await asyncio.to_thread(self._send, message)
+        """Hand the message over. Raises MailboxRefused, OSError, ssl.SSLError or smtplib.SMTPException.
 
-    def _send(self, message: EmailMessage) -> None:
+        Whoever gives up waiting ends the connection, and with it the thread.
+        """
+        opened: list[smtplib.SMTP] = []
+        given_up = False
+
+        def hand_over() -> None:
+            self._send(message, opened, lambda: given_up)
+
+        try:
+            await asyncio.get_running_loop().run_in_executor(self._threads, hand_over)
+        except asyncio.CancelledError:
+            given_up = True
+            for connection in opened:
+                _cut(connection)
+            raise
+
+    def _send(self, message: EmailMessage, opened: list[smtplib.SMTP], given_up: Callable[[], bool]) -> None:
         at = self._server
         if at.security == "tls":
             context = ssl.create_default_context()
@@ -45,11 +77,24 @@ class SmtpSender:
         else:
             connection = smtplib.SMTP(at.host, at.port, timeout=at.timeout)
         with connection:
+            opened.append(connection)
+            if given_up():
+                return
             if at.security == "starttls":
                 connection.starttls(context=ssl.create_default_context())  # raises where the server offers none
             if at.user is not None:
                 connection.login(at.user, at.password or "")
-            connection.send_message(message)
+            try:
+                connection.send_message(message)
+            except smtplib.SMTPRecipientsRefused:
+                raise MailboxRefused from None
+
+
+def _cut(connection: smtplib.SMTP) -> None:
+    """End what the thread of a connection waits for; it closes the socket itself."""
+    if (held := connection.sock) is not None:
+        with contextlib.suppress(OSError):
+            held.shutdown(socket.SHUT_RDWR)
 
 
 @dataclass

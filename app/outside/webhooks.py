@@ -110,10 +110,18 @@ def is_public(address: str) -> bool:
             inner = ipaddress.IPv4Address(int(found) & 0xFFFFFFFF)
         if inner is not None:
             return is_public(str(inner))
+        if found not in _GIVEN_OUT:
+            return False
+    elif found in _RELAYS:
+        return False
     return found.is_global and not found.is_multicast and not found.is_reserved
 
 
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+_GIVEN_OUT = ipaddress.IPv6Network("2000::/3")
+"""All that is given out as global unicast (RFC 4291): site-local addresses are outside of it."""
+_RELAYS = ipaddress.IPv4Network("192.88.99.0/24")
+"""Led to the nearest 6to4 relay, which may be one's own; withdrawn (RFC 7526)."""
 
 
 @dataclass

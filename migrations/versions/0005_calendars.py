@@ -1,4 +1,4 @@
-"""Tasks that belong to no case, and calendars that say where each day came from.
+"""Tasks beside the cases, and calendars that say where each day came from.
 
 Revision ID: 0005
 Revises: 0004
@@ -70,6 +70,7 @@ def _make_tasks() -> None:
         sa.Column("kind", _one_of("kind", TASK_KINDS), nullable=False),
         sa.Column("says", sa.String(), nullable=False),
         sa.Column("for_role", _one_of("for_role", ROLES), nullable=False),
+        sa.Column("case_id", sa.Uuid(), nullable=True),
         sa.Column("force_id", sa.String(), nullable=True),
         sa.Column("about", sa.String(), nullable=False),
         sa.Column("opened_at", sa.DateTime(timezone=True), nullable=False),
@@ -78,10 +79,18 @@ def _make_tasks() -> None:
         sa.Column("answer", sa.String(), nullable=True),
         sa.CheckConstraint("(closed_at IS NULL) = (answer IS NULL)", name="closed_says_why"),
         sa.CheckConstraint("closed_by IS NULL OR closed_at IS NOT NULL", name="closed_by_someone"),
+        sa.CheckConstraint("case_id IS NULL OR force_id IS NOT NULL", name="case_has_a_force"),
+        sa.ForeignKeyConstraint(
+            ["case_id", "force_id"],
+            ["application.id", "application.force_id"],
+            name="fk_task_case",
+            onupdate="CASCADE",
+        ),
         sa.ForeignKeyConstraint(["closed_by"], ["staff_member.id"], name=op.f("fk_task_closed_by")),
         sa.ForeignKeyConstraint(["force_id"], ["force.id"], name=op.f("fk_task_force_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_task")),
     )
+    op.create_index("ix_task_case_id", "task", ["case_id"], unique=False)
     op.create_index(
         "uq_task_one_open",
         "task",
@@ -99,6 +108,9 @@ def _make_tasks() -> None:
     op.execute(f"CREATE POLICY reach_insert ON task FOR INSERT TO {APP} WITH CHECK ({reach})")
     op.execute(f"CREATE POLICY reach_update ON task FOR UPDATE TO {APP} USING ({reach}) WITH CHECK ({reach})")
     op.execute(f"CREATE POLICY worker ON task TO {WORKER} USING (true) WITH CHECK (true)")
+    withheld = "(SELECT nullif(current_setting('app.withheld', true), '')::uuid[])::uuid[]"
+    seen = f"case_id IS NULL OR case_id <> ALL ({withheld})"
+    op.execute(f"CREATE POLICY withheld ON task AS RESTRICTIVE TO {APP} USING ({seen}) WITH CHECK ({seen})")
 
 
 def _let_calendars_say_where_from() -> None:

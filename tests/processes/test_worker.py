@@ -123,3 +123,17 @@ def test_a_clock_stepped_on_by_a_year_is_one_turn_and_not_a_million() -> None:
     assert first == NOW
     later = NOW + timedelta(days=365)
     assert turns.get_next_fire_time(first, later) == later + timedelta(seconds=0.1)
+
+
+async def test_each_batch_of_a_backlog_is_done_by_the_hour_that_it_is_by_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    hours = [NOW + timedelta(minutes=minutes) for minutes in range(3)]
+    left = list(hours)
+    monkeypatch.setattr("app.clock.now", lambda: left.pop(0))
+    seen: list[datetime] = []
+
+    async def batch(_: Worker, now: datetime) -> bool:
+        seen.append(now)
+        return len(seen) < len(hours)
+
+    await Worker(cast(async_sessionmaker[AsyncSession], None)).do(Job("backlog", 1.0, batch))
+    assert seen == hours

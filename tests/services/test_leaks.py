@@ -28,7 +28,7 @@ MARK = "Zorvath"
 """Stands for every name, address and narrative."""
 KEYS = {"force_id", "reference", "edition", "division", "division_id", "calendar_version", "match_key"}
 """Texts of a case's rows that tell nothing of anybody: keys, and what a message may say."""
-OWN = {"alert", "alert_route", "clock", "outbox"}
+OWN = {"alert", "alert_route", "clock", "outbox", "task"}
 """What the channels themselves write: planted in before they do."""
 READERS = (OFFICER, SECOND_OFFICER, SUPERVISOR, SECOND_SUPERVISOR, HEAD)
 

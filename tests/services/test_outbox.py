@@ -1,15 +1,23 @@
 """The outbox: written with the alert, sent at least once under one key, put off, given up to a person (H11)."""
 
+import asyncio
 import smtplib
+from collections.abc import Mapping
 from datetime import timedelta
+from email.message import EmailMessage
 
 import pytest
 from structlog.testing import capture_logs
 
-from app.channels.outbox import LEASE, claim
+from app.channels.outbox import LEASE, OF_ONE_SYSTEM, claim
+from app.channels.terms import Channel
+from app.deadlines.delivery import BATCH, Senders, deliver
+from app.outside.mail import KeptMail, MailboxRefused
 from app.settings import settings
 from tests.steps.channels import Outside, address, as_worker, held_case, mail_on, outbox
 from tests.world import STAFF, World
+
+PATIENCE = 20.0
 
 
 async def test_an_alert_is_mailed_to_the_holder_and_says_reference_clock_and_time_alone(
@@ -102,28 +110,89 @@ async def test_a_failure_is_tried_again_later_with_the_same_key_and_growing_wait
     ]
 
 
-async def test_what_no_try_could_deliver_becomes_one_task_for_a_person(
-    world: World, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("error", "role", "about"),
+    [
+        (TimeoutError(), "administrator", {"mail"}),
+        (MailboxRefused(), "public_protection_supervisor", {str(STAFF[one].id) for one in ("officer", "officer2")}),
+    ],
+)
+async def test_what_no_try_could_deliver_becomes_one_task_for_each_account_or_for_the_channel(
+    world: World, monkeypatch: pytest.MonkeyPatch, error: Exception, role: str, about: set[str]
 ) -> None:
-    mail_on(monkeypatch, world, "officer", DELIVERY_TRIES="2")
-    await held_case(world)
+    mail_on(monkeypatch, world, "officer", "officer2", DELIVERY_TRIES="2")
+    for by in ("officer", "officer", "officer2"):
+        await held_case(world, by=by, subject={"surname": f"Of{len(outbox(world))}{by}"})
     world.forward(hours=13)
     await world.sweep()
     outside = Outside(world)
-    outside.mail.failures = [TimeoutError()] * 9
+    outside.mail.failures = [error] * 99
     for _ in range(4):
         await outside.deliver()
         world.forward(hours=1)
-    [row] = outbox(world)
-    assert (row["tries"], row["delivered_at"], row["last_error"]) == (2, None, "TimeoutError")
-    assert row["given_up_at"] is not None
-    [task] = world.rows("SELECT kind, for_role, force_id, about FROM task")
-    assert task == {
-        "kind": "delivery_given_up",
-        "for_role": "public_protection_supervisor",
-        "force_id": "northmoor",
-        "about": str(row["alert_id"]),
-    }
+    rows = outbox(world)
+    assert {(row["tries"], row["delivered_at"], row["last_error"]) for row in rows} == {(2, None, type(error).__name__)}
+    assert len(rows) == 3 and all(row["given_up_at"] for row in rows)
+    tasks = world.rows("SELECT kind, for_role, force_id, about, case_id FROM task")
+    assert sorted(task.pop("about") for task in tasks) == sorted(about)
+    for task in tasks:
+        assert task == {"kind": "delivery_given_up", "for_role": role, "force_id": "northmoor", "case_id": None}
+
+
+def pile_up(world: World, subscription: str, number: int) -> None:
+    """So many messages wait for a webhook."""
+    world.execute(
+        "INSERT INTO outbox (id, force_id, channel, message, subscription_id, idempotency_key, content, created_at, "
+        "next_try_at, tries) SELECT gen_random_uuid(), 'northmoor', 'webhook', 'ping', %s, gen_random_uuid()::text, "
+        "'{}', %s, %s, 0 FROM generate_series(1, %s)",
+        subscription,
+        world.now,
+        world.now,
+        number,
+    )
+
+
+async def test_a_webhook_that_hangs_holds_up_neither_mail_nor_other_webhooks(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mail_on(monkeypatch, world, "officer")
+    hangs, other = [
+        (await world.as_("administrator").must_post("/v1/webhooks", {"url": f"https://{one}.example/"}))["id"]
+        for one in ("hangs", "other")
+    ]
+    pile_up(world, hangs, 3 * BATCH)
+    world.forward(minutes=1)
+    pile_up(world, other, 2)
+    await held_case(world)
+    world.forward(hours=13)
+    await world.sweep()
+    posted: list[str] = []
+    mailed, others = asyncio.Event(), asyncio.Event()
+
+    class Mail(KeptMail):
+        async def send(self, message: EmailMessage) -> None:
+            await super().send(message)
+            mailed.set()
+
+    class Hanging:
+        async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> None:
+            posted.append(url.split("/")[2].partition(".")[0])
+            if posted.count("other") == 3:
+                others.set()
+            if posted[-1] == "hangs":
+                async with asyncio.timeout(PATIENCE):
+                    await asyncio.gather(mailed.wait(), others.wait())
+                raise ConnectionResetError
+
+    mail = Mail()
+
+    async with as_worker(world) as opened:
+        assert await deliver(opened, Senders(settings(), mail, Hanging()), now=world.now)
+    assert (len(mail.sent), posted.count("hangs"), posted.count("other")) == (1, OF_ONE_SYSTEM, 3)
+    left = outbox(world, "subscription_id, tries, delivered_at, last_error")
+    assert all(row["delivered_at"] for row in left if str(row["subscription_id"]) != hangs)
+    tried = [row["last_error"] for row in left if row["tries"] and str(row["subscription_id"]) == hangs]
+    assert tried == ["ConnectionResetError"] * OF_ONE_SYSTEM  # the rest came while it hung
 
 
 async def test_a_worker_that_dies_with_a_message_in_hand_leaves_it_to_another(
@@ -135,7 +204,7 @@ async def test_a_worker_that_dies_with_a_message_in_hand_leaves_it_to_another(
     await world.sweep()
 
     async with as_worker(world) as opened, opened.begin() as session:
-        [taken] = await claim(session, now=world.now, limit=10)
+        [taken] = await claim(session, Channel.MAIL, now=world.now, limit=10)
     outside = Outside(world)
     await outside.deliver()
     assert outside.mail.sent == []  # it is still in the dead one's hands
@@ -169,3 +238,27 @@ async def test_nobody_outside_the_staff_domains_is_written_to(world: World, monk
     assert outside.mail.sent == []
     assert outbox(world, "last_error, given_up_at") == [{"last_error": "NoWorkAddress", "given_up_at": world.now}]
     assert world.rows("SELECT kind FROM task") == [{"kind": "delivery_given_up"}]
+
+
+async def test_a_message_is_marked_by_the_hour_at_which_it_was_taken(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mail_on(monkeypatch, world, "officer")
+    await held_case(world)
+    world.forward(hours=13)
+    await world.sweep()
+
+    class Slow:
+        async def send(self, message: EmailMessage) -> None:
+            world.forward(seconds=50)
+            if len(waits) == 0:
+                raise TimeoutError
+
+    waits: list[timedelta] = []
+    outside = Outside(world, other_mail=Slow())
+    await outside.deliver()
+    waits.append(outbox(world)[0]["next_try_at"] - world.now)
+    assert waits[0] >= timedelta(seconds=settings().delivery_first_wait_seconds) / 2
+    world.forward(seconds=waits[0].total_seconds())
+    await outside.deliver()
+    assert outbox(world, "delivered_at") == [{"delivered_at": world.now}]

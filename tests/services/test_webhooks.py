@@ -1,5 +1,6 @@
 """Webhooks over real HTTP: signed, retried under one key, held to the address, given up to a person."""
 
+import asyncio
 import hashlib
 import hmac
 import json
@@ -203,6 +204,10 @@ async def test_production_never_reaches_its_own_network(url: str) -> None:
         ("224.0.0.1", False),
         ("fe80::1%eth0", False),
         ("fd00::1", False),
+        ("fec0::1", False),
+        ("192.88.99.1", False),
+        ("2002:c058:6301::", False),
+        ("64:ff9b:1::a00:1", False),
         ("2002:a00:1::", False),
         ("::ffff:192.0.43.8", True),
     ],
@@ -246,3 +251,16 @@ async def test_mail_goes_over_smtp_and_never_unencrypted_where_that_was_asked() 
             await SmtpSender(SmtpServer("127.0.0.1", server.port, "tls", timeout=5)).send(message)
         assert len(server.taken) == 1
         assert b"DVDS-1" in server.taken[0]
+
+
+async def test_a_mail_server_that_drips_is_let_go_and_its_thread_with_it() -> None:
+    message = EmailMessage()
+    message["From"], message["To"], message["Subject"] = "a@northmoor.example", "b@northmoor.example", "DVDS-1"
+    async with mail_server(drips=1) as server:
+        sender = SmtpSender(SmtpServer("127.0.0.1", server.port, "none", timeout=5), at_once=1)
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.3):
+                await sender.send(message)
+        async with asyncio.timeout(4):
+            await sender.send(message)
+        assert len(server.taken) == 1

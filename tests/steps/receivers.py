@@ -71,13 +71,25 @@ async def receiving(*script: str) -> AsyncIterator[Receiver]:
 
 @dataclass
 class MailServer:
-    """Takes mail over SMTP without encryption; `taken` are the messages as they came."""
+    """Takes mail over SMTP without encryption; `taken` are the messages as they came.
 
+    The first `drips` connections are answered by one letter after another, without an end.
+    """
+
+    drips: int = 0
     taken: list[bytes] = field(default_factory=list)
     port: int = 0
 
     async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"220 here\r\n")
+        if self.drips:
+            self.drips -= 1
+            with contextlib.suppress(ConnectionError):
+                while not writer.is_closing():
+                    writer.write(b"2")
+                    await writer.drain()
+                    await asyncio.sleep(0.05)
+            return
         while line := await reader.readline():
             match line.strip().upper().split(b" ")[0]:
                 case b"DATA":
@@ -93,9 +105,9 @@ class MailServer:
 
 
 @asynccontextmanager
-async def mail_server() -> AsyncIterator[MailServer]:
+async def mail_server(*, drips: int = 0) -> AsyncIterator[MailServer]:
     """A mail server until the end of the block."""
-    taking = MailServer()
+    taking = MailServer(drips)
     server = await asyncio.start_server(taking.answer, "127.0.0.1", 0)
     taking.port = server.sockets[0].getsockname()[1]
     yield taking
