@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from app.deadlines.calendar import Calendar, due, last_moment, london_day, rule_of
+from app.deadlines.claiming import with_their_cases
 from app.deadlines.known_calendars import calendar_of
 from app.deadlines.policy import ClockFacts, next_rung
 from app.deadlines.service import aimed, facts_of, steps_of, target_columns
@@ -45,7 +46,8 @@ class _Counted:
 async def follow_calendars(session: AsyncSession, *, now: datetime) -> int:
     """Count open clocks anew whose calendar has changed, at most BATCH in a division; how many were taken in hand.
 
-    Any number of workers: each claims other rows, and a clock takes on the version with its move, so that a second
+    Any number of workers: each claims other rows, and none waits for a case that somebody is working on: its clocks are
+    left to the next run. A clock takes on the version with its move, so that a second
     run finds nothing. A clock that cannot be counted is logged, by its id alone, and rests: it stops no other. A
     database that cannot go on (OperationalError) ends the batch.
     """
@@ -54,7 +56,8 @@ async def follow_calendars(session: AsyncSession, *, now: datetime) -> int:
     in_force = (await session.execute(select(col(HolidayCalendar.division), col(HolidayCalendar.version)))).all()
     taken = 0
     for division, version in in_force:
-        behind = (await session.execute(to_count_anew(division, version, now=now))).all()
+        claimed = (await session.execute(to_count_anew(division, version, now=now))).all()
+        behind = await with_their_cases(session, claimed, changing=True)  # a moved clock may press the case anew
         if behind:
             await _follow(session, behind, await calendar_of(session, division), now=now)
         taken += len(behind)
@@ -75,7 +78,7 @@ def to_count_anew(division: str, version: str, *, now: datetime) -> Select[Any]:
             or_(col(Clock.move_again_at).is_(None), col(Clock.move_again_at) <= now),
         )
         .limit(BATCH)
-        .with_for_update(skip_locked=True)
+        .with_for_update(skip_locked=True, key_share=True)
     )
 
 

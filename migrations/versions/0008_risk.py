@@ -188,6 +188,8 @@ def _keep_what_presses() -> None:
         DECLARE
             pressing timestamptz;
         BEGIN
+            -- Whoever changes another clock of the case meanwhile is waited for, and its change is seen.
+            PERFORM FROM application WHERE id = NEW.case_id FOR NO KEY UPDATE;
             SELECT min(least(due_at, target_at)) INTO pressing FROM clock
             WHERE case_id = NEW.case_id AND met_at IS NULL AND ended_at IS NULL;
             UPDATE application SET pressing_at = pressing

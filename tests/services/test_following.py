@@ -1,12 +1,15 @@
 """A changed calendar moves the open clocks that span it, each with was, now and why; alerts follow (H10.4, H11)."""
 
+import time
 from collections.abc import AsyncIterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+import psycopg
 import pytest
-from sqlalchemy import make_url
+from sqlalchemy import make_url, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from structlog.testing import capture_logs
 
@@ -15,7 +18,7 @@ from app.deadlines.calendar import Division, WorkingDays, due, end_of
 from app.deadlines.following import BATCH, follow_calendars, to_count_anew
 from app.deadlines.known_calendars import calendar_of
 from app.storage.engine import DatabaseRole, engine_for, sessions
-from app.storage.migrations import downgrade, upgrade
+from app.storage.migrations import conninfo, downgrade, upgrade
 from tests.steps import face_to_face, intake
 from tests.world import OWN, STAFF, World
 
@@ -267,6 +270,43 @@ async def test_a_clock_that_is_being_changed_is_left_to_the_next_run(world: Worl
         await follow_calendars(session, now=world.now)
         assert await follow(world) == 0  # another worker waits for nobody
     assert len(world.rows("SELECT id FROM clock_move")) == 3
+
+
+async def test_a_case_that_somebody_works_on_is_left_to_the_next_run_and_not_waited_for(world: World) -> None:
+    case = await intake.opened(world)
+    await proclaim(world, "2026-05-14")
+    with psycopg.connect(conninfo(world.url)) as request:
+        request.execute("SELECT id FROM application WHERE id = %s FOR NO KEY UPDATE", [case])
+        async with worker(world) as session:
+            await session.execute(text("SET LOCAL lock_timeout = '5s'"))
+            assert await follow_calendars(session, now=world.now) == 0
+    assert await follow(world) == 4
+    assert (await clocks(world, case))["face_to_face"]["due_on"] == "2026-05-20"
+
+
+def until_it_waits(world: World, other: Future[None]) -> None:
+    """Until another connection waits for a lock, or has ended without."""
+    while not other.done() and not world.rows("SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock'"):
+        time.sleep(0.01)
+
+
+async def test_two_who_change_clocks_of_one_case_leave_what_presses_it_true(world: World) -> None:
+    case = await intake.opened(world)
+    later = world.now + timedelta(days=90)
+    met = "UPDATE clock SET met_at = %s, met_recorded_at = %s, next_alert_at = NULL WHERE case_id = %s AND kind = %s"
+    with ThreadPoolExecutor(1) as pool, psycopg.connect(conninfo(world.url)) as mover:
+        mover.execute("UPDATE clock SET due_at = %s WHERE case_id = %s AND kind = 'initial_checks'", [later, case])
+        request = pool.submit(world.execute, met, world.now, world.now, case, "face_to_face")
+        until_it_waits(world, request)
+        mover.commit()
+        request.result()
+    [kept] = world.rows("SELECT pressing_at FROM application WHERE id = %s", case)
+    [true] = world.rows(
+        "SELECT min(least(due_at, target_at)) AS pressing_at FROM clock "
+        "WHERE case_id = %s AND met_at IS NULL AND ended_at IS NULL",
+        case,
+    )
+    assert kept == true
 
 
 async def test_a_clock_started_on_the_new_calendar_needs_no_move(world: World) -> None:
