@@ -1,6 +1,9 @@
 """The schema holds what the code says: migrations agree, enums are checked, rows are out of reach, records are kept."""
 
+import random
 from collections.abc import Iterator
+from datetime import timedelta
+from uuid import UUID, uuid4
 
 import psycopg
 import pytest
@@ -9,11 +12,13 @@ from sqlalchemy import Enum
 from sqlmodel import SQLModel
 
 import app.tables  # noqa: F401 - fills the metadata
+from app.cases.rules import Graded, current_grade
+from app.cases.tables import Grade
 from app.storage.embedded import EmbeddedServer
 from app.storage.engine import DatabaseRole
 from app.storage.migrations import bootstrap, conninfo, downgrade, drift, upgrade
 from tests.steps import intake
-from tests.world import OTHER, OWN, World
+from tests.world import OTHER, OWN, STAFF, World
 
 TABLES = SQLModel.metadata.tables
 OF_A_CASE = sorted(
@@ -40,6 +45,53 @@ def test_migrations_go_up_agree_with_the_tables_go_down_and_up_again(empty: str)
     assert left == [("alembic_version",)]
     upgrade(empty)
     drift(empty)
+
+
+async def test_cases_of_before_stand_at_the_grade_that_the_rule_finds_for_them(world: World) -> None:
+    """One migration says in SQL what `current_grade` says: for every mix of grades of each victim and of the case."""
+    now, by, dice = world.now, STAFF["officer"].id, random.Random(8)
+    expected: dict[UUID, Grade | None] = {}
+    with psycopg.connect(conninfo(world.url)) as connection, connection.cursor() as cursor:
+        for number in range(300):
+            case = uuid4()
+            cursor.execute(
+                "INSERT INTO application (id, force_id, reference, route, stage, edition, version, police_involved, "
+                "created_at, created_by) "
+                "VALUES (%s, %s, %s, 'right_to_ask', 'intake', 'statutory-2023', 1, false, %s, %s)",
+                [case, OWN, f"NM-{number}", now, by],
+            )
+            victims = [uuid4() for _ in range(dice.randrange(4))]
+            for victim in victims:
+                cursor.execute(
+                    "INSERT INTO person (id, case_id, force_id, born_estimated, gender, interpreter_needed) "
+                    "VALUES (%s, %s, %s, false, 'not_stated', false)",
+                    [victim, case, OWN],
+                )
+                cursor.execute(
+                    "INSERT INTO party (id, case_id, force_id, person_id, role, is_applicant) "
+                    "VALUES (%s, %s, %s, %s, 'potential_victim', false)",
+                    [victim, case, OWN, victim],
+                )
+            given: list[tuple[UUID | None, Graded]] = []
+            for turn in range(dice.randrange(6)):
+                of = dice.choice([None, *victims])
+                at = now - timedelta(hours=dice.randrange(4))
+                grade = dice.choice(list(Grade))
+                given.append((of, Graded(grade, at, of_whole_case=of is None)))
+                cursor.execute(
+                    "INSERT INTO risk_grade (id, case_id, force_id, occurred_at, recorded_at, recorded_by, "
+                    "potential_victim_id, grade, immediate, reason) "
+                    "VALUES (gen_random_uuid(), %s, %s, %s, %s, %s, %s, %s, false, 'x')",
+                    [case, OWN, at, now + timedelta(minutes=turn), by, of, grade.value],
+                )
+            given.sort(key=lambda one: one[1].at)  # stable: of one moment, the one recorded later is the newer
+            expected[case] = current_grade([one for of, one in given if of in (None, victim)] for victim in victims)
+    downgrade(world.url, "0007")
+    upgrade(world.url)
+    rows = world.rows("SELECT id, current_grade, graded_at FROM application")
+    assert {row["id"]: row["current_grade"] for row in rows} == expected
+    assert set(expected.values()) == {None, *Grade}
+    assert all((row["current_grade"] is None) == (row["graded_at"] is None) for row in rows)
 
 
 async def test_every_enum_is_a_check_in_the_database_with_the_same_values(world: World) -> None:
