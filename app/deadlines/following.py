@@ -23,7 +23,7 @@ from app.deadlines.known_calendars import calendar_of
 from app.deadlines.policy import ClockFacts, next_rung
 from app.deadlines.service import aimed, facts_of, steps_of, target_columns
 from app.deadlines.tables import CalendarChange, Clock, ClockMove, HolidayCalendar
-from app.editions.terms import ClockKind
+from app.editions.terms import AlertLevel, ClockKind
 from app.storage.base import columns_of
 from app.timeline.service import tell_all
 
@@ -32,6 +32,18 @@ TRIED_AGAIN_AFTER = timedelta(hours=1)
 """How long a clock rests that could not be counted on the calendar in force."""
 
 _log = structlog.get_logger()
+
+# Chasing an alert ends when its date is no longer the clock's; where that comes back, so does the chase, which decides
+# what is still to be raised. Its rungs are on record and are not put before anybody again.
+_CHASE_AGAIN = text(
+    """
+    UPDATE alert SET chase_at = :now FROM clock
+    WHERE clock.id = ANY(CAST(:moved AS uuid[])) AND alert.clock_id = clock.id
+    AND alert.due_on IN (clock.due_on, clock.target_on)
+    AND alert.acknowledged_at IS NULL AND alert.chase_at IS NULL AND NOT alert.superseded AND alert.level <> :topmost
+    AND NOT EXISTS (SELECT FROM alert above WHERE above.clock_id = clock.id AND above.chases_id = alert.id)
+    """
+)
 
 
 @dataclass(frozen=True)
@@ -221,6 +233,8 @@ async def _write(session: AsyncSession, counted: Sequence[_Counted], *, now: dat
     async with session.begin_nested():
         connection = await session.connection()
         await connection.execute(update(table).where(table.c.id == bindparam("clock_id")).values(values), rows)
+        anew = [row["clock_id"] for row in rows if row["swept_to"] is None]
+        await session.execute(_CHASE_AGAIN, {"moved": anew, "now": now, "topmost": list(AlertLevel)[-1].value})
         if moves:
             await session.execute(insert(ClockMove), moves)
             await tell_all(session, events, now=now)

@@ -20,6 +20,7 @@ from app.deadlines.known_calendars import calendar_of
 from app.storage.engine import DatabaseRole, engine_for, sessions
 from app.storage.migrations import conninfo, downgrade, upgrade
 from tests.steps import face_to_face, intake
+from tests.steps.channels import chased
 from tests.world import OWN, STAFF, World
 
 ENGLAND = "/v1/calendars/england-and-wales"
@@ -204,6 +205,35 @@ async def test_a_day_withdrawn_moves_them_back_and_one_proclaimed_again_moves_th
     clock = (await clocks(world, case))["face_to_face"]
     assert [move["due_on"] for move in clock["moves"]] == ["2026-05-20", "2026-05-19"] * 2
     assert clock["moves"][1]["why"] == f"Thu 14 May 2026 is no bank holiday any more ({JUBILEE})"
+
+
+async def test_an_alert_whose_date_comes_back_is_chased_again_and_put_before_nobody_twice(world: World) -> None:
+    case = await intake.opened(world)
+    world.set_time(datetime(2026, 5, 18, 23, 30, tzinfo=UTC))  # 00:30 on the 19th in London: due today
+    await world.sweep()
+    put = alerts(world, case, "face_to_face")
+    world.execute(
+        "UPDATE alert SET acknowledged_at = %s, acknowledged_by = %s, chase_at = NULL "
+        "WHERE clock_kind <> 'face_to_face'",
+        world.now,
+        STAFF["officer"].id,
+    )
+    world.execute("INSERT INTO bank_holiday (division, day, title) VALUES ('england-and-wales', '2026-05-14', 'Late')")
+    world.execute("UPDATE holiday_calendar SET version = 'late' WHERE division = 'england-and-wales'")
+    await follow(world)
+    world.forward(days=2)
+    await chased(world)  # the alert of the 19th is no longer of the clock's date
+    waits = "SELECT level FROM alert WHERE due_on = '2026-05-19' AND chase_at IS NOT NULL"
+    assert world.rows(waits) == []
+    world.execute("DELETE FROM bank_holiday WHERE day = '2026-05-14'")
+    world.execute("UPDATE holiday_calendar SET version = 'mended' WHERE division = 'england-and-wales'")
+    await follow(world)
+    assert world.rows(waits) == [{"level": "officer"}]
+    assert alerts(world, case, "face_to_face") == put
+    await chased(world)
+    assert world.rows("SELECT level, rung FROM alert WHERE chases_id IS NOT NULL") == [
+        {"level": "supervisor", "rung": "due_today"}
+    ]
 
 
 async def test_a_day_that_came_and_went_before_the_worker_looked_moves_nothing(world: World) -> None:
