@@ -3,6 +3,8 @@
 import random
 from collections.abc import Iterator
 from datetime import timedelta
+from itertools import pairwise
+from pathlib import Path
 from uuid import UUID, uuid4
 
 import psycopg
@@ -20,6 +22,7 @@ from app.storage.migrations import bootstrap, conninfo, downgrade, drift, upgrad
 from tests.steps import intake
 from tests.world import OTHER, OWN, STAFF, World
 
+VERSIONS = Path(__file__).parents[2] / "migrations" / "versions"
 TABLES = SQLModel.metadata.tables
 OF_A_CASE = sorted(
     name for name, table in TABLES.items() if {"case_id", "force_id"} <= set(table.c.keys()) and name != "access_log"
@@ -45,6 +48,55 @@ def test_migrations_go_up_agree_with_the_tables_go_down_and_up_again(empty: str)
     assert left == [("alembic_version",)]
     upgrade(empty)
     drift(empty)
+
+
+def grants(url: str) -> set[tuple[str, ...]]:
+    """Who but its owner may do what with which table, column and function."""
+    query = """
+        SELECT of, part, given.grantee::regrole, given.privilege_type FROM (
+            SELECT relname AS of, '' AS part, relacl AS acl, relnamespace AS schema FROM pg_class
+            UNION ALL
+            SELECT relname, attname, attacl, relnamespace FROM pg_attribute
+            JOIN pg_class ON pg_class.oid = attrelid WHERE NOT attisdropped
+            UNION ALL
+            SELECT proname, '()', coalesce(proacl, acldefault('f', proowner)), pronamespace FROM pg_proc
+        ) AS guarded, aclexplode(acl) AS given
+        WHERE schema = 'public'::regnamespace AND given.grantee <> given.grantor
+    """
+    with psycopg.connect(conninfo(url)) as connection:
+        return {tuple(str(part) for part in row) for row in connection.execute(query)}
+
+
+def test_each_migration_taken_back_leaves_the_grants_of_the_one_before(empty: str) -> None:
+    bootstrap(empty)
+    revisions = [f"{number:04}" for number in range(1, len(list(VERSIONS.glob("0*.py"))) + 1)]
+    upgrade(empty, revisions[0])
+    for before, after in pairwise(revisions):
+        granted = grants(empty)
+        upgrade(empty, after)
+        downgrade(empty, before)
+        assert grants(empty) == granted, f"{after} taken back"
+        upgrade(empty, after)
+
+
+async def test_the_worker_writes_of_a_case_a_message_and_an_account_what_it_decides_and_no_more(world: World) -> None:
+    written = {
+        (row["table_name"], row["column_name"])
+        for row in world.rows(
+            "SELECT table_name, column_name FROM information_schema.column_privileges "
+            "WHERE grantee = %s AND privilege_type = 'UPDATE'",
+            DatabaseRole.WORKER.value,
+        )
+    }
+    for table, columns in {
+        "application": {"assigned_to", "police_involved", "pressing_at", "version"},
+        "outbox": {"claimed_until", "delivered_at", "given_up_at", "last_error", "next_try_at", "tries"},
+        "alert": {"chase_at", "rerouted_because"},
+        "staff_member": {"compared"},
+    }.items():
+        assert {column for of, column in written if of == table} == columns, table
+    read = "SELECT has_table_privilege(%s, 'staff_member', 'SELECT') AS whole"
+    assert world.rows(read, DatabaseRole.WORKER.value) == [{"whole": False}]
 
 
 async def test_cases_of_before_stand_at_the_grade_that_the_rule_finds_for_them(world: World) -> None:
