@@ -38,18 +38,18 @@ _log = structlog.get_logger()
 
 
 async def sweep_clocks(worker: Worker, now: datetime) -> bool:
-    """Turn what has fallen due into alerts and raise those that nobody acknowledged.
+    """Turn what has fallen due into alerts, and say that the worker lives and how far the sweep came.
 
-    Then say that the worker lives and how far the sweep came. Rungs first: a later one chases by itself.
+    Then raise the alerts that nobody acknowledged. Rungs first: a later one chases by itself.
     """
     async with worker.sessions() as session, session.begin():
         swept = await sweep(session, now=now)
+    async with worker.sessions() as session, session.begin():
+        await beat(session, worker.id, beat_at=clock.real_now(), now=now)
     chased = 0
     if swept < BATCH:
         async with worker.sessions() as session, session.begin():
             chased = await chase(session, now=now)
-    async with worker.sessions() as session, session.begin():
-        await beat(session, worker.id, beat_at=clock.real_now(), now=now)
     return swept >= BATCH or chased >= CHASED_AT_ONCE
 
 

@@ -23,6 +23,7 @@ from app.channels.recipients import Directory, directory
 from app.channels.tables import AlertRoute
 from app.channels.terms import Message
 from app.deadlines.calendar import Calendar
+from app.deadlines.claiming import with_their_cases
 from app.deadlines.known_calendars import calendar_of
 from app.deadlines.policy import missed, next_rung
 from app.deadlines.schemas import AlertView
@@ -155,16 +156,11 @@ def due_by(now: datetime) -> Select[Clock]:
 async def _claim(session: AsyncSession, *, now: datetime) -> list[Clock]:
     """Clocks that nobody else holds, and whose case nobody is about to move.
 
-    An alert points at its case, and a transfer (H8.5) holds the case while it moves the clocks: whoever held the
-    clock and then waited for the case would wait for ever. What is passed over is swept the next time. Whoever only
-    points at a clock does not have it passed over.
+    An alert points at its case, so that the case is held as well. What is passed over is swept the next time. Whoever
+    only points at a clock does not have it passed over.
     """
-    claimed = list(await session.scalars(due_by(now).with_for_update(skip_locked=True, key_share=True)))
-    if not claimed:
-        return []
-    still = select(case_table.c.id).where(case_table.c.id.in_({clock.case_id for clock in claimed}))
-    held = set(await session.scalars(still.with_for_update(read=True, key_share=True, skip_locked=True)))
-    return [clock for clock in claimed if clock.case_id in held]
+    claimed = await session.scalars(due_by(now).with_for_update(skip_locked=True, key_share=True))
+    return await with_their_cases(session, claimed.all())
 
 
 def _work_out(clock: Clock, calendar: Calendar, *, now: datetime) -> _Swept:

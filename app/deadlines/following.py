@@ -18,11 +18,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from app.deadlines.calendar import Calendar, due, last_moment, london_day, rule_of
+from app.deadlines.claiming import with_their_cases
 from app.deadlines.known_calendars import calendar_of
 from app.deadlines.policy import ClockFacts, next_rung
 from app.deadlines.service import aimed, facts_of, steps_of, target_columns
 from app.deadlines.tables import CalendarChange, Clock, ClockMove, HolidayCalendar
-from app.editions.terms import ClockKind
+from app.editions.terms import AlertLevel, ClockKind
 from app.storage.base import columns_of
 from app.timeline.service import tell_all
 
@@ -31,6 +32,18 @@ TRIED_AGAIN_AFTER = timedelta(hours=1)
 """How long a clock rests that could not be counted on the calendar in force."""
 
 _log = structlog.get_logger()
+
+# Chasing an alert ends when its date is no longer the clock's; where that comes back, so does the chase, which decides
+# what is still to be raised. Its rungs are on record and are not put before anybody again.
+_CHASE_AGAIN = text(
+    """
+    UPDATE alert SET chase_at = :now FROM clock
+    WHERE clock.id = ANY(CAST(:moved AS uuid[])) AND alert.clock_id = clock.id
+    AND alert.due_on IN (clock.due_on, clock.target_on)
+    AND alert.acknowledged_at IS NULL AND alert.chase_at IS NULL AND NOT alert.superseded AND alert.level <> :topmost
+    AND NOT EXISTS (SELECT FROM alert above WHERE above.clock_id = clock.id AND above.chases_id = alert.id)
+    """
+)
 
 
 @dataclass(frozen=True)
@@ -45,7 +58,8 @@ class _Counted:
 async def follow_calendars(session: AsyncSession, *, now: datetime) -> int:
     """Count open clocks anew whose calendar has changed, at most BATCH in a division; how many were taken in hand.
 
-    Any number of workers: each claims other rows, and a clock takes on the version with its move, so that a second
+    Any number of workers: each claims other rows, and none waits for a case that somebody is working on: its clocks are
+    left to the next run. A clock takes on the version with its move, so that a second
     run finds nothing. A clock that cannot be counted is logged, by its id alone, and rests: it stops no other. A
     database that cannot go on (OperationalError) ends the batch.
     """
@@ -54,7 +68,8 @@ async def follow_calendars(session: AsyncSession, *, now: datetime) -> int:
     in_force = (await session.execute(select(col(HolidayCalendar.division), col(HolidayCalendar.version)))).all()
     taken = 0
     for division, version in in_force:
-        behind = (await session.execute(to_count_anew(division, version, now=now))).all()
+        claimed = (await session.execute(to_count_anew(division, version, now=now))).all()
+        behind = await with_their_cases(session, claimed, changing=True)  # a moved clock may press the case anew
         if behind:
             await _follow(session, behind, await calendar_of(session, division), now=now)
         taken += len(behind)
@@ -75,7 +90,7 @@ def to_count_anew(division: str, version: str, *, now: datetime) -> Select[Any]:
             or_(col(Clock.move_again_at).is_(None), col(Clock.move_again_at) <= now),
         )
         .limit(BATCH)
-        .with_for_update(skip_locked=True)
+        .with_for_update(skip_locked=True, key_share=True)
     )
 
 
@@ -218,6 +233,8 @@ async def _write(session: AsyncSession, counted: Sequence[_Counted], *, now: dat
     async with session.begin_nested():
         connection = await session.connection()
         await connection.execute(update(table).where(table.c.id == bindparam("clock_id")).values(values), rows)
+        anew = [row["clock_id"] for row in rows if row["swept_to"] is None]
+        await session.execute(_CHASE_AGAIN, {"moved": anew, "now": now, "topmost": list(AlertLevel)[-1].value})
         if moves:
             await session.execute(insert(ClockMove), moves)
             await tell_all(session, events, now=now)

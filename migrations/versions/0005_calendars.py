@@ -55,7 +55,6 @@ def downgrade() -> None:
     op.execute(f"REVOKE DELETE ON bank_holiday FROM {APP}")
     op.execute(f"REVOKE INSERT, UPDATE, DELETE ON bank_holiday FROM {WORKER}")
     op.execute(f"REVOKE UPDATE ON holiday_calendar FROM {WORKER}")
-    op.execute(f"REVOKE INSERT ON event FROM {WORKER}")
     op.execute(f"REVOKE SELECT ON force FROM {WORKER}")
 
 
@@ -225,7 +224,6 @@ def _grant() -> None:
     op.execute(f"GRANT SELECT ON force TO {WORKER}")
     op.execute(f"GRANT SELECT ON clock_move TO {APP}")
     op.execute(f"GRANT SELECT, INSERT ON clock_move TO {WORKER}")
-    op.execute(f"GRANT INSERT ON event TO {WORKER}")
     for table in ("calendar_change", "clock_move"):
         op.execute(
             f"CREATE TRIGGER kept_as_written BEFORE UPDATE OR DELETE ON {table} "

@@ -23,6 +23,9 @@ CHANGING = ("absence", "alert_preference", "calendar_feed", "webhook_subscriptio
 WORKER_READS = ("absence", "alert_preference", "webhook_subscription")
 """Who is to be told, and how: read by the worker when it sweeps and when it sends."""
 
+WORKER_SENDS = ("next_try_at", "claimed_until", "tries", "delivered_at", "given_up_at", "last_error")
+"""What becomes of a message. What it says, and to whom, stays as it was written."""
+
 
 def upgrade() -> None:
     op.create_table(
@@ -230,10 +233,10 @@ def upgrade() -> None:
     op.execute(f"GRANT SELECT ON alert_route TO {APP}")
     op.execute(f"GRANT SELECT, INSERT ON outbox TO {APP}")
     op.execute(f"GRANT SELECT ON {', '.join(WORKER_READS)} TO {WORKER}")
-    op.execute(f"GRANT SELECT ON staff_member TO {WORKER}")
+    op.execute(f"GRANT SELECT (subject, email) ON staff_member TO {WORKER}")  # the others it reads already (0003)
     op.execute(f"GRANT EXECUTE ON FUNCTION withheld_from TO {WORKER}")
     op.execute(f"GRANT SELECT, INSERT ON alert_route TO {WORKER}")
-    op.execute(f"GRANT SELECT, INSERT, UPDATE ON outbox TO {WORKER}")
+    op.execute(f"GRANT SELECT, INSERT, UPDATE ({', '.join(WORKER_SENDS)}) ON outbox TO {WORKER}")
     op.execute(f"GRANT UPDATE (chase_at, rerouted_because) ON alert TO {WORKER}")
     op.execute(f"GRANT UPDATE (digested_on) ON alert_preference TO {WORKER}")
     for table in ("alert_route", "outbox"):
@@ -260,6 +263,8 @@ def _secure(table: str) -> None:
 
 def downgrade() -> None:
     op.execute(f"REVOKE UPDATE (chase_at, rerouted_because) ON alert FROM {WORKER}")
+    op.execute(f"REVOKE EXECUTE ON FUNCTION withheld_from FROM {WORKER}")
+    op.execute(f"REVOKE SELECT (subject) ON staff_member FROM {WORKER}")
     op.drop_column("staff_member", "email")
     op.drop_constraint(op.f("fk_alert_chases_id"), "alert", type_="foreignkey")
     op.drop_index("ix_alert_stream", table_name="alert")

@@ -150,20 +150,46 @@ def _secure(table: str) -> None:
 
 
 def _fill() -> None:
-    """What cases already stand at: the newest grade given to the whole case or to anybody, and what presses.
+    """What cases already stand at: the highest grade that holds for any potential victim, and what presses.
 
+    For each her own newest holds, or that of the whole case where she has none; a newer one of the whole case raises
+    it and never lowers it. While somebody is ungraded and nobody is at high risk the case is ungraded (H2.0, H2.6).
     Clocks that run keep the ladder that they began with until the next grade.
     """
-    for table in ("application", "clock", "risk_grade"):
+    tables = ("application", "clock", "party", "risk_grade")
+    for table in tables:
         op.execute(f"ALTER TABLE {table} NO FORCE ROW LEVEL SECURITY")
     op.execute(
         """
-        UPDATE application SET current_grade = newest.grade, graded_at = newest.occurred_at
+        UPDATE application SET current_grade = rules.grade, graded_at = rules.occurred_at
         FROM (
-            SELECT DISTINCT ON (case_id) case_id, grade, occurred_at FROM risk_grade
-            ORDER BY case_id, occurred_at DESC, recorded_at DESC
-        ) AS newest
-        WHERE newest.case_id = application.id
+            SELECT DISTINCT ON (case_id) case_id, grade, occurred_at, all_graded FROM (
+                SELECT victim.case_id, held.grade, held.occurred_at, held.rank,
+                    bool_and(held.grade IS NOT NULL) OVER (PARTITION BY victim.case_id) AS all_graded
+                FROM party victim
+                LEFT JOIN LATERAL (
+                    SELECT grade, occurred_at, array_position(ARRAY['standard', 'medium', 'high'], grade::text) AS rank
+                    FROM risk_grade WHERE case_id = victim.case_id AND potential_victim_id = victim.id
+                    ORDER BY occurred_at DESC, recorded_at DESC LIMIT 1
+                ) own ON true
+                LEFT JOIN LATERAL (
+                    SELECT grade, occurred_at, array_position(ARRAY['standard', 'medium', 'high'], grade::text) AS rank
+                    FROM risk_grade WHERE case_id = victim.case_id AND potential_victim_id IS NULL
+                    ORDER BY occurred_at DESC, recorded_at DESC LIMIT 1
+                ) whole ON true
+                CROSS JOIN LATERAL (
+                    SELECT own.rank IS NULL OR (
+                        whole.rank > own.rank AND whole.occurred_at > own.occurred_at
+                    ) IS TRUE AS of_whole
+                ) chosen
+                CROSS JOIN LATERAL (
+                    SELECT own.* WHERE NOT chosen.of_whole UNION ALL SELECT whole.* WHERE chosen.of_whole
+                ) held
+                WHERE victim.role = 'potential_victim'
+            ) AS of_each
+            ORDER BY case_id, rank DESC NULLS LAST, occurred_at
+        ) AS rules
+        WHERE rules.case_id = application.id AND (rules.grade = 'high' OR rules.all_graded)
         """
     )
     op.execute(
@@ -176,7 +202,7 @@ def _fill() -> None:
         WHERE pressing.case_id = application.id
         """
     )
-    for table in ("application", "clock", "risk_grade"):
+    for table in tables:
         op.execute(f"ALTER TABLE {table} FORCE ROW LEVEL SECURITY")
 
 
@@ -188,6 +214,8 @@ def _keep_what_presses() -> None:
         DECLARE
             pressing timestamptz;
         BEGIN
+            -- Whoever changes another clock of the case meanwhile is waited for, and its change is seen.
+            PERFORM FROM application WHERE id = NEW.case_id FOR NO KEY UPDATE;
             SELECT min(least(due_at, target_at)) INTO pressing FROM clock
             WHERE case_id = NEW.case_id AND met_at IS NULL AND ended_at IS NULL;
             UPDATE application SET pressing_at = pressing

@@ -1,4 +1,4 @@
-"""What is watched: counts that the worker writes for the metrics, the claim on a case, workers long gone.
+"""What is watched: counts that the worker writes for the metrics, workers long gone.
 
 Revision ID: 0009
 Revises: 0008
@@ -37,12 +37,9 @@ def upgrade() -> None:
     op.execute(f"GRANT SELECT ON tally TO {APP}")
     op.execute(f"GRANT SELECT, INSERT, UPDATE, DELETE ON tally TO {WORKER}")
     op.execute(f"GRANT DELETE ON worker_heartbeat TO {WORKER}")
-    # The worker changes no case: PostgreSQL asks for the right to update a column of whoever holds a row.
-    op.execute(f"GRANT UPDATE (id) ON application TO {WORKER}")
 
 
 def downgrade() -> None:
-    op.execute(f"REVOKE UPDATE (id) ON application FROM {WORKER}")
     op.execute(f"REVOKE DELETE ON worker_heartbeat FROM {WORKER}")
     op.drop_index(
         "ix_clock_open",

@@ -1,6 +1,11 @@
 """The schema holds what the code says: migrations agree, enums are checked, rows are out of reach, records are kept."""
 
+import random
 from collections.abc import Iterator
+from datetime import timedelta
+from itertools import pairwise
+from pathlib import Path
+from uuid import UUID, uuid4
 
 import psycopg
 import pytest
@@ -9,12 +14,15 @@ from sqlalchemy import Enum
 from sqlmodel import SQLModel
 
 import app.tables  # noqa: F401 - fills the metadata
+from app.cases.rules import Graded, current_grade
+from app.cases.tables import Grade
 from app.storage.embedded import EmbeddedServer
 from app.storage.engine import DatabaseRole
 from app.storage.migrations import bootstrap, conninfo, downgrade, drift, upgrade
 from tests.steps import intake
-from tests.world import OTHER, OWN, World
+from tests.world import OTHER, OWN, STAFF, World
 
+VERSIONS = Path(__file__).parents[2] / "migrations" / "versions"
 TABLES = SQLModel.metadata.tables
 OF_A_CASE = sorted(
     name for name, table in TABLES.items() if {"case_id", "force_id"} <= set(table.c.keys()) and name != "access_log"
@@ -40,6 +48,102 @@ def test_migrations_go_up_agree_with_the_tables_go_down_and_up_again(empty: str)
     assert left == [("alembic_version",)]
     upgrade(empty)
     drift(empty)
+
+
+def grants(url: str) -> set[tuple[str, ...]]:
+    """Who but its owner may do what with which table, column and function."""
+    query = """
+        SELECT of, part, given.grantee::regrole, given.privilege_type FROM (
+            SELECT relname AS of, '' AS part, relacl AS acl, relnamespace AS schema FROM pg_class
+            UNION ALL
+            SELECT relname, attname, attacl, relnamespace FROM pg_attribute
+            JOIN pg_class ON pg_class.oid = attrelid WHERE NOT attisdropped
+            UNION ALL
+            SELECT proname, '()', coalesce(proacl, acldefault('f', proowner)), pronamespace FROM pg_proc
+        ) AS guarded, aclexplode(acl) AS given
+        WHERE schema = 'public'::regnamespace AND given.grantee <> given.grantor
+    """
+    with psycopg.connect(conninfo(url)) as connection:
+        return {tuple(str(part) for part in row) for row in connection.execute(query)}
+
+
+def test_each_migration_taken_back_leaves_the_grants_of_the_one_before(empty: str) -> None:
+    bootstrap(empty)
+    revisions = [f"{number:04}" for number in range(1, len(list(VERSIONS.glob("0*.py"))) + 1)]
+    upgrade(empty, revisions[0])
+    for before, after in pairwise(revisions):
+        granted = grants(empty)
+        upgrade(empty, after)
+        downgrade(empty, before)
+        assert grants(empty) == granted, f"{after} taken back"
+        upgrade(empty, after)
+
+
+async def test_the_worker_writes_of_a_case_a_message_and_an_account_what_it_decides_and_no_more(world: World) -> None:
+    written = {
+        (row["table_name"], row["column_name"])
+        for row in world.rows(
+            "SELECT table_name, column_name FROM information_schema.column_privileges "
+            "WHERE grantee = %s AND privilege_type = 'UPDATE'",
+            DatabaseRole.WORKER.value,
+        )
+    }
+    for table, columns in {
+        "application": {"assigned_to", "police_involved", "pressing_at", "version"},
+        "outbox": {"claimed_until", "delivered_at", "given_up_at", "last_error", "next_try_at", "tries"},
+        "alert": {"chase_at", "rerouted_because"},
+        "staff_member": {"compared"},
+    }.items():
+        assert {column for of, column in written if of == table} == columns, table
+    read = "SELECT has_table_privilege(%s, 'staff_member', 'SELECT') AS whole"
+    assert world.rows(read, DatabaseRole.WORKER.value) == [{"whole": False}]
+
+
+async def test_cases_of_before_stand_at_the_grade_that_the_rule_finds_for_them(world: World) -> None:
+    """One migration says in SQL what `current_grade` says: for every mix of grades of each victim and of the case."""
+    now, by, dice = world.now, STAFF["officer"].id, random.Random(8)
+    expected: dict[UUID, Grade | None] = {}
+    with psycopg.connect(conninfo(world.url)) as connection, connection.cursor() as cursor:
+        for number in range(300):
+            case = uuid4()
+            cursor.execute(
+                "INSERT INTO application (id, force_id, reference, route, stage, edition, version, police_involved, "
+                "created_at, created_by) "
+                "VALUES (%s, %s, %s, 'right_to_ask', 'intake', 'statutory-2023', 1, false, %s, %s)",
+                [case, OWN, f"NM-{number}", now, by],
+            )
+            victims = [uuid4() for _ in range(dice.randrange(4))]
+            for victim in victims:
+                cursor.execute(
+                    "INSERT INTO person (id, case_id, force_id, born_estimated, gender, interpreter_needed) "
+                    "VALUES (%s, %s, %s, false, 'not_stated', false)",
+                    [victim, case, OWN],
+                )
+                cursor.execute(
+                    "INSERT INTO party (id, case_id, force_id, person_id, role, is_applicant) "
+                    "VALUES (%s, %s, %s, %s, 'potential_victim', false)",
+                    [victim, case, OWN, victim],
+                )
+            given: list[tuple[UUID | None, Graded]] = []
+            for turn in range(dice.randrange(6)):
+                of = dice.choice([None, *victims])
+                at = now - timedelta(hours=dice.randrange(4))
+                grade = dice.choice(list(Grade))
+                given.append((of, Graded(grade, at, of_whole_case=of is None)))
+                cursor.execute(
+                    "INSERT INTO risk_grade (id, case_id, force_id, occurred_at, recorded_at, recorded_by, "
+                    "potential_victim_id, grade, immediate, reason) "
+                    "VALUES (gen_random_uuid(), %s, %s, %s, %s, %s, %s, %s, false, 'x')",
+                    [case, OWN, at, now + timedelta(minutes=turn), by, of, grade.value],
+                )
+            given.sort(key=lambda one: one[1].at)  # stable: of one moment, the one recorded later is the newer
+            expected[case] = current_grade([one for of, one in given if of in (None, victim)] for victim in victims)
+    downgrade(world.url, "0007")
+    upgrade(world.url)
+    rows = world.rows("SELECT id, current_grade, graded_at FROM application")
+    assert {row["id"]: row["current_grade"] for row in rows} == expected
+    assert set(expected.values()) == {None, *Grade}
+    assert all((row["current_grade"] is None) == (row["graded_at"] is None) for row in rows)
 
 
 async def test_every_enum_is_a_check_in_the_database_with_the_same_values(world: World) -> None:

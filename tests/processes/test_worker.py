@@ -27,6 +27,7 @@ class Bench:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, batches: list[int | Exception]) -> None:
         self.batches = batches
         self.done: list[str] = []
+        self.chasing_fails: Exception | None = None
         self.worker = Worker(cast(async_sessionmaker[AsyncSession], self))
         monkeypatch.setattr(jobs, "sweep", self.sweep)
         monkeypatch.setattr(jobs, "chase", self.chase)
@@ -54,6 +55,8 @@ class Bench:
     async def chase(self, session: Any, *, now: datetime) -> int:
         assert now == NOW
         self.done.append("chase")
+        if self.chasing_fails is not None:
+            raise self.chasing_fails
         return 0
 
     async def beat(self, session: Any, worker_id: Any, *, beat_at: datetime, now: datetime) -> None:
@@ -66,7 +69,7 @@ async def test_full_batches_are_followed_by_another_and_each_is_a_sign_of_life(
 ) -> None:
     bench = Bench(monkeypatch, [BATCH, BATCH, BATCH - 1])
     await bench.worker.do(SWEEP)
-    last = ["sweep", "commit", "chase", "commit", "beat", "commit"]
+    last = ["sweep", "commit", "beat", "commit", "chase", "commit"]
     assert bench.done == ["sweep", "commit", "beat", "commit"] * 2 + last
 
 
@@ -78,7 +81,16 @@ async def test_a_failure_is_no_end_and_no_heartbeat(monkeypatch: pytest.MonkeyPa
     assert bench.done == ["sweep", "commit", "beat", "commit", "sweep"]
     assert [(one["event"], one["error"]) for one in logged] == [("sweep_failed", type(failure).__name__)]
     await bench.worker.do(SWEEP)
-    assert bench.done[5:] == ["sweep", "commit", "chase", "commit", "beat", "commit"]
+    assert bench.done[5:] == ["sweep", "commit", "beat", "commit", "chase", "commit"]
+
+
+async def test_a_worker_that_cannot_chase_has_said_that_it_lives(monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = Bench(monkeypatch, [0])
+    bench.chasing_fails = KeyError("a name")
+    with capture_logs() as logged:
+        await bench.worker.do(SWEEP)
+    assert bench.done == ["sweep", "commit", "beat", "commit", "chase"]
+    assert [(one["event"], one["error"]) for one in logged] == [("sweep_failed", "KeyError")]
 
 
 async def test_stopping_finishes_the_batch_in_hand_and_begins_no_other(monkeypatch: pytest.MonkeyPatch) -> None:

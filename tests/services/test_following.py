@@ -1,12 +1,15 @@
 """A changed calendar moves the open clocks that span it, each with was, now and why; alerts follow (H10.4, H11)."""
 
+import time
 from collections.abc import AsyncIterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+import psycopg
 import pytest
-from sqlalchemy import make_url
+from sqlalchemy import make_url, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from structlog.testing import capture_logs
 
@@ -15,8 +18,9 @@ from app.deadlines.calendar import Division, WorkingDays, due, end_of
 from app.deadlines.following import BATCH, follow_calendars, to_count_anew
 from app.deadlines.known_calendars import calendar_of
 from app.storage.engine import DatabaseRole, engine_for, sessions
-from app.storage.migrations import downgrade, upgrade
+from app.storage.migrations import conninfo, downgrade, upgrade
 from tests.steps import face_to_face, intake
+from tests.steps.channels import chased
 from tests.world import OWN, STAFF, World
 
 ENGLAND = "/v1/calendars/england-and-wales"
@@ -203,6 +207,35 @@ async def test_a_day_withdrawn_moves_them_back_and_one_proclaimed_again_moves_th
     assert clock["moves"][1]["why"] == f"Thu 14 May 2026 is no bank holiday any more ({JUBILEE})"
 
 
+async def test_an_alert_whose_date_comes_back_is_chased_again_and_put_before_nobody_twice(world: World) -> None:
+    case = await intake.opened(world)
+    world.set_time(datetime(2026, 5, 18, 23, 30, tzinfo=UTC))  # 00:30 on the 19th in London: due today
+    await world.sweep()
+    put = alerts(world, case, "face_to_face")
+    world.execute(
+        "UPDATE alert SET acknowledged_at = %s, acknowledged_by = %s, chase_at = NULL "
+        "WHERE clock_kind <> 'face_to_face'",
+        world.now,
+        STAFF["officer"].id,
+    )
+    world.execute("INSERT INTO bank_holiday (division, day, title) VALUES ('england-and-wales', '2026-05-14', 'Late')")
+    world.execute("UPDATE holiday_calendar SET version = 'late' WHERE division = 'england-and-wales'")
+    await follow(world)
+    world.forward(days=2)
+    await chased(world)  # the alert of the 19th is no longer of the clock's date
+    waits = "SELECT level FROM alert WHERE due_on = '2026-05-19' AND chase_at IS NOT NULL"
+    assert world.rows(waits) == []
+    world.execute("DELETE FROM bank_holiday WHERE day = '2026-05-14'")
+    world.execute("UPDATE holiday_calendar SET version = 'mended' WHERE division = 'england-and-wales'")
+    await follow(world)
+    assert world.rows(waits) == [{"level": "officer"}]
+    assert alerts(world, case, "face_to_face") == put
+    await chased(world)
+    assert world.rows("SELECT level, rung FROM alert WHERE chases_id IS NOT NULL") == [
+        {"level": "supervisor", "rung": "due_today"}
+    ]
+
+
 async def test_a_day_that_came_and_went_before_the_worker_looked_moves_nothing(world: World) -> None:
     case = await intake.opened(world)
     await proclaim(world, "2026-05-14")
@@ -267,6 +300,43 @@ async def test_a_clock_that_is_being_changed_is_left_to_the_next_run(world: Worl
         await follow_calendars(session, now=world.now)
         assert await follow(world) == 0  # another worker waits for nobody
     assert len(world.rows("SELECT id FROM clock_move")) == 3
+
+
+async def test_a_case_that_somebody_works_on_is_left_to_the_next_run_and_not_waited_for(world: World) -> None:
+    case = await intake.opened(world)
+    await proclaim(world, "2026-05-14")
+    with psycopg.connect(conninfo(world.url)) as request:
+        request.execute("SELECT id FROM application WHERE id = %s FOR NO KEY UPDATE", [case])
+        async with worker(world) as session:
+            await session.execute(text("SET LOCAL lock_timeout = '5s'"))
+            assert await follow_calendars(session, now=world.now) == 0
+    assert await follow(world) == 4
+    assert (await clocks(world, case))["face_to_face"]["due_on"] == "2026-05-20"
+
+
+def until_it_waits(world: World, other: Future[None]) -> None:
+    """Until another connection waits for a lock, or has ended without."""
+    while not other.done() and not world.rows("SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock'"):
+        time.sleep(0.01)
+
+
+async def test_two_who_change_clocks_of_one_case_leave_what_presses_it_true(world: World) -> None:
+    case = await intake.opened(world)
+    later = world.now + timedelta(days=90)
+    met = "UPDATE clock SET met_at = %s, met_recorded_at = %s, next_alert_at = NULL WHERE case_id = %s AND kind = %s"
+    with ThreadPoolExecutor(1) as pool, psycopg.connect(conninfo(world.url)) as mover:
+        mover.execute("UPDATE clock SET due_at = %s WHERE case_id = %s AND kind = 'initial_checks'", [later, case])
+        request = pool.submit(world.execute, met, world.now, world.now, case, "face_to_face")
+        until_it_waits(world, request)
+        mover.commit()
+        request.result()
+    [kept] = world.rows("SELECT pressing_at FROM application WHERE id = %s", case)
+    [true] = world.rows(
+        "SELECT min(least(due_at, target_at)) AS pressing_at FROM clock "
+        "WHERE case_id = %s AND met_at IS NULL AND ended_at IS NULL",
+        case,
+    )
+    assert kept == true
 
 
 async def test_a_clock_started_on_the_new_calendar_needs_no_move(world: World) -> None:

@@ -3,11 +3,16 @@
 from datetime import timedelta
 from typing import Any
 
+import psycopg
 import pytest
+from sqlalchemy import text
+from structlog.testing import capture_logs
 
+from app.deadlines.chasing import chase
 from app.process import Stage
+from app.storage.migrations import conninfo
 from tests.arrange import place_at
-from tests.steps.channels import Outside, chased, held_case, mail_on, outbox, routes
+from tests.steps.channels import Outside, as_worker, chased, held_case, mail_on, outbox, routes
 from tests.world import STAFF, World
 
 
@@ -179,6 +184,51 @@ async def test_what_was_acknowledged_done_or_overtaken_is_not_raised(world: Worl
         {"rung": "due_soon-12h"},
         {"rung": "due_soon-4h"},
     ]
+
+
+async def test_chasing_passes_over_a_case_that_is_being_moved_and_a_clock_that_is_being_changed(world: World) -> None:
+    case = await held_case(world)
+    world.forward(hours=13)
+    await world.sweep()
+    world.forward(hours=4)
+    holds = (
+        "SELECT id FROM application WHERE id = %s FOR UPDATE",  # as a transfer does
+        "SELECT id FROM clock WHERE case_id = %s FOR UPDATE",  # as whoever meets one
+    )
+    for held in holds:
+        with psycopg.connect(conninfo(world.url)) as other:
+            other.execute(held.encode(), [case])
+            async with as_worker(world) as opened, opened.begin() as session:
+                await session.execute(text("SET LOCAL lock_timeout = '5s'"))
+                assert await chase(session, now=world.now) == 0
+    assert await chased(world) == 1
+    assert len(world.rows("SELECT id FROM alert WHERE level = 'supervisor'")) == 1
+
+
+async def test_an_alert_that_cannot_be_raised_rests_and_stops_no_other(world: World) -> None:
+    unknown = await held_case(world)
+    refused = await held_case(world, subject={"surname": "Other"})
+    good = await held_case(world, subject={"surname": "Third"})
+    world.forward(hours=13)
+    await world.sweep()
+    world.execute("UPDATE clock SET edition = 'never-published' WHERE case_id = %s", unknown)
+    world.execute(
+        f"ALTER TABLE alert ADD CONSTRAINT refused CHECK (case_id <> '{refused}' OR level <> 'supervisor') NOT VALID"
+    )
+    world.forward(hours=4)
+    with capture_logs() as logged:
+        assert await chased(world) == 3
+        assert await chased(world) == 0
+    assert [set(one) for one in logged if one["event"] == "alert_not_chased"] == [
+        {"event", "log_level", "alert", "error"}
+    ] * 2
+    raised = "SELECT case_id::text FROM alert WHERE level = 'supervisor'"
+    assert world.rows(raised) == [{"case_id": good}]
+    world.execute("UPDATE clock SET edition = 'statutory-2023' WHERE case_id = %s", unknown)
+    world.execute("ALTER TABLE alert DROP CONSTRAINT refused")
+    world.forward(hours=1)
+    assert await chased(world) == 2
+    assert {row["case_id"] for row in world.rows(raised)} == {unknown, refused, good}
 
 
 async def test_preferences_are_ones_own(world: World) -> None:
