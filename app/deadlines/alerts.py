@@ -24,7 +24,7 @@ from app.channels.tables import AlertRoute
 from app.channels.terms import Message
 from app.deadlines.calendar import Calendar
 from app.deadlines.known_calendars import calendar_of
-from app.deadlines.policy import missed, next_rung
+from app.deadlines.policy import missed, next_rung, superseded
 from app.deadlines.schemas import AlertView
 from app.deadlines.service import facts_of, steps_of
 from app.deadlines.tables import Alert, Clock, TaskKind
@@ -179,9 +179,9 @@ def _work_out(clock: Clock, calendar: Calendar, *, now: datetime) -> _Swept:
             rung.at,
             rung.target.due_on if rung.target else clock.due_on,
             rung.target.due_at if rung.target else clock.due_at,
-            superseded=rung is not fallen[-1],
+            superseded=only_recorded,
         )
-        for rung in fallen
+        for rung, only_recorded in ((rung, superseded(rung, fallen)) for rung in fallen)
         for level in rung.levels
     ]
     following = next_rung(facts, calendar=calendar, alerts=ladder, after=now)

@@ -143,6 +143,7 @@ async def test_a_target_alerts_and_its_passing_is_no_breach(world: World) -> Non
     assert {(one["rung"], one["level"], one["due_on"]) for one in sent if not one["superseded"]} == {
         ("target_missed", "officer", "2026-05-12"),
         ("target_missed", "supervisor", "2026-05-12"),
+        ("due_soon-5d", "officer", "2026-05-19"),  # what is said of the target says nothing of the limit
     }
     file = await world.as_("officer").must_get(f"/v1/applications/{case}")
     assert {one["kind"]: one["state"] for one in file["clocks"]}["face_to_face"] == "running"

@@ -14,7 +14,18 @@ from app.cases.tables import Grade
 from app.clock import LONDON
 from app.deadlines.bank_holidays import published
 from app.deadlines.calendar import Division, Rule, WorkingDays, due
-from app.deadlines.policy import ClockFacts, Rung, RungKind, Target, missed, rungs, state, target_of, tighter
+from app.deadlines.policy import (
+    ClockFacts,
+    Rung,
+    RungKind,
+    Target,
+    missed,
+    rungs,
+    state,
+    superseded,
+    target_of,
+    tighter,
+)
 from app.editions import all_editions, edition
 from app.editions.rules import AlertLadder
 from app.editions.terms import ClockKind, RiskLevel, Route
@@ -146,6 +157,21 @@ def test_a_target_alerts_before_the_limit_does_and_takes_no_alert_away() -> None
     assert {rung.kind for rung in tightened if rung.target} == {
         RungKind.TARGET_SOON, RungKind.TARGET_TODAY, RungKind.TARGET_MISSED,
     }  # fmt: skip
+
+
+def test_an_alert_of_the_target_hides_none_of_the_limit_until_the_limit_has_passed() -> None:
+    clock = aimed(facts(WorkingDays(10)), ClockKind.FACE_TO_FACE, RiskLevel.HIGH, CONTACT)
+    of = {rung.code: rung for rung in ladder(clock)}
+
+    def sent(until: datetime) -> list[str]:
+        fallen = missed(clock, calendar=ENGLAND, alerts=USUAL, after=None, now=until)
+        return [rung.code for rung in fallen if not superseded(rung, fallen)]
+
+    assert of["due_soon-5d"].at == of["target_today"].at
+    assert sent(of["target_today"].at) == ["due_soon-5d", "target_today"]
+    assert sent(of["due_soon-2d"].at) == ["target_missed", "due_soon-2d"]
+    assert sent(of["breached"].at) == ["breached"]
+    assert sent(of["breached"].at + 2 * DAY) == ["reminder-2"]
 
 
 @given(STARTS, st.sampled_from(COUNTED), st.sampled_from(RiskLevel), st.integers(0, 5), st.booleans())
