@@ -26,7 +26,7 @@ from app.deadlines.calendar import Calendar
 from app.deadlines.known_calendars import calendar_of
 from app.deadlines.policy import missed, next_rung, superseded
 from app.deadlines.schemas import AlertView
-from app.deadlines.service import facts_of, steps_of
+from app.deadlines.service import facts_of, hours_to_acknowledge, steps_of
 from app.deadlines.tables import Alert, Clock, TaskKind
 from app.deadlines.tasks import open_task
 from app.editions.terms import AlertLevel
@@ -264,8 +264,6 @@ async def tell(session: AsyncSession, known: Directory, raised: Sequence[Raised]
 
 def _row(alert: New, *, now: datetime) -> dict[str, Any]:
     clock = alert.clock
-    chase = steps_of(clock).unacknowledged_after_hours
-    hours = chase.clocks_in_days if clock.hours is None else chase.clocks_in_hours
     goes_on = not alert.superseded and alert.level is not AlertLevel.HEAD_OF_PUBLIC_PROTECTION
     return {
         "id": uuid4(),
@@ -282,7 +280,7 @@ def _row(alert: New, *, now: datetime) -> dict[str, Any]:
         "recorded_at": now,
         "superseded": alert.superseded,
         "chases_id": alert.chases_id,
-        "chase_at": now + timedelta(hours=hours) if goes_on else None,
+        "chase_at": now + hours_to_acknowledge(clock) if goes_on else None,
     }
 
 
