@@ -25,7 +25,7 @@ from app.deadlines.calendar import (
     start_of,
 )
 from app.editions.rules import AlertSteps, Edition, Limit
-from app.editions.terms import AlertLevel, ClockKind, RiskLevel, Route, StartingEvent
+from app.editions.terms import AlertLevel, ClockKind, RiskLevel, Route, RungKind, StartingEvent
 
 _DAY = timedelta(days=1)
 
@@ -207,21 +207,6 @@ def _limits(
             yield limit
 
 
-class RungKind(StrEnum):
-    """The kinds of alert, in the order they fall (H11); those of a target where the clock has one."""
-
-    TARGET_SOON = "target_soon"
-    TARGET_TODAY = "target_today"
-    TARGET_MISSED = "target_missed"
-    DUE_SOON = "due_soon"
-    DUE_TODAY = "due_today"
-    BREACHED = "breached"
-    REMINDER = "reminder"
-
-
-_PAST_LIMIT = (RungKind.BREACHED, RungKind.REMINDER)
-
-
 @dataclass(frozen=True, slots=True)
 class Rung:
     """One step of the ladder: a code unique to its clock and due date, when, and whom it tells.
@@ -347,7 +332,8 @@ def superseded(rung: Rung, fallen: Sequence[Rung]) -> bool:
     itself has passed, nothing is said of the target any more.
     """
     return any(
-        later.at > rung.at and ((later.target is None) == (rung.target is None) or later.kind in _PAST_LIMIT)
+        later.at > rung.at
+        and ((later.target is None) == (rung.target is None) or later.kind.state is RungKind.BREACHED)
         for later in reversed(fallen)  # the newest tell it at once
     )
 

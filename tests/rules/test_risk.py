@@ -17,7 +17,6 @@ from app.deadlines.calendar import Division, Rule, WorkingDays, due
 from app.deadlines.policy import (
     ClockFacts,
     Rung,
-    RungKind,
     Target,
     missed,
     rungs,
@@ -28,7 +27,7 @@ from app.deadlines.policy import (
 )
 from app.editions import all_editions, edition
 from app.editions.rules import AlertLadder
-from app.editions.terms import ClockKind, RiskLevel, Route
+from app.editions.terms import ClockKind, RiskLevel, Route, RungKind
 from app.safeguarding.rules import no_interim_plan, obstacles_to_deviation
 from app.safeguarding.schemas import Meanwhile
 
