@@ -10,11 +10,13 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+import structlog
 from sqlalchemy import Select, case, delete, func, literal, or_, select, union_all
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
+from app import clock
 from app.channels.tables import Outbox
 from app.deadlines.calendar import london_day
 from app.deadlines.tables import Clock, Heartbeat, Tally
@@ -22,10 +24,30 @@ from app.deadlines.tables import Clock, Heartbeat, Tally
 FORGOTTEN_AFTER = timedelta(hours=1)
 """How long a worker that ended is still listed."""
 
+AGREES_WITHIN = timedelta(minutes=5)
+"""How far the machine's clock may be from the database's for the machine to sweep."""
+
 _TICK = timedelta(microseconds=1)
+
+_log = structlog.get_logger()
 
 Count = Callable[[datetime], Any]
 """A query for the hour of the scheme; its rows are (measure, label, number)."""
+
+
+async def hour_agrees(session: AsyncSession, *, real_now: datetime) -> bool:
+    """Whether this machine may sweep: its clock agrees with the database's, which all workers share.
+
+    One machine a month ahead would record a month of alerts as superseded, for the whole fleet. Where the scheme's
+    hour is moved on purpose (`clock.is_moved`), all processes read the same hour, and there is nothing to compare.
+    """
+    if clock.is_moved():
+        return True
+    database = (await session.execute(select(func.clock_timestamp()))).scalar_one()
+    agrees: bool = abs(real_now - database) <= AGREES_WITHIN
+    if not agrees:
+        _log.error("clock_off", seconds=round((real_now - database).total_seconds()))
+    return agrees
 
 
 async def beat(session: AsyncSession, worker_id: UUID, *, beat_at: datetime, now: datetime) -> None:

@@ -6,10 +6,11 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
+import pytest
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import clock
-from app.deadlines.watch import beat, forget_dead_workers, tally
+from app.deadlines.watch import AGREES_WITHIN, beat, forget_dead_workers, hour_agrees, tally
 from app.process import Stage
 from app.storage.engine import DatabaseRole, engine_for, sessions
 from tests.arrange import place_at
@@ -102,3 +103,16 @@ async def test_workers_long_gone_are_forgotten_and_those_of_an_undone_future_too
         await forget_dead_workers(session, now=now)
     kept = world.rows("SELECT beat_at FROM worker_heartbeat ORDER BY beat_at")
     assert [row["beat_at"] - now for row in kept] == apart[1:3]
+
+
+@pytest.mark.parametrize(("off_by", "agrees"), [(-28, False), (-0.001, True), (0.001, True), (1, False), (28, False)])
+async def test_a_machine_whose_clock_is_off_from_the_databases_may_not_sweep(
+    world: World, monkeypatch: pytest.MonkeyPatch, off_by: float, agrees: bool
+) -> None:
+    machine = clock.real_now() + timedelta(days=off_by)
+    async with as_worker(world) as session:
+        assert clock.is_moved()  # the scheme's hour stands in a file that all read
+        assert await hour_agrees(session, real_now=machine)
+        monkeypatch.delenv(clock.CLOCK_SWITCH)
+        assert await hour_agrees(session, real_now=machine) is agrees
+    assert timedelta(minutes=1) < AGREES_WITHIN < timedelta(hours=1)
