@@ -54,6 +54,28 @@ async def test_a_worker_has_come_as_far_as_nothing_waits_whoever_holds_it(world:
     assert (await beats(world))["swept_through"] == world.now
 
 
+async def test_a_clock_that_cannot_be_swept_is_put_before_somebody_and_holds_what_is_swept_back(world: World) -> None:
+    case = await intake.opened(world)
+    world.execute("UPDATE clock SET edition = 'never-published' WHERE case_id = %s", case)
+    failed_at = world.forward(hours=13)
+    await world.sweep()
+    [task] = (await world.as_("administrator").must_get("/v1/tasks"))["items"]
+    [row] = world.rows("SELECT id, next_alert_at FROM clock WHERE kind = 'initial_checks'")
+    assert (task["kind"], task["about"]) == ("clock_not_swept", str(row["id"]))
+    assert row["next_alert_at"] > world.now
+    assert (await beats(world))["swept_through"] == failed_at - timedelta(microseconds=1)
+    world.forward(hours=1)
+    await world.sweep()
+    assert len((await world.as_("administrator").must_get("/v1/tasks"))["items"]) == 1
+    assert (await beats(world))["swept_through"] == failed_at - timedelta(microseconds=1)
+
+    world.execute("UPDATE clock SET edition = 'statutory-2023' WHERE case_id = %s", case)
+    world.forward(hours=1)
+    await world.sweep()
+    assert (await world.as_("administrator").must_get("/v1/tasks"))["items"] == []
+    assert (await beats(world))["swept_through"] == world.now
+
+
 async def test_clocks_are_counted_by_step_open_due_today_and_past_due(world: World) -> None:
     case = await intake.opened(world)
     await intake.opened(world, intake.right_to_ask(world, subject={**intake.SUBJECT, "surname": "Other"}))
