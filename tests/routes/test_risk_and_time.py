@@ -69,6 +69,21 @@ async def test_a_grade_given_at_any_step_moves_the_case_and_nobody_ungraded_coun
     assert [one["current_grade"] for one in await worklist(world)] == ["medium", "medium"]
 
 
+async def test_a_target_counts_from_the_grade_that_rules_and_not_from_a_newer_of_another(world: World) -> None:
+    body = intake.right_to_ask(
+        world, potential_victims=[{**intake.VICTIM, "is_applicant": True}, intake.SECOND_VICTIM], risk=None
+    )
+    case = await intake.opened(world, body)
+    first, second = intake.parties(world, case)["potential_victim"]
+    earlier = world.forward(hours=1)
+    world.forward(days=2)
+    await regrade(world, case, "standard", potential_victim_id=second)
+    await regrade(world, case, "high", potential_victim_id=first, occurred_at=earlier.isoformat())
+    [row] = world.rows("SELECT current_grade, graded_at FROM application WHERE id = %s", case)
+    assert row == {"current_grade": "high", "graded_at": earlier}
+    assert clock(world, case, "face_to_face")["risk_since"] == earlier
+
+
 async def test_what_no_clock_presses_comes_last_of_its_rank_and_is_still_paged(world: World) -> None:
     cases = [await opened(world, name, "medium") for name in ("A", "B", "C", "D", "E")]
     for case in cases[:3]:

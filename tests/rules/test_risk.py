@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from app.cases.rules import Graded, current_grade
+from app.cases.rules import Graded, current_grade, ruling_grade
 from app.cases.tables import Grade
 from app.clock import LONDON
 from app.deadlines.bank_holidays import published
@@ -81,6 +81,15 @@ def test_a_case_is_as_grave_as_the_gravest_of_its_potential_victims(
     of_each: list[list[Graded]], found: Grade | None
 ) -> None:
     assert current_grade(of_each) is found
+
+
+def test_the_risk_is_known_since_the_grade_that_rules_and_not_since_the_newest_of_any() -> None:
+    ruling = graded(TOP, 1)
+    assert ruling_grade([[ruling], [graded(LOW, 5)]]) == ruling
+    assert ruling_grade([[graded(LOW, 0), ruling, graded(LOW, 5, whole=True)]]) == ruling
+    assert ruling_grade([[graded(TOP, 3)], [ruling]]) == ruling
+    assert ruling_grade([[ruling], []]) == ruling
+    assert ruling_grade([[graded(MIDDLE, 1)], []]) is None
 
 
 # --- targets ----------------------------------------------------------------------------------------
