@@ -19,6 +19,11 @@ def real_now() -> datetime:
     return datetime.now(UTC)  # noqa: TID251 - the one place that may
 
 
+def is_moved() -> bool:
+    """Whether scheme time is what a switch file says, and not the machine's."""
+    return bool(os.environ.get(CLOCK_SWITCH))
+
+
 def now() -> datetime:
     """Scheme time, aware, in UTC: what the switch file says (ISO 8601 with an offset), else the machine's."""
     switch = os.environ.get(CLOCK_SWITCH)

@@ -15,7 +15,7 @@ from app.deadlines.delivery import deliver, senders
 from app.deadlines.digest import BATCH as DIGESTS_AT_ONCE
 from app.deadlines.digest import write_digests
 from app.deadlines.published_file import FileRefused
-from app.deadlines.watch import beat, forget_dead_workers, tally, watched
+from app.deadlines.watch import beat, forget_dead_workers, hour_agrees, tally, watched
 from app.editions import all_editions
 from app.intake.accounts import accounts_to_compare, compare_account
 from app.intake.watching import watch_attempts, watch_pointers
@@ -40,9 +40,12 @@ _log = structlog.get_logger()
 async def sweep_clocks(worker: Worker, now: datetime) -> bool:
     """Turn what has fallen due into alerts, and say that the worker lives and how far the sweep came.
 
-    Then raise the alerts that nobody acknowledged. Rungs first: a later one chases by itself.
+    Then raise the alerts that nobody acknowledged. Rungs first: a later one chases by itself. In production a machine
+    whose clock is not the database's sweeps nothing, and is silent.
     """
     async with worker.sessions() as session, session.begin():
+        if settings().environment == "production" and not await hour_agrees(session, real_now=clock.real_now()):
+            return False
         swept = await sweep(session, now=now)
     async with worker.sessions() as session, session.begin():
         await beat(session, worker.id, beat_at=clock.real_now(), now=now)

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from app.access.rules import Actor
-from app.cases.rules import Graded, current_grade, happened_at
+from app.cases.rules import Graded, happened_at, ruling_grade
 from app.cases.schemas import GradeIn
 from app.cases.service import note
 from app.cases.tables import Case, Party, PartyRole, RiskGrade
@@ -75,12 +75,10 @@ async def weigh(session: AsyncSession, case: Case, *, by: Actor, now: datetime) 
         grades = of_each.setdefault(victim, [])
         if grade is not None:
             grades.append(Graded(grade, at, of_whole_case=own is None))
-    found = current_grade(of_each.values())
+    ruling = ruling_grade(of_each.values())
+    found = ruling.grade if ruling else None
     if found != case.current_grade:
-        case.current_grade, case.graded_at = (
-            found,
-            max((g.at for all_of in of_each.values() for g in all_of), default=now),
-        )
+        case.current_grade, case.graded_at = found, ruling.at if ruling else None
     for aim in await follow_risk(session, case):
         sentence = f"{aim.kind.replace('_', ' ').capitalize()}: target {in_london(aim.target_at)}. {aim.because}"
         await note(session, case, "target_tightened", sentence, by=by, now=now)

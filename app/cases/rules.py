@@ -67,24 +67,33 @@ class Graded:
     of_whole_case: bool
 
 
-def current_grade(of_each: Iterable[Iterable[Graded]]) -> Grade | None:
-    """The grade of a case from the grades of each potential victim, oldest first: the highest that holds for any.
+def ruling_grade(of_each: Iterable[Iterable[Graded]]) -> Graded | None:
+    """What settles the grade of a case, from the grades of each potential victim, oldest first: the highest that holds.
 
     For each her own newest holds, or that of the whole case where she has none; a newer one of the whole case raises
-    it and never lowers it. None while somebody is ungraded and nobody is at high risk: whom nobody has graded may be
-    in any danger, so that what is known of the others says too little (H2.0, H2.6). [ours]
+    it and never lowers it. Of two as high the earlier rules: since then the risk is known. None while somebody is
+    ungraded and nobody is at high risk: whom nobody has graded may be in any danger, so that what is known of the
+    others says too little (H2.0, H2.6). [ours]
     """
     held = [_held(list(grades)) for grades in of_each]
-    known = [grade for grade in held if grade is not None]
-    highest = max(known, key=list(Grade).index, default=None)
-    return highest if highest is Grade.HIGH or len(known) == len(held) else None
+    known = [one for one in held if one is not None]
+    ruling = min(known, key=_gravest_first, default=None)
+    return ruling if ruling is None or ruling.grade is Grade.HIGH or len(known) == len(held) else None
 
 
-def _held(grades: list[Graded]) -> Grade | None:
+def current_grade(of_each: Iterable[Iterable[Graded]]) -> Grade | None:
+    """The grade of a case, as `ruling_grade` settles it."""
+    ruling = ruling_grade(of_each)
+    return ruling.grade if ruling else None
+
+
+def _held(grades: list[Graded]) -> Graded | None:
     own = next((one for one in reversed(grades) if not one.of_whole_case), None)
     whole = next((one for one in reversed(grades) if one.of_whole_case), None)
     if own is None or whole is None:
-        found = own or whole
-        return found.grade if found else None
-    order = list(Grade).index
-    return max(own.grade, whole.grade, key=order) if whole.at > own.at else own.grade
+        return own or whole
+    return min(own, whole, key=_gravest_first) if whole.at > own.at else own
+
+
+def _gravest_first(graded: Graded) -> tuple[int, datetime]:
+    return -list(Grade).index(graded.grade), graded.at

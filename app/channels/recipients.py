@@ -56,14 +56,16 @@ async def directory(
     for row in subscribed:
         subscriptions[row.force_id].append(row.id)
     withheld = await withheld_cases(session, case_ids)
-    return Directory(colleagues, await _away(session, now=now), subscriptions, withheld)
+    return Directory(colleagues, await _away(session, force_ids, now=now), subscriptions, withheld)
 
 
-async def _away(session: AsyncSession, *, now: datetime) -> dict[UUID, UUID | None]:
-    """Who is absent, with the deputy; of two absences at once, the one recorded last."""
+async def _away(session: AsyncSession, force_ids: Collection[str], *, now: datetime) -> dict[UUID, UUID | None]:
+    """Who of these forces is absent, with the deputy; of two absences at once, the one recorded last."""
     query = (
         select(col(Absence.staff_id), col(Absence.deputy_id))
+        .join(StaffMember, col(StaffMember.id) == col(Absence.staff_id))
         .where(
+            col(StaffMember.force_id).in_(force_ids),
             col(Absence.absent_from) <= now,
             col(Absence.absent_until) > now,
             col(Absence.ended_at).is_(None),

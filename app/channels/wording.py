@@ -13,7 +13,7 @@ from typing import Any
 import rfc8785
 
 from app.clock import in_london
-from app.editions.terms import ClockKind
+from app.editions.terms import ClockKind, RungKind
 
 CLOCK_WORDS = {
     ClockKind.INITIAL_CHECKS: "initial checks",
@@ -22,18 +22,20 @@ CLOCK_WORDS = {
     ClockKind.CATEGORISE_AND_REFER: "categorise and refer",
     ClockKind.WHOLE_CASE: "whole case",
 }
-_SOON = re.compile(r"due_soon-(\d+)([hd])")
+_LEFT = re.compile(r"(\d+)([hd])")
 _UNITS = {"h": "hour", "d": "working day"}
 
 
 def state_words(rung: str) -> str:
-    """A rung of the ladder as staff read it: 'due soon, 4 hours left', 'due today', 'breached, reminder 3'."""
-    if soon := _SOON.fullmatch(rung):
-        left, unit = int(soon[1]), _UNITS[soon[2]]
-        return f"due soon, {left} {unit}{'' if left == 1 else 's'} left"
-    if rung.startswith("reminder-"):
-        return f"breached, reminder {rung.removeprefix('reminder-')}"
-    return rung.replace("_", " ")
+    """A rung of the ladder as staff read it: 'due soon, 4 hours left', 'target missed', 'breached, reminder 3'."""
+    kind = RungKind.of(rung)
+    words, told = kind.state.replace("_", " "), rung.removeprefix(kind).removeprefix("-")
+    if kind is RungKind.REMINDER:
+        return f"{words}, reminder {told}"
+    if left := _LEFT.fullmatch(told):
+        number, unit = int(left[1]), _UNITS[left[2]]
+        return f"{words}, {number} {unit}{'' if number == 1 else 's'} left"
+    return words
 
 
 def alert_mail(content: Mapping[str, Any]) -> tuple[str, str]:

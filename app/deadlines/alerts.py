@@ -25,10 +25,10 @@ from app.channels.terms import Message
 from app.deadlines.calendar import Calendar
 from app.deadlines.claiming import with_their_cases
 from app.deadlines.known_calendars import calendar_of
-from app.deadlines.policy import missed, next_rung
+from app.deadlines.policy import missed, next_rung, superseded
 from app.deadlines.schemas import AlertView
-from app.deadlines.service import facts_of, steps_of
-from app.deadlines.tables import Alert, Clock, TaskKind
+from app.deadlines.service import facts_of, hours_to_acknowledge, steps_of
+from app.deadlines.tables import Alert, Clock, Task, TaskKind
 from app.deadlines.tasks import open_task
 from app.editions.terms import AlertLevel
 from app.errors import NotFound
@@ -115,8 +115,8 @@ async def sweep(session: AsyncSession, *, now: datetime) -> int:
 
     With each alert goes, in the same transaction, whom it reaches and what is to be sent. Any number of workers: each
     claims other rows, and the unique key of an alert records it once at most. A clock that cannot be worked out is
-    logged, by its id alone, and tried again an hour on: it stops no other. A database that cannot go on
-    (OperationalError) ends the batch, which is swept again the next time.
+    put before the administrators, by its id alone, and tried again an hour on: it stops no other. A database that
+    cannot go on (OperationalError) ends the batch, which is swept again the next time.
     """
     claimed = await _claim(session, now=now)
     if not claimed:
@@ -134,9 +134,8 @@ async def sweep(session: AsyncSession, *, now: datetime) -> int:
         except Exception as error:
             failed.append(_not_swept(clock.id, error))
     failed += await _record_swept(session, worked_out, told, now=now)
-    if failed:
-        again = update(Clock).where(col(Clock.id).in_(failed)).values(next_alert_at=now + TRIED_AGAIN_AFTER)
-        await session.execute(again)
+    await _let_rest(session, [clock for clock in claimed if clock.id in failed], now=now)
+    await _sweeps_again(session, [one.clock_id for one in worked_out if one.clock_id not in failed], now=now)
     return len(claimed)
 
 
@@ -175,9 +174,9 @@ def _work_out(clock: Clock, calendar: Calendar, *, now: datetime) -> _Swept:
             rung.at,
             rung.target.due_on if rung.target else clock.due_on,
             rung.target.due_at if rung.target else clock.due_at,
-            superseded=rung is not fallen[-1],
+            superseded=only_recorded,
         )
-        for rung in fallen
+        for rung, only_recorded in ((rung, superseded(rung, fallen)) for rung in fallen)
         for level in rung.levels
     ]
     following = next_rung(facts, calendar=calendar, alerts=ladder, after=now)
@@ -213,6 +212,38 @@ def _not_swept(clock_id: UUID, error: Exception) -> UUID:
     # The class alone: a message may quote the row.
     _log.error("clock_not_swept", clock=str(clock_id), error=type(error).__name__)
     return clock_id
+
+
+async def _let_rest(session: AsyncSession, failed: Sequence[Clock], *, now: datetime) -> None:
+    """Try these clocks again an hour on, and have somebody find out what is wrong: of none is anybody warned (H11)."""
+    if not failed:
+        return
+    again = update(Clock).where(col(Clock.id).in_([clock.id for clock in failed]))
+    await session.execute(again.values(next_alert_at=now + TRIED_AGAIN_AFTER))
+    for clock in failed:
+        await open_task(
+            session,
+            kind=TaskKind.CLOCK_NOT_SWEPT,
+            says=f"The alerts of the clock {clock.id} cannot be worked out, and nobody is warned by it. It is tried "
+            "again every hour. The log of the workers tells the kind of error under clock_not_swept.",
+            for_role=Role.ADMINISTRATOR,
+            force_id=clock.force_id,
+            about=str(clock.id),
+            now=now,
+        )
+
+
+async def _sweeps_again(session: AsyncSession, clock_ids: Sequence[UUID], *, now: datetime) -> None:
+    """Close what was asked of the administrators about these clocks."""
+    if not clock_ids:
+        return
+    asked = (col(Task.kind) == TaskKind.CLOCK_NOT_SWEPT, col(Task.about).in_([str(one) for one in clock_ids]))
+    await session.execute(
+        update(Task)
+        .where(*asked, col(Task.closed_at).is_(None))
+        .values(closed_at=now, answer="The alerts of the clock are worked out again.")
+        .execution_options(synchronize_session=False)
+    )
 
 
 async def record(session: AsyncSession, alerts: Sequence[New], told: Told, *, now: datetime) -> None:
@@ -264,8 +295,6 @@ async def tell(session: AsyncSession, known: Directory, raised: Sequence[Raised]
 
 def _row(alert: New, *, now: datetime) -> dict[str, Any]:
     clock = alert.clock
-    chase = steps_of(clock).unacknowledged_after_hours
-    hours = chase.clocks_in_days if clock.hours is None else chase.clocks_in_hours
     goes_on = not alert.superseded and alert.level is not AlertLevel.HEAD_OF_PUBLIC_PROTECTION
     return {
         "id": uuid4(),
@@ -282,7 +311,7 @@ def _row(alert: New, *, now: datetime) -> dict[str, Any]:
         "recorded_at": now,
         "superseded": alert.superseded,
         "chases_id": alert.chases_id,
-        "chase_at": now + timedelta(hours=hours) if goes_on else None,
+        "chase_at": now + hours_to_acknowledge(clock) if goes_on else None,
     }
 
 

@@ -20,11 +20,12 @@ from app.clock import LONDON
 from app.deadlines.calendar import Calendar, CalendarNotPublished
 from app.deadlines.known_calendars import calendar_of
 from app.deadlines.tables import Alert, Clock
-from app.editions.terms import ClockKind
+from app.editions.terms import ClockKind, RungKind
 from app.settings import settings
 
 BATCH = 100
-_STATES = ("breached", "due_today", "due_soon")
+_STATES = tuple(kind for kind in reversed(RungKind) if kind.state is kind)
+"""The gravest first."""
 
 
 async def write_digests(session: AsyncSession, *, now: datetime) -> int:
@@ -45,7 +46,7 @@ async def write_digests(session: AsyncSession, *, now: datetime) -> int:
             col(AlertPreference.digest),
             col(AlertPreference.mail),
             col(AlertPreference.digest_at) <= local.time(),
-            or_(col(AlertPreference.digested_on).is_(None), col(AlertPreference.digested_on) < today),
+            or_(col(AlertPreference.digested_on).is_(None), col(AlertPreference.digested_on) != today),
             col(StaffMember.active),
             col(StaffMember.email).is_not(None),
         )
@@ -83,7 +84,11 @@ def _has_mail(day: date, calendar: Calendar) -> bool:
 
 
 async def _groups(session: AsyncSession, member: StaffMember) -> list[dict[str, Any]]:
-    """What was put before this person, is acknowledged by nobody and still open: the newest rung of each clock."""
+    """What was put before this person, is acknowledged by nobody and still open: the newest rung of each clock.
+
+    Of a clock with a target, that of the target beside that of the limit, which is due later: neither says how the
+    other stands.
+    """
     query = (
         select(col(Alert.clock_kind), col(Alert.reference), col(Alert.rung))
         .join(AlertRoute, col(AlertRoute.alert_id) == col(Alert.id))
@@ -98,19 +103,19 @@ async def _groups(session: AsyncSession, member: StaffMember) -> list[dict[str, 
             col(Clock.met_at).is_(None),
             col(Clock.ended_at).is_(None),
         )
-        .ext(distinct_on(col(Alert.clock_id)))
-        .order_by(col(Alert.clock_id), col(Alert.fell_at).desc())
+        .ext(distinct_on(col(Alert.clock_id), col(Alert.due_at)))
+        .order_by(col(Alert.clock_id), col(Alert.due_at), col(Alert.fell_at).desc())
     )
-    return _grouped((row.clock_kind, row.reference, row.rung) for row in await session.execute(query))
+    return grouped((row.clock_kind, row.reference, row.rung) for row in await session.execute(query))
 
 
-def _grouped(alerts: Iterable[tuple[ClockKind, str, str]]) -> list[dict[str, Any]]:
-    references: dict[tuple[ClockKind, str], list[str]] = defaultdict(list)
+def grouped(alerts: Iterable[tuple[ClockKind, str, str]]) -> list[dict[str, Any]]:
+    """Clocks by kind and by how they stand, the gravest first: each alert as kind of clock, reference and code."""
+    references: dict[tuple[ClockKind, RungKind], set[str]] = defaultdict(set)
     for kind, reference, rung in alerts:
-        state = "breached" if rung.startswith("reminder-") else rung.partition("-")[0]
-        references[kind, state].append(reference)
+        references[kind, RungKind.of(rung).state].add(reference)
     return [
-        {"clock": kind.value, "state": state, "references": sorted(references[kind, state])}
+        {"clock": kind.value, "state": state.value, "references": sorted(references[kind, state])}
         for kind in ClockKind
         for state in _STATES
         if (kind, state) in references

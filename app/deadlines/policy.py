@@ -4,7 +4,7 @@ What each number is stands in the edition; how days are counted stands in `calen
 kept that can be derived: a breach follows from when a duty was due and done (H10.7).
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from enum import StrEnum
@@ -25,7 +25,7 @@ from app.deadlines.calendar import (
     start_of,
 )
 from app.editions.rules import AlertSteps, Edition, Limit
-from app.editions.terms import AlertLevel, ClockKind, RiskLevel, Route, StartingEvent
+from app.editions.terms import AlertLevel, ClockKind, RiskLevel, Route, RungKind, StartingEvent
 
 _DAY = timedelta(days=1)
 
@@ -207,18 +207,6 @@ def _limits(
             yield limit
 
 
-class RungKind(StrEnum):
-    """The kinds of alert, in the order they fall (H11); those of a target where the clock has one."""
-
-    TARGET_SOON = "target_soon"
-    TARGET_TODAY = "target_today"
-    TARGET_MISSED = "target_missed"
-    DUE_SOON = "due_soon"
-    DUE_TODAY = "due_today"
-    BREACHED = "breached"
-    REMINDER = "reminder"
-
-
 @dataclass(frozen=True, slots=True)
 class Rung:
     """One step of the ladder: a code unique to its clock and due date, when, and whom it tells.
@@ -328,14 +316,26 @@ def missed(
     after: datetime | None,
     now: datetime,
 ) -> list[Rung]:
-    """The rungs later than `after` and not later than `now`, in order.
+    """The rungs later than `after` and not later than `now`, in order; `superseded` says which are not sent.
 
-    The last is sent; those before it are recorded as superseded (H11). Raises CalendarNotPublished;
-    ValueError where a moment has no offset.
+    Raises CalendarNotPublished; ValueError where a moment has no offset.
     """
     ladder = chain(rungs(facts, calendar=calendar, alerts=alerts), _reminders(facts, alerts))
     fallen = takewhile(lambda rung: rung.at <= aware(now), ladder)
     return [rung for rung in fallen if after is None or rung.at > aware(after)]
+
+
+def superseded(rung: Rung, fallen: Sequence[Rung]) -> bool:
+    """Whether a fallen rung is only recorded, because a later one that has fallen says more (H11).
+
+    A target and the limit are two series: what is said of the one tells nobody how the other stands. Once the limit
+    itself has passed, nothing is said of the target any more.
+    """
+    return any(
+        later.at > rung.at
+        and ((later.target is None) == (rung.target is None) or later.kind.state is RungKind.BREACHED)
+        for later in reversed(fallen)  # the newest tell it at once
+    )
 
 
 class ClockState(StrEnum):

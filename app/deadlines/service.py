@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Protocol, TypeVar
 from uuid import UUID
 
-from sqlalchemy import Row, Select, bindparam, select
+from sqlalchemy import Row, Select, bindparam, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -14,7 +14,7 @@ from app.access.tables import Force
 from app.deadlines.calendar import Calendar, rule_of
 from app.deadlines.known_calendars import calendar_of
 from app.deadlines.policy import ClockFacts, ClockPlan, Target, next_rung, target_of, tighter
-from app.deadlines.tables import Clock, EndedBecause
+from app.deadlines.tables import Alert, Clock, EndedBecause
 from app.editions import edition
 from app.editions.rules import AlertSteps
 from app.editions.terms import ClockKind, RiskLevel
@@ -72,6 +72,12 @@ def target_columns(target: Target | None) -> dict[str, Any]:
 def steps_of(clock: Clock) -> AlertSteps:
     """The ladder that a clock alerts by: the case's edition has one of its own for urgent cases (H2.4)."""
     return edition(clock.edition).alerts.steps_for(clock.risk)
+
+
+def hours_to_acknowledge(clock: Clock) -> timedelta:
+    """How long an alert of this clock waits for somebody to acknowledge it."""
+    chase = steps_of(clock).unacknowledged_after_hours
+    return timedelta(hours=chase.clocks_in_days if clock.hours is None else chase.clocks_in_hours)
 
 
 async def start(session: AsyncSession, case: Clocked, plans_for: PlansFor, *, anew: bool = False) -> None:
@@ -179,21 +185,51 @@ async def deviate(session: AsyncSession, case_id: UUID, kind: ClockKind) -> bool
 async def follow_risk(session: AsyncSession, case: Clocked) -> list[Aim]:
     """Let the open clocks of a case follow its risk: targets are tightened, urgency brings its own ladder.
 
-    What has fallen due by that ladder and was never swept is swept at once. The targets that moved are given back.
+    A clock whose target or ladder is another is swept at once from its first rung: what of it fell in the past was
+    never told, and an alert that is recorded already is not recorded again (H11). Alerts that nobody has acknowledged
+    are chased by the new ladder. The targets that moved are given back.
     """
     if case.risk is None:
         return []
     aims = []
+    hurried = []
     for clock in await _clocks_to_change(session, case.id):
-        if clock.met_at is not None or clock.ended_at is not None or not _follow(clock, case.risk):
+        if clock.met_at is not None or clock.ended_at is not None:
+            continue
+        before, steps = facts_of(clock).target, steps_of(clock)
+        if not _follow(clock, case.risk):
             continue
         calendar = await calendar_of(session, clock.division)
-        before = facts_of(clock).target
         target = _aim(clock, calendar, but_not_after=before)
         if target is not None and target != before:
             aims.append(Aim(clock.kind, target.due_at, target.because))
-        _reschedule(clock, calendar)
+        if target != before or steps_of(clock) != steps:
+            _schedule(clock, calendar)
+        if steps_of(clock) != steps:
+            hurried.append(clock)
+    await _chase_sooner(session, hurried)
     return aims
+
+
+async def _chase_sooner(session: AsyncSession, clocks: Iterable[Clock]) -> None:
+    """Let what nobody has acknowledged of these clocks be chased by their ladder, where that is sooner.
+
+    An alert that somebody holds is passed over: whoever chases it waits for the clock, which is held here, and
+    whoever acknowledges it settles it.
+    """
+    for clock in clocks:
+        open_alerts = (
+            select(col(Alert.id))
+            .where(col(Alert.clock_id) == clock.id, col(Alert.chase_at).is_not(None))
+            .with_for_update(key_share=True, skip_locked=True)
+        )
+        sooner = col(Alert.recorded_at) + hours_to_acknowledge(clock)
+        await session.execute(
+            update(Alert)
+            .where(col(Alert.id).in_(open_alerts))
+            .values(chase_at=func.least(col(Alert.chase_at), sooner))
+            .execution_options(synchronize_session=False)
+        )
 
 
 async def meet(session: AsyncSession, case_id: UUID, kind: ClockKind, *, done_at: datetime, now: datetime) -> None:

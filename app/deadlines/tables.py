@@ -278,6 +278,7 @@ class TaskKind(StrEnum):
     CALENDAR_ENDS_SOON = "calendar_ends_soon"
     DELIVERY_GIVEN_UP = "delivery_given_up"
     WEBHOOK_FAILING = "webhook_failing"
+    CLOCK_NOT_SWEPT = "clock_not_swept"
 
 
 class Task(SQLModel, table=True):

@@ -10,32 +10,69 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, case, delete, func, literal, or_, select, union_all
+import structlog
+from sqlalchemy import Select, Uuid, case, cast, delete, func, literal, or_, select, union_all
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
+from app import clock
 from app.channels.tables import Outbox
 from app.deadlines.calendar import london_day
-from app.deadlines.tables import Clock, Heartbeat, Tally
+from app.deadlines.tables import Clock, Heartbeat, Tally, Task, TaskKind
 
 FORGOTTEN_AFTER = timedelta(hours=1)
 """How long a worker that ended is still listed."""
 
+AGREES_WITHIN = timedelta(minutes=5)
+"""How far the machine's clock may be from the database's for the machine to sweep."""
+
 _TICK = timedelta(microseconds=1)
+
+_log = structlog.get_logger()
 
 Count = Callable[[datetime], Any]
 """A query for the hour of the scheme; its rows are (measure, label, number)."""
+
+
+async def hour_agrees(session: AsyncSession, *, real_now: datetime) -> bool:
+    """Whether this machine may sweep: its clock agrees with the database's, which all workers share.
+
+    One machine a month ahead would record a month of alerts as superseded, for the whole fleet. Where the scheme's
+    hour is moved on purpose (`clock.is_moved`), all processes read the same hour, and there is nothing to compare.
+    """
+    if clock.is_moved():
+        return True
+    database = (await session.execute(select(func.clock_timestamp()))).scalar_one()
+    agrees: bool = abs(real_now - database) <= AGREES_WITHIN
+    if not agrees:
+        _log.error("clock_off", seconds=round((real_now - database).total_seconds()))
+    return agrees
 
 
 async def beat(session: AsyncSession, worker_id: UUID, *, beat_at: datetime, now: datetime) -> None:
     """A worker says that it lives and up to which moment of scheme time every alert is recorded, whoever recorded it.
 
     That is the hour at which it swept, `now`, or the moment before the oldest alert that still waits: another worker
-    may hold it, or a person who changes the clock.
+    may hold it, or a person who changes the clock. A clock that rests because it could not be swept waits since that
+    was put before somebody.
     """
+    clock_id = case((col(Task.kind) == TaskKind.CLOCK_NOT_SWEPT, cast(col(Task.about), Uuid)))
+    rests = (
+        select(func.min(col(Task.opened_at)) - _TICK)
+        .join(Clock, col(Clock.id) == clock_id)
+        .where(
+            col(Task.kind) == TaskKind.CLOCK_NOT_SWEPT,
+            col(Task.closed_at).is_(None),
+            col(Task.opened_at) <= now,
+            col(Clock.next_alert_at).is_not(None),
+        )
+    )
     waits = select(func.min(col(Clock.next_alert_at)) - _TICK).where(col(Clock.next_alert_at) <= now)
-    said = {"beat_at": beat_at, "swept_through": func.coalesce(waits.scalar_subquery(), now)}
+    said = {
+        "beat_at": beat_at,
+        "swept_through": func.coalesce(func.least(waits.scalar_subquery(), rests.scalar_subquery()), now),
+    }
     row = insert(Heartbeat).values(worker_id=worker_id, **said)
     await session.execute(
         row.on_conflict_do_update(index_elements=["worker_id"], set_={name: row.excluded[name] for name in said})

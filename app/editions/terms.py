@@ -92,6 +92,31 @@ class AgencyWhen(StrEnum):
     IF_CHILDREN = "if_children"
 
 
+class RungKind(StrEnum):
+    """The kinds of alert, in the order they fall (H11); those of a target where the clock has one.
+
+    The code of an alert begins with its kind: `due_soon-12h`, `target_missed`, `reminder-1`.
+    """
+
+    TARGET_SOON = "target_soon"
+    TARGET_TODAY = "target_today"
+    TARGET_MISSED = "target_missed"
+    DUE_SOON = "due_soon"
+    DUE_TODAY = "due_today"
+    BREACHED = "breached"
+    REMINDER = "reminder"
+
+    @classmethod
+    def of(cls, code: str) -> "RungKind":
+        """The kind of an alert of that code. ValueError where it is none."""
+        return cls(code.partition("-")[0])
+
+    @property
+    def state(self) -> "RungKind":
+        """How a clock stands of which this was told last: a reminder is of a breach."""
+        return RungKind.BREACHED if self is RungKind.REMINDER else self
+
+
 class AlertLevel(StrEnum):
     """Whom an alert reaches, from the desk upwards (H11)."""
 

@@ -29,7 +29,7 @@ ROLES = (
     "administrator",
 )
 DAY_SOURCES = ("release", "gov_uk", "file", "proclaimed")
-TASK_KINDS = ("calendar_refused", "calendar_ends_soon", "delivery_given_up", "webhook_failing")
+TASK_KINDS = ("calendar_refused", "calendar_ends_soon", "delivery_given_up", "webhook_failing", "clock_not_swept")
 
 
 def upgrade() -> None:

@@ -69,6 +69,21 @@ async def test_a_grade_given_at_any_step_moves_the_case_and_nobody_ungraded_coun
     assert [one["current_grade"] for one in await worklist(world)] == ["medium", "medium"]
 
 
+async def test_a_target_counts_from_the_grade_that_rules_and_not_from_a_newer_of_another(world: World) -> None:
+    body = intake.right_to_ask(
+        world, potential_victims=[{**intake.VICTIM, "is_applicant": True}, intake.SECOND_VICTIM], risk=None
+    )
+    case = await intake.opened(world, body)
+    first, second = intake.parties(world, case)["potential_victim"]
+    earlier = world.forward(hours=1)
+    world.forward(days=2)
+    await regrade(world, case, "standard", potential_victim_id=second)
+    await regrade(world, case, "high", potential_victim_id=first, occurred_at=earlier.isoformat())
+    [row] = world.rows("SELECT current_grade, graded_at FROM application WHERE id = %s", case)
+    assert row == {"current_grade": "high", "graded_at": earlier}
+    assert clock(world, case, "face_to_face")["risk_since"] == earlier
+
+
 async def test_what_no_clock_presses_comes_last_of_its_rank_and_is_still_paged(world: World) -> None:
     cases = [await opened(world, name, "medium") for name in ("A", "B", "C", "D", "E")]
     for case in cases[:3]:
@@ -143,6 +158,7 @@ async def test_a_target_alerts_and_its_passing_is_no_breach(world: World) -> Non
     assert {(one["rung"], one["level"], one["due_on"]) for one in sent if not one["superseded"]} == {
         ("target_missed", "officer", "2026-05-12"),
         ("target_missed", "supervisor", "2026-05-12"),
+        ("due_soon-5d", "officer", "2026-05-19"),  # what is said of the target says nothing of the limit
     }
     file = await world.as_("officer").must_get(f"/v1/applications/{case}")
     assert {one["kind"]: one["state"] for one in file["clocks"]}["face_to_face"] == "running"
@@ -166,6 +182,42 @@ async def test_from_the_moment_a_case_is_urgent_its_own_ladder_holds(world: Worl
     await world.sweep()
     breached = world.rows("SELECT level FROM alert WHERE rung = 'breached' AND case_id = %s", case)
     assert {one["level"] for one in breached} == {"officer", "supervisor", "head_of_public_protection"}
+
+
+async def test_a_target_that_has_passed_when_it_is_set_is_told_at_once_and_nothing_is_told_twice(world: World) -> None:
+    case = await opened(world, "Merrick", "medium")
+    await initial_checks.progressed(world, case)
+    found = world.forward(hours=1)
+    world.forward(days=7)  # Tuesday 12 May: five working days are left
+    await world.sweep()
+    told = "SELECT rung, due_on::text, superseded FROM alert WHERE clock_kind = 'face_to_face' AND level = 'officer'"
+    before = world.rows(told)
+    assert before == [{"rung": "due_soon-5d", "due_on": "2026-05-19", "superseded": False}]
+    await regrade(world, case, "high", immediate=True, occurred_at=found.isoformat())
+    missed_on = clock(world, case, "face_to_face")["target_on"].isoformat()
+    assert missed_on == "2026-05-07"
+    await world.sweep()
+    new = [one for one in world.rows(told) if one not in before and not one["superseded"]]
+    assert new == [{"rung": "target_missed", "due_on": missed_on, "superseded": False}]
+    assert len(world.rows(told + " AND rung = 'due_soon-5d' AND due_on = '2026-05-19'")) == 1
+
+
+async def test_who_is_told_of_an_urgent_case_is_told_of_what_fell_before_and_it_is_chased_sooner(world: World) -> None:
+    case = await opened(world, "Merrick", "medium")
+    world.forward(hours=12)
+    await world.sweep()
+    world.forward(hours=1)
+    await regrade(world, case, "high", immediate=True)
+    row = clock(world, case, "initial_checks")
+    assert row["next_alert_at"] <= world.now
+    [alert] = world.rows("SELECT chase_at, recorded_at FROM alert WHERE clock_id = %s", row["id"])
+    assert (alert["chase_at"] - alert["recorded_at"]).total_seconds() == 3_600
+    await world.sweep()
+    told = world.rows("SELECT rung, level FROM alert WHERE clock_id = %s AND NOT superseded", row["id"])
+    assert sorted((one["rung"], one["level"]) for one in told) == [
+        ("due_soon-12h", "officer"),
+        ("due_soon-12h", "supervisor"),
+    ]
 
 
 async def test_a_bad_cursor_of_the_worklist_is_refused(world: World) -> None:

@@ -12,8 +12,9 @@ from pydantic import ValidationError
 from app.access.rules import Role
 from app.channels.rules import Colleague, Recipient, rerouted_because, wait_before, who_is_told
 from app.channels.terms import ToldBecause
-from app.channels.wording import CLOCK_WORDS, signature, state_words
-from app.editions.terms import AlertLevel, ClockKind
+from app.channels.wording import CLOCK_WORDS, digest_mail, signature, state_words
+from app.deadlines.digest import grouped
+from app.editions.terms import AlertLevel, ClockKind, RungKind
 from app.settings import Settings
 
 _SPACE = UUID("2c1b7f0e-5a44-4a3b-9d2e-0c7f4b1d9a55")
@@ -106,10 +107,24 @@ def test_waits_double_up_to_the_longest_and_never_vanish(tries: int, jitter: flo
         ("due_today", "due today"),
         ("breached", "breached"),
         ("reminder-3", "breached, reminder 3"),
+        ("target_soon-2d", "target soon, 2 working days left"),
+        ("target_soon-1h", "target soon, 1 hour left"),
+        ("target_today", "target today"),
+        ("target_missed", "target missed"),
     ],
 )
 def test_a_rung_in_words(rung: str, words: str) -> None:
     assert state_words(rung) == words
+
+
+@pytest.mark.parametrize("kind", RungKind)
+def test_a_digest_names_every_kind_of_alert(kind: RungKind) -> None:
+    case = (ClockKind.FACE_TO_FACE, "DVDS-1", f"{kind}-1")
+    [group] = grouped([case, case])
+    assert group["references"] == ["DVDS-1"]
+    subject, text = digest_mail({"groups": [group]})
+    assert subject == "Alerts not acknowledged: 1 case"
+    assert text == f"face-to-face meeting, {state_words(kind.state)}: 1 (DVDS-1)\n"
 
 
 def test_every_clock_has_words() -> None:

@@ -26,7 +26,6 @@ from app.deadlines.policy import (
     ClockPlan,
     ClockState,
     Rung,
-    RungKind,
     clocks_at_meeting,
     clocks_at_opening,
     missed,
@@ -37,7 +36,7 @@ from app.deadlines.policy import (
 )
 from app.editions import edition, parse
 from app.editions.rules import Edition
-from app.editions.terms import AlertLevel, ClockKind, Mark, Route, StartingEvent
+from app.editions.terms import AlertLevel, ClockKind, Mark, Route, RungKind, StartingEvent
 
 STATUTORY, APP = edition("statutory-2023"), edition("app-2013")
 ENGLAND = published(Division.ENGLAND_AND_WALES)

@@ -9,15 +9,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from app.cases.rules import Graded, current_grade
+from app.cases.rules import Graded, current_grade, ruling_grade
 from app.cases.tables import Grade
 from app.clock import LONDON
 from app.deadlines.bank_holidays import published
 from app.deadlines.calendar import Division, Rule, WorkingDays, due
-from app.deadlines.policy import ClockFacts, Rung, RungKind, Target, missed, rungs, state, target_of, tighter
+from app.deadlines.policy import (
+    ClockFacts,
+    Rung,
+    Target,
+    missed,
+    rungs,
+    state,
+    superseded,
+    target_of,
+    tighter,
+)
 from app.editions import all_editions, edition
 from app.editions.rules import AlertLadder
-from app.editions.terms import ClockKind, RiskLevel, Route
+from app.editions.terms import ClockKind, RiskLevel, Route, RungKind
 from app.safeguarding.rules import no_interim_plan, obstacles_to_deviation
 from app.safeguarding.schemas import Meanwhile
 
@@ -71,6 +81,15 @@ def test_a_case_is_as_grave_as_the_gravest_of_its_potential_victims(
     of_each: list[list[Graded]], found: Grade | None
 ) -> None:
     assert current_grade(of_each) is found
+
+
+def test_the_risk_is_known_since_the_grade_that_rules_and_not_since_the_newest_of_any() -> None:
+    ruling = graded(TOP, 1)
+    assert ruling_grade([[ruling], [graded(LOW, 5)]]) == ruling
+    assert ruling_grade([[graded(LOW, 0), ruling, graded(LOW, 5, whole=True)]]) == ruling
+    assert ruling_grade([[graded(TOP, 3)], [ruling]]) == ruling
+    assert ruling_grade([[ruling], []]) == ruling
+    assert ruling_grade([[graded(MIDDLE, 1)], []]) is None
 
 
 # --- targets ----------------------------------------------------------------------------------------
@@ -146,6 +165,21 @@ def test_a_target_alerts_before_the_limit_does_and_takes_no_alert_away() -> None
     assert {rung.kind for rung in tightened if rung.target} == {
         RungKind.TARGET_SOON, RungKind.TARGET_TODAY, RungKind.TARGET_MISSED,
     }  # fmt: skip
+
+
+def test_an_alert_of_the_target_hides_none_of_the_limit_until_the_limit_has_passed() -> None:
+    clock = aimed(facts(WorkingDays(10)), ClockKind.FACE_TO_FACE, RiskLevel.HIGH, CONTACT)
+    of = {rung.code: rung for rung in ladder(clock)}
+
+    def sent(until: datetime) -> list[str]:
+        fallen = missed(clock, calendar=ENGLAND, alerts=USUAL, after=None, now=until)
+        return [rung.code for rung in fallen if not superseded(rung, fallen)]
+
+    assert of["due_soon-5d"].at == of["target_today"].at
+    assert sent(of["target_today"].at) == ["due_soon-5d", "target_today"]
+    assert sent(of["due_soon-2d"].at) == ["target_missed", "due_soon-2d"]
+    assert sent(of["breached"].at) == ["breached"]
+    assert sent(of["breached"].at + 2 * DAY) == ["reminder-2"]
 
 
 @given(STARTS, st.sampled_from(COUNTED), st.sampled_from(RiskLevel), st.integers(0, 5), st.booleans())

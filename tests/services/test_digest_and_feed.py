@@ -7,6 +7,7 @@ from structlog.testing import capture_logs
 
 from app.clock import LONDON
 from app.deadlines.digest import write_digests
+from tests.steps import initial_checks
 from tests.steps.channels import Outside, as_worker, held_case, mail_on, outbox
 from tests.world import STAFF, World
 
@@ -64,6 +65,47 @@ async def test_a_digest_comes_once_a_working_day_instead_of_single_mails(
     said = outside.letters()[-1].get_content()
     assert "initial checks, breached: 2" in said
     assert first != second
+
+
+async def test_a_digest_says_how_a_target_stands_beside_how_the_limit_stands(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mail_on(monkeypatch, world, "officer")
+    await wants_digest(world, "officer")
+    case = await held_case(world)
+    await initial_checks.progressed(world, case, risk={"grade": "high", "reason": "On what is known."})
+    outside = Outside(world)
+    [row] = world.rows("SELECT reference FROM application")
+    said = []
+    for day in (11, 12, 13):  # the meeting's target is Tuesday the 12th, its limit the 19th
+        world.set_time(london(day, 8))
+        await world.sweep()
+        await digested(world)
+        await outside.deliver()
+        said.append(outside.letters()[-1].get_content().splitlines())
+    meeting = f"face-to-face meeting, %s: 1 ({row['reference']})"
+    assert [[line for line in one if not line.startswith("whole case")] for one in said] == [
+        [meeting % "target soon"],
+        [meeting % "due soon", meeting % "target today"],
+        [meeting % "due soon", meeting % "target missed"],
+    ]
+
+
+async def test_a_day_that_a_wrong_clock_settled_ahead_settles_no_other(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mail_on(monkeypatch, world, "officer")
+    await wants_digest(world, "officer")
+    await held_case(world)
+    world.set_time(london(6, 8))
+    await world.sweep()
+    world.set_time(london(31, 8))  # Sunday: settled by silence
+    await digested(world)
+    assert outbox(world) == []
+    world.set_time(london(6, 9))
+    for _ in range(2):
+        await digested(world)
+    assert len(outbox(world)) == 1
 
 
 async def test_a_feed_shows_the_clocks_of_the_cases_that_one_holds_and_says_references_alone(world: World) -> None:

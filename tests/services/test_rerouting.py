@@ -8,12 +8,13 @@ import pytest
 from sqlalchemy import text
 from structlog.testing import capture_logs
 
+from app.channels.recipients import directory
 from app.deadlines.chasing import chase
 from app.process import Stage
 from app.storage.migrations import conninfo
 from tests.arrange import place_at
 from tests.steps.channels import Outside, as_worker, chased, held_case, mail_on, outbox, routes
-from tests.world import STAFF, World
+from tests.world import OWN, STAFF, World
 
 
 async def away(world: World, who: str, *, by: str | None = None, **more: Any) -> dict[str, Any]:
@@ -121,6 +122,14 @@ async def test_where_nobody_can_be_told_there_is_a_task(world: World) -> None:
     assert tasks == [
         {"kind": "delivery_given_up", "for_role": "head_of_public_protection", "about": str(alerts[0]["id"])}
     ]
+
+
+async def test_only_the_absences_of_the_forces_in_hand_are_read(world: World) -> None:
+    for who in ("officer", "other_officer"):
+        await away(world, who)
+    async with as_worker(world) as opened, opened() as session:
+        known = await directory(session, {OWN}, set(), now=world.now)
+    assert known.away == {STAFF["officer"].id: None}
 
 
 async def test_an_absence_is_ones_own_or_a_supervisors_to_record(world: World) -> None:

@@ -6,10 +6,11 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
+import pytest
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import clock
-from app.deadlines.watch import beat, forget_dead_workers, tally
+from app.deadlines.watch import AGREES_WITHIN, beat, forget_dead_workers, hour_agrees, tally
 from app.process import Stage
 from app.storage.engine import DatabaseRole, engine_for, sessions
 from tests.arrange import place_at
@@ -50,6 +51,28 @@ async def test_a_worker_has_come_as_far_as_nothing_waits_whoever_holds_it(world:
     await world.sweep()
     assert (await beats(world))["swept_through"] == world.now
     world.set_time(world.now - timedelta(days=1))
+    assert (await beats(world))["swept_through"] == world.now
+
+
+async def test_a_clock_that_cannot_be_swept_is_put_before_somebody_and_holds_what_is_swept_back(world: World) -> None:
+    case = await intake.opened(world)
+    world.execute("UPDATE clock SET edition = 'never-published' WHERE case_id = %s", case)
+    failed_at = world.forward(hours=13)
+    await world.sweep()
+    [task] = (await world.as_("administrator").must_get("/v1/tasks"))["items"]
+    [row] = world.rows("SELECT id, next_alert_at FROM clock WHERE kind = 'initial_checks'")
+    assert (task["kind"], task["about"]) == ("clock_not_swept", str(row["id"]))
+    assert row["next_alert_at"] > world.now
+    assert (await beats(world))["swept_through"] == failed_at - timedelta(microseconds=1)
+    world.forward(hours=1)
+    await world.sweep()
+    assert len((await world.as_("administrator").must_get("/v1/tasks"))["items"]) == 1
+    assert (await beats(world))["swept_through"] == failed_at - timedelta(microseconds=1)
+
+    world.execute("UPDATE clock SET edition = 'statutory-2023' WHERE case_id = %s", case)
+    world.forward(hours=1)
+    await world.sweep()
+    assert (await world.as_("administrator").must_get("/v1/tasks"))["items"] == []
     assert (await beats(world))["swept_through"] == world.now
 
 
@@ -102,3 +125,16 @@ async def test_workers_long_gone_are_forgotten_and_those_of_an_undone_future_too
         await forget_dead_workers(session, now=now)
     kept = world.rows("SELECT beat_at FROM worker_heartbeat ORDER BY beat_at")
     assert [row["beat_at"] - now for row in kept] == apart[1:3]
+
+
+@pytest.mark.parametrize(("off_by", "agrees"), [(-28, False), (-0.001, True), (0.001, True), (1, False), (28, False)])
+async def test_a_machine_whose_clock_is_off_from_the_databases_may_not_sweep(
+    world: World, monkeypatch: pytest.MonkeyPatch, off_by: float, agrees: bool
+) -> None:
+    machine = clock.real_now() + timedelta(days=off_by)
+    async with as_worker(world) as session:
+        assert clock.is_moved()  # the scheme's hour stands in a file that all read
+        assert await hour_agrees(session, real_now=machine)
+        monkeypatch.delenv(clock.CLOCK_SWITCH)
+        assert await hour_agrees(session, real_now=machine) is agrees
+    assert timedelta(minutes=1) < AGREES_WITHIN < timedelta(hours=1)
