@@ -18,7 +18,7 @@ from app.access.rules import Role
 from app.access.tables import Force
 from app.deadlines.calendar import london_day
 from app.deadlines.calendars import DayChange, import_published, still_as_published
-from app.deadlines.tables import CalendarFeed, DaySource, HolidayCalendar, TaskKind
+from app.deadlines.tables import CalendarRefresh, DaySource, HolidayCalendar, TaskKind
 from app.deadlines.tasks import close_tasks_about, open_task
 from app.editions.rules import Edition
 from app.outside.bank_holidays import Fetched
@@ -34,12 +34,12 @@ _log = structlog.get_logger()
 async def claim_attempt(session: AsyncSession, *, at: datetime) -> bool:
     """Whether the published file is to be asked for now, by this worker and no other; `at` is real time."""
     first = {"only_row": True, "next_attempt_at": at + _jitter()}
-    await session.execute(insert(CalendarFeed).values(first).on_conflict_do_nothing())
+    await session.execute(insert(CalendarRefresh).values(first).on_conflict_do_nothing())
     claimed = await session.execute(
-        update(CalendarFeed)
-        .where(col(CalendarFeed.next_attempt_at) <= at)
+        update(CalendarRefresh)
+        .where(col(CalendarRefresh.next_attempt_at) <= at)
         .values(attempted_at=at, next_attempt_at=at + EVERY + _jitter())
-        .returning(col(CalendarFeed.only_row))
+        .returning(col(CalendarRefresh.only_row))
     )
     return claimed.scalar_one_or_none() is not None
 

@@ -90,7 +90,7 @@ class CalendarChange(SQLModel, table=True):
     changed_by: UUID | None = Field(default=None, foreign_key="staff_member.id")
 
 
-class CalendarFeed(SQLModel, table=True):
+class CalendarRefresh(SQLModel, table=True):
     """When the published list is next asked for: one row, which one worker of all claims for each attempt."""
 
     __tablename__ = "calendar_refresh"

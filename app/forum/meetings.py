@@ -160,7 +160,7 @@ async def _held_items(session: AsyncSession, meeting_id: UUID) -> list[AgendaIte
     """The open items of a meeting, their cases held: one that somebody is ending is waited for, and open no more."""
     is_open = (col(AgendaItem.meeting_id) == meeting_id, col(AgendaItem.ended_at).is_(None))
     on_it = select(col(AgendaItem.case_id)).where(*is_open)
-    held = select(col(Case.id)).where(col(Case.id).in_(on_it)).order_by(col(Case.id)).with_for_update()
+    held = select(col(Case.id)).where(col(Case.id).in_(on_it)).order_by(col(Case.id)).with_for_update(key_share=True)
     await session.execute(held)
     return list(await session.scalars(select(AgendaItem).where(*is_open)))
 
