@@ -6,6 +6,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from app import clock
+from app.channels.terms import Channel
 from app.deadlines import following, refreshing
 from app.deadlines.alerts import BATCH, sweep
 from app.deadlines.calendars import checked_against
@@ -138,9 +139,14 @@ async def write_mails_of_the_day(worker: Worker, now: datetime) -> bool:
         return await write_digests(session, now=now) >= DIGESTS_AT_ONCE
 
 
-async def deliver_messages(worker: Worker, now: datetime) -> bool:
-    """Send what waits in the outbox."""
-    return await deliver(worker.sessions, senders(settings()), now=now)
+async def deliver_mail(worker: Worker, now: datetime) -> bool:
+    """Send the mail that waits in the outbox."""
+    return await deliver(worker.sessions, senders(settings()), now=now, channels=[Channel.MAIL])
+
+
+async def deliver_webhooks(worker: Worker, now: datetime) -> bool:
+    """Post what waits for other systems; no mail waits for a receiver that hangs."""
+    return await deliver(worker.sessions, senders(settings()), now=now, channels=[Channel.WEBHOOK])
 
 
 def jobs(*, sweep_every: float) -> list[Job]:
@@ -153,7 +159,8 @@ def jobs(*, sweep_every: float) -> list[Job]:
         Job("watch_calendars", WATCH_EVERY, watch_calendars),
         Job("count", COUNT_EVERY, count_for_metrics),
         Job("digest", DIGEST_EVERY, write_mails_of_the_day),
-        Job("deliver", DELIVER_EVERY, deliver_messages),
+        Job("mail", DELIVER_EVERY, deliver_mail),
+        Job("webhooks", DELIVER_EVERY, deliver_webhooks),
     ]
 
 

@@ -53,6 +53,7 @@ async def put_out(session: AsyncSession, known: Directory, alerts: Iterable[Rais
     """Write down whom each alert reaches and what is to be sent. Repeating it adds what is missing, nothing twice."""
     routes: list[dict[str, Any]] = []
     messages: list[dict[str, Any]] = []
+    mailed: set[tuple[str, str, UUID]] = set()
     outcome = Told()
     for alert in alerts:
         of_case = {"case_id": alert.case_id, "force_id": alert.force_id, "alert_id": alert.id}
@@ -74,7 +75,10 @@ async def put_out(session: AsyncSession, known: Directory, alerts: Iterable[Rais
                     "routed_at": now,
                 }
             )
-            if known.colleagues[alert.force_id][one.staff_id].mail_to:
+            # Who is told at two levels of one rung has one mail.
+            rung = (alert.content["clock_id"], alert.content["rung"], one.staff_id)
+            if known.colleagues[alert.force_id][one.staff_id].mail_to and rung not in mailed:
+                mailed.add(rung)
                 messages.append(_message(alert, Channel.MAIL, one.staff_id, now=now))
         if alert.case_id in known.withheld:
             continue  # nobody knows who reads there what a system is told
