@@ -174,6 +174,7 @@ async def test_the_notices_about_police_are_answered_from_the_rank_that_the_edit
     police = {**intake.SUBJECT, "police_employment": "Northmoor Police"}
     case = await intake.opened(world, intake.right_to_ask(world, subject=police))
     world.execute("UPDATE staff_member SET rank = %s WHERE id = %s", rank, STAFF["supervisor"].id)
+    intake.let_in(world, case, "supervisor")  # who does not lead by rank sees it by permission alone
     duty = world.rows("SELECT id FROM duty WHERE case_id = %s AND kind = 'police_involvement'", case)[0]["id"]
     answer = await world.as_("supervisor").post(path(case, f"duties/{duty}/answer"), {"answer": "Told by telephone."})
     assert answer.status_code == status, answer.text
