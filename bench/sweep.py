@@ -129,9 +129,10 @@ async def _open_case(url: str, now: datetime) -> None:
         staff = uuid4()
         connection.execute("INSERT INTO force VALUES (%s, 'Northmoor Police', 'england-and-wales')", [_FORCE])
         connection.execute(
-            "INSERT INTO staff_member (id, subject, name, force_id, roles, active) "
-            "VALUES (%s, 'officer', 'Officer', %s, '{public_protection_officer}', true)",
-            [staff, _FORCE],
+            "INSERT INTO staff_member (id, subject, name, force_id, roles, active, name_keys, compared) VALUES "
+            "(%s, 'officer', 'Officer', %s, '{public_protection_officer}', true, '{}', true), "
+            "(gen_random_uuid(), 'supervisor', 'Supervisor', %s, '{public_protection_supervisor}', true, '{}', true)",
+            [staff, _FORCE, _FORCE],
         )
     async with sessions(engine).begin() as session:
         case = Case(
@@ -144,6 +145,7 @@ async def _open_case(url: str, now: datetime) -> None:
             first_contact_recorded_at=at,
             created_at=at,
             created_by=staff,
+            assigned_to=staff,
         )
         session.add(case)
         await session.flush()

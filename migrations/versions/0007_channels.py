@@ -241,6 +241,7 @@ def upgrade() -> None:
     op.execute(f"GRANT UPDATE (digested_on) ON alert_preference TO {WORKER}")
     for table in ("alert_route", "outbox"):
         _secure(table)
+    _let_streams_see_what_came_to_others()
 
 
 def _secure(table: str) -> None:
@@ -261,7 +262,27 @@ def _secure(table: str) -> None:
     op.execute(f"CREATE POLICY withheld ON {table} AS RESTRICTIVE TO {APP} USING ({seen}) WITH CHECK ({seen})")
 
 
+def _let_streams_see_what_came_to_others() -> None:
+    """An alert that is re-routed, or goes to another force with its case, is new to whoever reads it from then on."""
+    op.execute(
+        """
+        CREATE FUNCTION recorded_anew() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN
+            NEW.recorded_in := (pg_current_xact_id()::text)::bigint;
+            RETURN NEW;
+        END $$
+        """
+    )
+    op.execute(
+        "CREATE TRIGGER recorded_anew BEFORE UPDATE OF force_id, rerouted_because ON alert FOR EACH ROW "
+        "WHEN ((OLD.force_id, OLD.rerouted_because) IS DISTINCT FROM (NEW.force_id, NEW.rerouted_because)) "
+        "EXECUTE FUNCTION recorded_anew()"
+    )
+
+
 def downgrade() -> None:
+    op.execute("DROP TRIGGER recorded_anew ON alert")
+    op.execute("DROP FUNCTION recorded_anew()")
     op.execute(f"REVOKE UPDATE (chase_at, rerouted_because) ON alert FROM {WORKER}")
     op.execute(f"REVOKE EXECUTE ON FUNCTION withheld_from FROM {WORKER}")
     op.execute(f"REVOKE SELECT (subject) ON staff_member FROM {WORKER}")

@@ -133,6 +133,18 @@ async def test_an_alert_whose_transaction_ends_late_is_not_overlooked(world: Wor
     assert seen == {early, late}
 
 
+async def test_an_alert_that_comes_to_others_later_is_new_to_them(world: World) -> None:
+    await held_case(world)
+    world.forward(hours=13)
+    await world.sweep()
+    before = world.rows("SELECT recorded_in FROM alert ORDER BY id")
+    world.execute("UPDATE alert SET acknowledged_at = NULL")
+    assert world.rows("SELECT recorded_in FROM alert ORDER BY id") == before
+    world.execute("UPDATE alert SET rerouted_because = 'holder_left'")
+    after = world.rows("SELECT recorded_in FROM alert ORDER BY id")
+    assert all(new["recorded_in"] > old["recorded_in"] for new, old in zip(after, before, strict=True))
+
+
 async def test_it_ends_when_the_right_the_account_or_the_token_does(world: World, port: int) -> None:
     for end in (
         "UPDATE staff_member SET roles = '{administrator}' WHERE id = %s",
