@@ -41,7 +41,7 @@ def template(postgres: EmbeddedServer) -> str:
 def database(postgres: EmbeddedServer, template: str) -> Iterator[str]:
     """The URL of a fresh database."""
     name = f"world_{os.getpid()}_{next(_numbers)}"
-    _execute(postgres, f"CREATE DATABASE {name} TEMPLATE {template}")
+    _execute(postgres, f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
     yield postgres.url("postgres", name)
     _execute(postgres, f"DROP DATABASE {name} WITH (FORCE)")
 
