@@ -1,35 +1,25 @@
-"""What every front door shares: the session, the moment, the person, the permission, the case.
-
-A handler names its permission in its signature and gets a `Door` or a `CaseDoor`. Acts go through `record`,
-decisions through `decide`: the first are facts and are never refused for a rule of the scheme, the second are
-permissions and must say which version of the case they were made on. Services never commit; the session does,
-once, before the answer is sent.
-"""
+"""A request that is let in, and one that is let in to a case: how acts are recorded, decisions taken, rows read."""
 
 import hashlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import Annotated, Any, TypeVar
+from typing import TypeVar
 from uuid import UUID
 
 import rfc8785
-from fastapi import Depends, Header, Path, Request, Response
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from fastapi import Request, Response
 from pydantic import BaseModel
 from sqlalchemy import bindparam, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app import clock
-from app.access.rules import Actor, Permission, roles_that_may
-from app.access.service import enter_as
+from app.access.rules import Actor
 from app.access.tables import AnsweredRequest
-from app.access.tokens import TokenReader, TokenRefused
 from app.cases.schemas import FlagView, Receipt, Recorded
-from app.cases.service import CaseNotFound, access_case, known_id
+from app.cases.service import CaseNotFound, access_case
 from app.cases.tables import Case
-from app.errors import NotPermitted, StaleVersion, Unauthenticated, Unprocessable, VersionRequired, refuse_if
+from app.errors import StaleVersion, Unprocessable, VersionRequired, refuse_if
 from app.evidence.service import log
 from app.evidence.terms import Category
 from app.people.schemas import RowView
@@ -57,55 +47,10 @@ _FLAGGED = select(_duty.code, _duty.says, _duty.rule).where(
 )
 
 
-class NoToken(Unauthenticated):
-    """The request carries no usable bearer token."""
-
-    code = "no_token"
-
-
-class RoleMayNot(NotPermitted):
-    """None of the person's roles carries the permission."""
-
-    code = "role_may_not"
-
-
 class KeyReused(Unprocessable):
     """The idempotency key came before with another request."""
 
     code = "idempotency_key_reused"
-
-
-async def session(request: Request) -> AsyncIterator[AsyncSession]:
-    """The request's one session: committed after the handler and before the answer, rolled back on any error."""
-    async with request.app.state.sessions() as opened:
-        yield opened
-        await opened.commit()
-
-
-SessionDep = Annotated[AsyncSession, Depends(session, scope="function")]
-
-_bearer = HTTPBearer(auto_error=False, description="A token of the configured issuer.")
-
-
-async def actor(
-    request: Request,
-    db: SessionDep,
-    bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
-) -> Actor:
-    """Who asks, by a guarded token and an active account; the transaction then reaches that person's rows only."""
-    if bearer is None:
-        raise NoToken("Send a bearer token: 'Authorization: Bearer <token>'.")
-    reader: TokenReader = request.app.state.tokens
-    try:
-        claims = reader.read(bearer.credentials, now=clock.real_now())
-    except TokenRefused as refused:
-        raise NoToken(f"The token was refused ({refused.reason}). Sign in again.") from None
-    person = await enter_as(db, claims.subject)
-    request.state.actor, request.state.token = person, claims
-    return person
-
-
-ActorDep = Annotated[Actor, Depends(actor)]
 
 
 @dataclass(kw_only=True)
@@ -275,135 +220,3 @@ def fingerprint(path: str, body: BaseModel) -> str:
     """SHA-256 of the request and its body in canonical JSON (RFC 8785)."""
     canonical = rfc8785.dumps([path, body.model_dump(mode="json")])
     return hashlib.sha256(canonical).hexdigest()
-
-
-IdempotencyKey = Annotated[
-    str | None,
-    Header(
-        pattern=r"^[A-Za-z0-9_-]{8,200}$",
-        description="Chosen by the client, new for each new request; the same key and body are answered once.",
-    ),
-]
-CaseId = Annotated[str, Path(description="The id of the case.", examples=["5f0c6f5e-0f6c-4c55-9f0f-3c3b7a1f7f10"])]
-
-
-@dataclass(frozen=True)
-class _Requires:
-    """A dependency that carries its permission where a test can see it."""
-
-    permission: Permission
-
-    def let_in(self, request: Request, response: Response, db: AsyncSession, person: Actor) -> Door:
-        """The door for whoever has the permission; the refusal names those who have it."""
-        request.state.action = self.permission.value
-        if not person.may(self.permission):
-            able = ", ".join(role.replace("_", " ") for role in roles_that_may(self.permission))
-            raise RoleMayNot(f"Your role may not {self.permission.replace('_', ' ')}. Those who may: {able}.")
-        return Door(
-            session=db,
-            actor=person,
-            now=clock.now(),
-            request_id=request.state.request_id,
-            response=response,
-            action=self.permission.value,
-            path=f"{request.method} {request.url.path}",
-            request=request,
-        )
-
-
-class _Requirement(_Requires):
-    async def __call__(self, request: Request, response: Response, db: SessionDep, person: ActorDep) -> Door:
-        return self.let_in(request, response, db, person)
-
-
-class _Creation(_Requirement):
-    async def __call__(
-        self,
-        request: Request,
-        response: Response,
-        db: SessionDep,
-        person: ActorDep,
-        idempotency_key: IdempotencyKey = None,
-    ) -> Door:
-        door = await super().__call__(request, response, db, person)
-        door.idempotency_key = idempotency_key
-        return door
-
-
-@dataclass(frozen=True)
-class _CaseRequirement(_Requires):
-    for_change: bool = False
-
-    async def _enter(
-        self, request: Request, response: Response, db: AsyncSession, person: Actor, case_id: str
-    ) -> CaseDoor:
-        door = self.let_in(request, response, db, person)
-        return await door.enter(known_id(case_id, CaseNotFound()), for_change=self.for_change)
-
-
-class _Reads(_CaseRequirement):
-    async def __call__(
-        self,
-        request: Request,
-        response: Response,
-        db: SessionDep,
-        person: ActorDep,
-        case_id: CaseId,
-    ) -> CaseDoor:
-        return await self._enter(request, response, db, person, case_id)
-
-
-class _Records(_CaseRequirement):
-    async def __call__(
-        self,
-        request: Request,
-        response: Response,
-        db: SessionDep,
-        person: ActorDep,
-        case_id: CaseId,
-        idempotency_key: IdempotencyKey = None,
-    ) -> CaseDoor:
-        door = await self._enter(request, response, db, person, case_id)
-        door.idempotency_key = idempotency_key
-        return door
-
-
-class _Decides(_CaseRequirement):
-    async def __call__(
-        self,
-        request: Request,
-        response: Response,
-        db: SessionDep,
-        person: ActorDep,
-        case_id: CaseId,
-        idempotency_key: IdempotencyKey = None,
-        if_match: Annotated[str | None, Header(description="The version of the case file read.")] = None,
-    ) -> CaseDoor:
-        door = await self._enter(request, response, db, person, case_id)
-        door.idempotency_key, door.if_match = idempotency_key, if_match
-        return door
-
-
-def requires(permission: Permission) -> Any:
-    """Let in whoever has the permission; for what has no case yet."""
-    return Depends(_Requirement(permission))
-
-
-def creates(permission: Permission) -> Any:
-    """Let in to make something that has no case yet, once for each idempotency key."""
-    return Depends(_Creation(permission))
-
-
-def reads(permission: Permission) -> Any:
-    """Let in to read one case."""
-    return Depends(_Reads(permission))
-
-
-def records(permission: Permission) -> Any:
-    """Let in to record an act in one case."""
-    return Depends(_Records(permission, for_change=True))
-
-
-def decides(permission: Permission) -> Any:
-    """Let in to take a decision on one case."""
-    return Depends(_Decides(permission, for_change=True))

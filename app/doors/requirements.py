@@ -1,0 +1,152 @@
+"""What a handler's signature asks for: the permission, and into what it lets. Tests see the permission there."""
+
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from fastapi import Depends, Header, Path, Request, Response
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app import clock
+from app.access.rules import Actor, Permission, roles_that_may
+from app.cases.service import CaseNotFound, known_id
+from app.doors.door import CaseDoor, Door
+from app.doors.entering import ActorDep, SessionDep
+from app.errors import NotPermitted
+
+
+class RoleMayNot(NotPermitted):
+    """None of the person's roles carries the permission."""
+
+    code = "role_may_not"
+
+
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        pattern=r"^[A-Za-z0-9_-]{8,200}$",
+        description="Chosen by the client, new for each new request; the same key and body are answered once.",
+    ),
+]
+CaseId = Annotated[str, Path(description="The id of the case.", examples=["5f0c6f5e-0f6c-4c55-9f0f-3c3b7a1f7f10"])]
+
+
+@dataclass(frozen=True)
+class _Requires:
+    """A dependency that carries its permission where a test can see it."""
+
+    permission: Permission
+
+    def let_in(self, request: Request, response: Response, db: AsyncSession, person: Actor) -> Door:
+        """The door for whoever has the permission; the refusal names those who have it."""
+        request.state.action = self.permission.value
+        if not person.may(self.permission):
+            able = ", ".join(role.replace("_", " ") for role in roles_that_may(self.permission))
+            raise RoleMayNot(f"Your role may not {self.permission.replace('_', ' ')}. Those who may: {able}.")
+        return Door(
+            session=db,
+            actor=person,
+            now=clock.now(),
+            request_id=request.state.request_id,
+            response=response,
+            action=self.permission.value,
+            path=f"{request.method} {request.url.path}",
+            request=request,
+        )
+
+
+class _Requirement(_Requires):
+    async def __call__(self, request: Request, response: Response, db: SessionDep, person: ActorDep) -> Door:
+        return self.let_in(request, response, db, person)
+
+
+class _Creation(_Requirement):
+    async def __call__(
+        self,
+        request: Request,
+        response: Response,
+        db: SessionDep,
+        person: ActorDep,
+        idempotency_key: IdempotencyKey = None,
+    ) -> Door:
+        door = await super().__call__(request, response, db, person)
+        door.idempotency_key = idempotency_key
+        return door
+
+
+@dataclass(frozen=True)
+class _CaseRequirement(_Requires):
+    for_change: bool = False
+
+    async def _enter(
+        self, request: Request, response: Response, db: AsyncSession, person: Actor, case_id: str
+    ) -> CaseDoor:
+        door = self.let_in(request, response, db, person)
+        return await door.enter(known_id(case_id, CaseNotFound()), for_change=self.for_change)
+
+
+class _Reads(_CaseRequirement):
+    async def __call__(
+        self,
+        request: Request,
+        response: Response,
+        db: SessionDep,
+        person: ActorDep,
+        case_id: CaseId,
+    ) -> CaseDoor:
+        return await self._enter(request, response, db, person, case_id)
+
+
+class _Records(_CaseRequirement):
+    async def __call__(
+        self,
+        request: Request,
+        response: Response,
+        db: SessionDep,
+        person: ActorDep,
+        case_id: CaseId,
+        idempotency_key: IdempotencyKey = None,
+    ) -> CaseDoor:
+        door = await self._enter(request, response, db, person, case_id)
+        door.idempotency_key = idempotency_key
+        return door
+
+
+class _Decides(_CaseRequirement):
+    async def __call__(
+        self,
+        request: Request,
+        response: Response,
+        db: SessionDep,
+        person: ActorDep,
+        case_id: CaseId,
+        idempotency_key: IdempotencyKey = None,
+        if_match: Annotated[str | None, Header(description="The version of the case file read.")] = None,
+    ) -> CaseDoor:
+        door = await self._enter(request, response, db, person, case_id)
+        door.idempotency_key, door.if_match = idempotency_key, if_match
+        return door
+
+
+def requires(permission: Permission) -> Any:
+    """Let in whoever has the permission; for what has no case yet."""
+    return Depends(_Requirement(permission))
+
+
+def creates(permission: Permission) -> Any:
+    """Let in to make something that has no case yet, once for each idempotency key."""
+    return Depends(_Creation(permission))
+
+
+def reads(permission: Permission) -> Any:
+    """Let in to read one case."""
+    return Depends(_Reads(permission))
+
+
+def records(permission: Permission) -> Any:
+    """Let in to record an act in one case."""
+    return Depends(_Records(permission, for_change=True))
+
+
+def decides(permission: Permission) -> Any:
+    """Let in to take a decision on one case."""
+    return Depends(_Decides(permission, for_change=True))
