@@ -26,14 +26,17 @@ from app.outside.bank_holidays import Fetched
 ABOUT_THE_FILE = "bank-holidays"
 EVERY = timedelta(days=1)
 JITTER = timedelta(hours=1)
-"""So that installations do not all ask at the same minute, nor one that is started ask at once."""
+"""So that installations do not all ask at the same minute of the day, ever after their first time."""
 
 _log = structlog.get_logger()
 
 
 async def claim_attempt(session: AsyncSession, *, at: datetime) -> bool:
-    """Whether the published file is to be asked for now, by this worker and no other; `at` is real time."""
-    first = {"only_row": True, "next_attempt_at": at + _jitter()}
+    """Whether the published file is to be asked for now, by this worker and no other; `at` is real time.
+
+    An installation asks with the first look of its first worker, so that whoever sets it up sees it done or failing.
+    """
+    first = {"only_row": True, "next_attempt_at": at}
     await session.execute(insert(CalendarRefresh).values(first).on_conflict_do_nothing())
     claimed = await session.execute(
         update(CalendarRefresh)

@@ -90,7 +90,12 @@ class Process:
 
 def environment_of(url: str) -> dict[str, str]:
     """What a process of the service over a database is given, and nothing that a developer set."""
-    given = {"CLARES_LAW_DATABASE_URL": url, "CLARES_LAW_SWEEP_SECONDS": "0.1", "PYTHONPATH": str(ROOT)}
+    given = {
+        "CLARES_LAW_DATABASE_URL": url,
+        "CLARES_LAW_SWEEP_SECONDS": "0.1",
+        "CLARES_LAW_BANK_HOLIDAYS_URL": "off",
+        "PYTHONPATH": str(ROOT),
+    }
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("CLARES_LAW_", "DATABASE_"))}
     return inherited | given
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from app.channels.outbox import LEASE
-from tests.journeys.running import PATIENCE, ROOT, Process
+from tests.journeys.running import PATIENCE, Process, environment_of
 from tests.steps.channels import held_case, outbox
 from tests.steps.receivers import receiving
 from tests.world import World
@@ -23,27 +23,23 @@ async def until(done: Callable[[], bool], worker: Process) -> None:
 async def test_a_worker_killed_in_the_middle_of_a_delivery_loses_nothing_and_doubles_nothing(
     world: World, tmp_path: Path
 ) -> None:
-    given = {
-        "CLARES_LAW_DATABASE_URL": world.url,
+    given = environment_of(world.url) | {
         "CLARES_LAW_CLOCK": str(world.clock_file),
         "CLARES_LAW_DATA_DIR": os.environ["CLARES_LAW_DATA_DIR"],
-        "CLARES_LAW_SWEEP_SECONDS": "0.1",
         "CLARES_LAW_RECEIVER_TIMEOUT_SECONDS": "30",
-        "PYTHONPATH": str(ROOT),
     }
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("CLARES_LAW_", "DATABASE_"))}
     async with receiving("silent") as receiver:
         await world.as_("administrator").must_post("/v1/webhooks", {"url": receiver.url})
         await held_case(world)
         world.forward(hours=13)
-        killed = Process.start("worker", inherited | given, tmp_path)
+        killed = Process.start("worker", given, tmp_path)
         await until(lambda: len(receiver.came) == 1, killed)
         killed.child.kill()
         killed.child.wait()
         assert [(row["tries"], row["delivered_at"]) for row in outbox(world)] == [(1, None)]
 
         world.forward(seconds=LEASE.total_seconds())
-        other = Process.start("worker", inherited | given, tmp_path)
+        other = Process.start("worker", given, tmp_path)
         try:
             await until(lambda: outbox(world)[0]["delivered_at"] is not None, other)
         finally:

@@ -31,7 +31,12 @@ class Demonstration:
 
     @property
     def environment(self) -> dict[str, str]:
-        ours = {"CLARES_LAW_DATA_DIR": str(self.data), "CLARES_LAW_PORT": str(self.port), "PYTHONPATH": str(ROOT)}
+        ours = {
+            "CLARES_LAW_DATA_DIR": str(self.data),
+            "CLARES_LAW_PORT": str(self.port),
+            "CLARES_LAW_BANK_HOLIDAYS_URL": "off",
+            "PYTHONPATH": str(ROOT),
+        }
         inherited = {
             name: value for name, value in os.environ.items() if not name.startswith(("CLARES_LAW_", "DATABASE_URL"))
         }

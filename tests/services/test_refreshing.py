@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 
 from app.deadlines.bank_holidays import published
 from app.deadlines.calendar import Division
-from app.deadlines.refreshing import JITTER, claim_attempt, longest_reach, watch_ends
+from app.deadlines.refreshing import EVERY, JITTER, claim_attempt, longest_reach, watch_ends
 from app.editions import all_editions
 from app.errors import ClaresLawError
 from app.jobs import ask_for_calendars
@@ -69,17 +69,19 @@ async def open_tasks(world: World) -> list[dict[str, Any]]:
     return items
 
 
-async def test_one_worker_of_all_asks_once_a_day_and_none_at_the_start(world: World) -> None:
+async def test_one_worker_of_all_asks_at_the_start_and_then_once_a_day(world: World) -> None:
     async with workers(world) as opened:
 
         async def claim(at: datetime) -> bool:
             async with opened.begin() as session:
                 return await claim_attempt(session, at=at)
 
-        assert not await claim(AT)
-        assert [await claim(AT + JITTER) for _ in range(3)] == [True, False, False]
-        assert not await claim(AT + JITTER + timedelta(hours=23))
-        assert [await claim(AT + JITTER + timedelta(hours=25)) for _ in range(2)] == [True, False]
+        assert [await claim(AT) for _ in range(3)] == [True, False, False]
+        [kept] = world.rows("SELECT next_attempt_at, attempted_at FROM calendar_refresh")
+        assert kept["attempted_at"] == AT
+        assert AT + EVERY < kept["next_attempt_at"] < AT + EVERY + JITTER
+        assert not await claim(AT + EVERY)
+        assert [await claim(AT + EVERY + JITTER) for _ in range(2)] == [True, False]
 
         later = AT + timedelta(days=9)
         async with opened.begin() as one, opened() as other:
