@@ -10,7 +10,7 @@ import time
 import structlog
 from prometheus_client import Counter, Histogram
 from starlette.datastructures import MutableHeaders
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.routes.errors import failure
@@ -18,6 +18,8 @@ from app.routes.errors import failure
 REQUESTS = Counter("clares_law_requests_total", "Requests answered.", ["method", "route", "status"])
 SECONDS = Histogram("clares_law_request_seconds", "Seconds from request to answer.", ["route"])
 _GIVEN = re.compile(r"[A-Za-z0-9._-]{8,64}")
+_GONE = 499
+"""What is counted where whoever asked hung up before the request was whole."""
 _log = structlog.get_logger()
 
 
@@ -50,6 +52,8 @@ class Tracing:
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             try:
                 await self.app(scope, receive, answer)
+            except ClientDisconnect:
+                status = _GONE  # nobody is there to be answered, and nothing of ours failed
             except Exception as error:
                 answered = failure(Request(scope), error)
                 if not begun:

@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -101,7 +101,14 @@ def environment_of(url: str) -> dict[str, str]:
 
 
 @asynccontextmanager
-async def running(url: str, folder: Path, *, at: datetime) -> AsyncIterator[Service]:
+async def running(
+    url: str,
+    folder: Path,
+    *,
+    at: datetime,
+    more: Mapping[str, str] | None = None,
+    module: str = "app.cli",
+) -> AsyncIterator[Service]:
     """The service over a prepared database, at an hour of the scheme, until the end of the block."""
     issuer = DemonstrationIssuer(ISSUER, AUDIENCE)
     clock_file, port = folder / "clock", _free_port()
@@ -112,8 +119,9 @@ async def running(url: str, folder: Path, *, at: datetime) -> AsyncIterator[Serv
         "CLARES_LAW_TOKEN_AUDIENCE": AUDIENCE,
         "CLARES_LAW_TOKEN_JWKS_FILE": str(publish(issuer, folder)),
         "CLARES_LAW_CLOCK": str(clock_file),
+        **(more or {}),
     }
-    processes = [Process.start(command, environment, folder) for command in ("serve", "worker")]
+    processes = [Process.start(command, environment, folder, module=module) for command in ("serve", "worker")]
     try:
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=30, trust_env=False) as http:
             service = Service(url, http, issuer, clock_file, processes)

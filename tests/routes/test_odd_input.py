@@ -1,7 +1,11 @@
 """Bad input gets a clear answer and nothing is lost; a failure tells nobody what was typed."""
 
+import contextlib
+from collections.abc import AsyncIterator
+
 import pytest
 from sqlalchemy.ext.asyncio import AsyncSession
+from starlette.requests import ClientDisconnect
 
 from app.main import doors
 from tests.steps import intake
@@ -89,3 +93,18 @@ async def test_a_partner_reads_no_record_beyond_the_item(world: World) -> None:
             assert answer.status_code == 403, path
             refused += 1
     assert refused > 25
+
+
+async def test_whoever_hangs_up_within_the_body_is_no_failure_of_the_service(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def body() -> AsyncIterator[bytes]:
+        yield b'{"route": '
+        raise ClientDisconnect
+
+    headers = {"Authorization": f"Bearer {world.as_('control_room').token}", "Content-Type": "application/json"}
+    with world.unchanged(refusals=0), contextlib.suppress(AssertionError):  # no answer comes, and none can
+        await world.http.post("/v1/applications", content=body(), headers=headers)
+    logged = capsys.readouterr().out
+    assert '"status": 499' in logged
+    assert '"level": "error"' not in logged
