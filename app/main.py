@@ -123,6 +123,7 @@ async def _from_settings() -> AsyncIterator[Held]:
         DatabaseRole.APP,
         pool_size=chosen.pool_size,
         pool_timeout=chosen.pool_timeout_seconds,
+        lock_timeout=chosen.lock_timeout_seconds,
     )
     yield Held(sessions(engine), token_reader(chosen))
     await engine.dispose()

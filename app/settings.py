@@ -28,6 +28,7 @@ class Settings(BaseSettings):
     port: int = 8000
     pool_size: int = 20
     pool_timeout_seconds: float = 3.0
+    lock_timeout_seconds: float = Field(5.0, gt=0)
     token_issuer: str | None = None
     token_audience: str | None = None
     token_jwks_file: Path | None = None

@@ -194,6 +194,10 @@ class Actor:
         """An auditor, who samples what has ended and changes nothing (H1.3)."""
         return self.roles == {Role.AUDITOR}
 
+    def acts_as(self, permission: str) -> Role | None:
+        """The role that carries a permission, first in the order of H1.3: the one that the log names (H12.1)."""
+        return next((role for role in Role if role in self.roles and permission in PERMISSIONS[role]), None)
+
     def may(self, permission: Permission) -> bool:
         """Whether any of the roles carries the permission."""
         return any(permission in PERMISSIONS[role] for role in self.roles)

@@ -28,6 +28,7 @@ from app.cases.service import parties
 from app.cases.tables import Case
 from app.deadlines.showing import clocks_of, is_late
 from app.editions.terms import ClockKind
+from app.evidence.owing import touch, withhold
 from app.safeguarding.lateness import obstacles_to_going_on
 from app.safeguarding.schemas import DutyView
 from app.safeguarding.service import open_duties, rows_of
@@ -64,6 +65,9 @@ async def case_file(session: AsyncSession, case: Case, *, actor: Actor, now: dat
     waiting = [one for clock in clocks for one in clock.deviations if one.authorised is None]
     further = [*stands.further, *(deviation_to_answer(one.id) for one in waiting)]
     due = {clock.kind: clock.due_at for clock in clocks if clock.seconds_left is not None}
+    shown = _shown(people, actor)
+    touch(session, case.id, *(one.person.id for one in _everyone(shown)))
+    withhold(session, shown.withheld)
     planned = what_next(
         case.stage, due=due, obstacles=stands.obstacles, done=stands.done, further=further, first=first, late=late
     )
@@ -71,7 +75,7 @@ async def case_file(session: AsyncSession, case: Case, *, actor: Actor, now: dat
         **CaseHeader.model_validate(case).model_dump(),
         urgent=case.urgent_since is not None,
         assigned_name=around.assigned_name,
-        parties=_shown(people, actor),
+        parties=shown,
         victims=[_victim(one.id, stands) for one in people.potential_victims],
         clocks=[one for one in clocks if not actor.is_partner or one.kind is ClockKind.WHOLE_CASE],
         late=any(is_late(clock) for clock in clocks),
@@ -100,6 +104,11 @@ def _shown(people: Parties, actor: Actor) -> PartiesView:
         children=[_for_the_item(one) for one in people.children],
         withheld=["applicant", "safe_contact", "telephone", "email", "addresses"],
     )
+
+
+def _everyone(shown: PartiesView) -> list[PartyView]:
+    one_each = [one for one in (shown.subject, shown.applicant) if one is not None]
+    return [*one_each, *shown.potential_victims, *shown.other_applicants, *shown.children]
 
 
 def _for_the_item(one: PartyView) -> PartyView:

@@ -17,6 +17,7 @@ from app.cases.tables import Case, Grade, Party, PartyRole
 from app.deadlines.tables import Clock
 from app.editions.terms import ClockKind, Outcome, Route
 from app.errors import Unprocessable
+from app.evidence.owing import touch
 from app.people.schemas import Day, Form, Line, PncId, View
 from app.people.tables import Person, PersonAlias
 from app.process import Stage
@@ -206,6 +207,7 @@ async def search(session: AsyncSession, wanted: SearchIn, *, limit: int = 100) -
         *(col(one) for one in (Person.given_names, Person.surname, Person.born)),
         col(Party.role),
         col(Case.id).label("case_id"),
+        col(Person.id).label("person_id"),
     ]
     query = (
         select(*shown)
@@ -229,4 +231,7 @@ async def search(session: AsyncSession, wanted: SearchIn, *, limit: int = 100) -
         query = query.where(col(Person.born) == wanted.born)
     if wanted.role:
         query = query.where(col(Party.role) == wanted.role)
-    return [SearchHit.model_validate(row) for row in (await session.execute(query)).all()]
+    found = (await session.execute(query)).all()
+    for row in found:
+        touch(session, row.case_id, row.person_id)
+    return [SearchHit.model_validate(row) for row in found]

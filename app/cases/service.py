@@ -13,6 +13,7 @@ from app.cases.schemas import Parties, PartyView
 from app.cases.tables import Case, Party, PartyRole
 from app.editions.terms import Outcome
 from app.errors import NotFound, Unprocessable, WrongStage
+from app.evidence.owing import touch
 from app.people.service import persons
 from app.process import IllegalMove, Move, Stage, require
 from app.storage.base import columns_of
@@ -146,4 +147,5 @@ async def must_be_party(session: AsyncSession, case: Case, party_id: UUID, *role
         part = f" ({' or '.join(role.value for role in roles)})" if roles else ""
         says = f"{field} must name a party of this case{part}; its case file lists them."
         raise NoSuchParty(says, field=field)
+    touch(session, case.id, party.person_id)
     return party

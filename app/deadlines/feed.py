@@ -93,6 +93,8 @@ async def read_feed(session: AsyncSession, token: str, *, request_id: str, stamp
         staff_id=owner.staff_id,
         organisation=owner.organisation,
         force_id=owner.serves_force_id,
+        role=owner.acts_as(Permission.READ_ALERTS),
+        shown=Entry,
     )
     return calendar_text(await _entries(session, owner), stamp=stamp)
 

@@ -15,7 +15,7 @@ from datetime import datetime
 from uuid import UUID
 
 import structlog
-from sqlalchemy import ColumnElement, literal_column, select, tuple_
+from sqlalchemy import select, tuple_
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
@@ -28,6 +28,10 @@ from app.deadlines.alerts import inbox
 from app.deadlines.schemas import AlertView
 from app.deadlines.tables import Alert
 from app.errors import Unauthenticated, Unavailable, Unprocessable
+from app.evidence.owing import LogUnwritten
+from app.evidence.service import log
+from app.evidence.terms import Category
+from app.storage.base import SETTLED
 
 BATCH = 100
 LOOKS_EVERY = 1.0  # seconds
@@ -35,8 +39,6 @@ BEATS_EVERY = 15.0  # seconds: what stands between may close a connection that i
 _COMES_BACK_AFTER = 2000  # milliseconds that a reader waits before it comes back
 _PLACE = re.compile(r"([0-9]{1,19})-([0-9a-f-]{36})")
 _NOBODY = UUID(int=0)
-_SETTLED: ColumnElement[int] = literal_column("pg_snapshot_xmin(pg_current_snapshot())::text::bigint")
-"""Every transaction before this one has ended: no alert can appear among them any more."""
 
 _log = structlog.get_logger()
 
@@ -97,26 +99,33 @@ class Streams:
         expires_at: datetime,
         after: Place | None,
         seconds: float,
+        request_id: str,
     ) -> AsyncIterator[str]:
         """The text of the stream: what came after a place, or from now on.
 
         It ends after `seconds` of real time, or when the token (at `expires_at`), the account or its right to read
-        alerts has ended. A reader that comes back with the last id it was given misses nothing.
+        alerts has ended. A reader that comes back with the last id it was given misses nothing. Each case that it tells
+        of is logged before it is told, or the stream ends (H12.1).
         """
         self.opened += 1
         try:
-            async for text in _events(sessions, subject, expires_at, after, seconds):
+            async for text in _events(sessions, subject, expires_at, after, seconds, request_id):
                 yield text
         except Unauthenticated:
             return
-        except (OperationalError, PoolTimeout) as error:
+        except (OperationalError, PoolTimeout, LogUnwritten) as error:
             _log.warning("stream_ended", error=type(error).__name__)
         finally:
             self.opened -= 1
 
 
 async def _events(
-    sessions: async_sessionmaker[AsyncSession], subject: str, expires_at: datetime, place: Place | None, seconds: float
+    sessions: async_sessionmaker[AsyncSession],
+    subject: str,
+    expires_at: datetime,
+    place: Place | None,
+    seconds: float,
+    request_id: str,
 ) -> AsyncIterator[str]:
     ends = time.monotonic() + seconds
     beats = time.monotonic() + BEATS_EVERY
@@ -127,8 +136,9 @@ async def _events(
             if not person.may(Permission.READ_ALERTS) or clock.real_now() >= expires_at:
                 return
             if place is None:
-                place = Place((await session.execute(select(_SETTLED))).scalar_one())
+                place = Place((await session.execute(select(SETTLED))).scalar_one())
             found = await _since(session, person, place)
+            await _log_what_is_told(session, person, {alert.case_id for _, alert in found}, request_id)
         if not begun:
             begun = True
             yield f"retry: {_COMES_BACK_AFTER}\nid: {place}\n\n"
@@ -144,13 +154,29 @@ async def _events(
         await asyncio.sleep(LOOKS_EVERY)
 
 
+async def _log_what_is_told(session: AsyncSession, person: Actor, case_ids: set[UUID], request_id: str) -> None:
+    for case_id in sorted(case_ids):
+        await log(
+            session,
+            Category.CONSULTATION,
+            Permission.READ_ALERTS,
+            request_id=request_id,
+            staff_id=person.staff_id,
+            organisation=person.organisation,
+            force_id=person.serves_force_id,
+            role=person.acts_as(Permission.READ_ALERTS),
+            case_id=case_id,
+            shown=AlertView,
+        )
+
+
 async def _since(session: AsyncSession, person: Actor, place: Place) -> list[tuple[Place, AlertView]]:
     order = (col(Alert.recorded_in), col(Alert.id))
     query = (
         inbox(person)
         .where(
             tuple_(*order) > (place.transaction, place.alert_id),
-            col(Alert.recorded_in) < _SETTLED,
+            col(Alert.recorded_in) < SETTLED,
             ~col(Alert.superseded),
         )
         .order_by(*order)

@@ -10,7 +10,7 @@ from sqlmodel import Field, SQLModel
 from app.access.rules import Role
 from app.channels.terms import ToldBecause
 from app.editions.terms import AlertLevel, ClockKind, Mark, RiskLevel, StartingEvent
-from app.storage.base import Act, CaseRow, case_constraints, check, text_enum
+from app.storage.base import RECORDED_IN, Act, CaseRow, case_constraints, check, text_enum
 
 
 class HolidayCalendar(SQLModel, table=True):
@@ -221,9 +221,6 @@ class DeviationAnswer(Act, table=True):
     deviation_id: UUID = Field(foreign_key="deviation.id")
     authorises: bool
     reason: str
-
-
-RECORDED_IN = "(pg_current_xact_id()::text)::bigint"
 
 
 class Alert(CaseRow, table=True):

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 from uuid import UUID
 
 import rfc8785
@@ -20,7 +20,7 @@ from app.cases.schemas import FlagView, Receipt, Recorded
 from app.cases.service import CaseNotFound, access_case
 from app.cases.tables import Case
 from app.errors import StaleVersion, Unprocessable, VersionRequired, refuse_if
-from app.evidence.service import log
+from app.evidence.owing import Touch, owe_row
 from app.evidence.terms import Category
 from app.people.schemas import RowView
 from app.process import Stage
@@ -75,19 +75,33 @@ class Door:
         force_id: str | None = None,
         recipient: UUID | None = None,
         event_id: UUID | None = None,
+        reason: str | None = None,
+        shown: Any = None,
     ) -> None:
-        """Leave this request's row in the log (H12.1)."""
-        await log(
+        """Let this request's commit leave its row in the log, with whom it touched and what it showed (H12.1).
+
+        `shown` is the view that goes out, where that is not what the route answers with.
+        """
+        state = None if self.request is None else self.request.state
+        if shown is None and self.request is not None:
+            shown = getattr(self.request.scope.get("route"), "response_model", None)
+        owe_row(
             self.session,
-            category,
-            self.action,
-            request_id=self.request_id,
-            staff_id=self.actor.staff_id,
-            organisation=self.actor.organisation,
-            force_id=force_id or self.actor.serves_force_id,
-            case_id=case_id,
-            event_id=event_id,
-            recipient=recipient,
+            Touch(
+                category=category,
+                action=self.action,
+                request_id=self.request_id,
+                staff_id=self.actor.staff_id,
+                organisation=self.actor.organisation,
+                force_id=force_id or self.actor.serves_force_id,
+                role=self.actor.acts_as(self.action),
+                case_id=case_id,
+                event_id=event_id,
+                recipient=recipient,
+                rule=getattr(state, "rule", None),
+                reason=reason or getattr(state, "reason", None),
+                shown=shown,
+            ),
         )
 
     async def answered(self, body: BaseModel) -> AnsweredRequest | None:

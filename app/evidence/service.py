@@ -1,19 +1,19 @@
 """Writing the log and reading it. Core inserts, because what writes a row may not read it back."""
 
+from collections.abc import Iterable
 from datetime import datetime
-from uuid import UUID, uuid4
+from typing import Any
+from uuid import UUID
 
-from sqlalchemy import insert, or_, select, text
+from sqlalchemy import ARRAY, Uuid, cast, func, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
+from app.evidence.owing import Individual, Touch, write_row
 from app.evidence.schemas import LogView
-from app.evidence.tables import LogRow
+from app.evidence.tables import LoggedIndividual, LogRow
 from app.evidence.terms import Category
-from app.storage.base import columns_of, table_of
-from app.storage.statements import write
-
-_LOG = insert(table_of(LogRow))
+from app.storage.base import columns_of
 
 
 async def log(
@@ -24,30 +24,27 @@ async def log(
     request_id: str,
     staff_id: UUID | None,
     organisation: str | None,
-    force_id: str | None = None,
-    case_id: UUID | None = None,
-    event_id: UUID | None = None,
-    recipient: UUID | None = None,
-    refused: bool = False,
+    individuals: Iterable[Individual] = (),
+    **more: Any,
 ) -> None:
-    """One row for one request and category, in the transaction of what it records (H12.1)."""
-    await write(
-        session,
-        _LOG,
-        {
-            "id": uuid4(),
-            "category": category,
-            "action": action,
-            "refused": refused,
-            "staff_id": staff_id,
-            "organisation": organisation,
-            "force_id": force_id,
-            "case_id": case_id,
-            "event_id": event_id,
-            "recipient": recipient,
-            "request_id": request_id,
-        },
+    """One row now, in the transaction of what it records; `more` is what else a `Touch` holds (H12.1).
+
+    For what has no door: a refusal, a stream, a feed, the worker. A door owes its row until its transaction commits.
+    Raises LogUnwritten where the row cannot be written, for which nothing may then be answered.
+    """
+    row = Touch(
+        category=category, action=action, request_id=request_id, staff_id=staff_id, organisation=organisation, **more
     )
+    await session.run_sync(lambda held: write_row(held.connection(), row, individuals, frozenset()))
+
+
+_individual = columns_of(LoggedIndividual)
+_INDIVIDUALS = (
+    select(func.coalesce(func.array_agg(_individual.person_id), cast([], ARRAY(Uuid))))
+    .where(_individual.log_id == col(LogRow.id))
+    .scalar_subquery()
+    .label("individuals")
+)
 
 
 async def read_log(
@@ -55,6 +52,7 @@ async def read_log(
     *,
     case_id: UUID | None,
     staff_id: UUID | None,
+    person_id: UUID | None,
     reader: UUID,
     after: tuple[datetime, UUID] | None,
     limit: int,
@@ -64,12 +62,20 @@ async def read_log(
     Without the reader's own refusals: one on a case withheld from the reader is hidden, and must not be missed (H2.8).
     """
     await session.execute(text("SELECT set_config('app.reads_log', 'on', true)"))
-    query = select(*columns_of(LogRow)).order_by(col(LogRow.logged_at).desc(), col(LogRow.id).desc()).limit(limit)
+    query = (
+        select(*columns_of(LogRow), _INDIVIDUALS)
+        .order_by(col(LogRow.logged_at).desc(), col(LogRow.id).desc())
+        .limit(limit)
+    )
     query = query.where(or_(~col(LogRow.refused), col(LogRow.staff_id).is_distinct_from(reader)))
     if case_id:
         query = query.where(col(LogRow.case_id) == case_id)
     if staff_id:
         query = query.where(col(LogRow.staff_id) == staff_id)
+    if person_id:
+        query = query.where(
+            col(LogRow.id).in_(select(col(LoggedIndividual.log_id)).where(col(LoggedIndividual.person_id) == person_id))
+        )
     if after:
         moment, row = after
         same = (col(LogRow.logged_at) == moment) & (col(LogRow.id) < row)

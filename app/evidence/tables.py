@@ -3,21 +3,26 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Index, func, text
+from sqlalchemy import ARRAY, BigInteger, Index, Text, func, text
 from sqlmodel import Field, SQLModel
 
 from app.evidence.terms import Category
-from app.storage.base import text_enum
+from app.storage.base import RECORDED_IN, check, text_enum
 
 
 class LogRow(SQLModel, table=True):
-    """One request's touch. `case_id` has no foreign key: the proof outlives the case (H12.2)."""
+    """One request's touch. `case_id` has no foreign key: the proof outlives the case (H12.2).
+
+    Rows of releases before this one have no role, fields, decision, rule, reason or transaction.
+    """
 
     __tablename__ = "access_log"
     __table_args__ = (
         Index("ix_access_log_case_id", "case_id"),
-        Index("ix_access_log_staff_id", "staff_id"),
+        Index("ix_access_log_staff_id", "staff_id", "logged_at"),
         Index("ix_access_log_refused", "case_id", postgresql_where=text("refused")),
+        Index("ix_access_log_recorded_in", "recorded_in", "id"),
+        check("(category = 'disclosure') = (recipient IS NOT NULL)", "recipient_of_a_disclosure"),
     )
 
     id: UUID = Field(primary_key=True)
@@ -32,3 +37,28 @@ class LogRow(SQLModel, table=True):
     event_id: UUID | None = None
     recipient: UUID | None = None
     request_id: str
+    role: str | None = None
+    """The role that carried the permission, first in the order of H1.3; the others are not listed."""
+    fields: list[str] | None = Field(default=None, sa_type=ARRAY(Text))
+    """The names of what was shown; empty where nothing was."""
+    decision: str | None = None
+    """`allowed`, or the code that the refusal was answered with."""
+    rule: str | None = None
+    """The rule by which that was decided, where one is named."""
+    reason: str | None = None
+    """Why it was done, as a code, where that is asked for."""
+    recorded_in: int | None = Field(
+        default=None, sa_type=BigInteger, sa_column_kwargs={"server_default": text(RECORDED_IN)}
+    )
+    """The transaction that wrote it: unlike its moment, it tells a reader that nothing earlier can appear any more."""
+
+
+class LoggedIndividual(SQLModel, table=True):
+    """A person of a case whom a row of the log touched; neither is a foreign key, since the proof outlives both."""
+
+    __tablename__ = "access_log_individual"
+    __table_args__ = (Index("ix_access_log_individual_person_id", "person_id"),)
+
+    log_id: UUID = Field(primary_key=True, foreign_key="access_log.id")
+    case_id: UUID = Field(primary_key=True)
+    person_id: UUID = Field(primary_key=True)

@@ -221,6 +221,8 @@ class ReportedRequest(View):
 class ReportedParty(View):
     """A party of the application. The marks say to whom nobody may reveal the part played (H2.7)."""
 
+    is_a_person: ClassVar = True
+
     id: UUID
     role: PartyRole
     applied: bool

@@ -13,6 +13,7 @@ from app.cases.service import parties
 from app.cases.tables import Case
 from app.categorisation.service import police_categories, representations_considered
 from app.clock import LONDON
+from app.evidence.owing import touch
 from app.forum.meetings import agenda_of
 from app.forum.police_conclusion import police_conclusion
 from app.forum.sitting import sitting_on
@@ -37,6 +38,8 @@ async def read_item(session: AsyncSession, case: Case, *, item_id: UUID, now: da
     shown = next(one for one in await agenda_of(session, item.meeting_id) if one.id == item_id)
     sitting = await sitting_on(session, item, case, now=now)
     known = await parties(session, case.id)
+    shown_people = [*known.potential_victims, *known.children, *([known.subject] if known.subject else [])]
+    touch(session, case.id, *(one.person.id for one in shown_people))
     categories = await police_categories(session, case.id)
     victims = []
     for party in known.potential_victims:

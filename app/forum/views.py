@@ -61,6 +61,8 @@ class MeetingView(MeetingSummary):
 class PersonAtItem(View):
     """A person as far as the item needs it."""
 
+    is_a_person: ClassVar = True
+
     party_id: UUID
     given_names: str | None
     surname: str | None

@@ -16,6 +16,7 @@ from app.deadlines.service import meet, open_due_at
 from app.editions import edition
 from app.editions.terms import ClockKind, Searched
 from app.errors import Unprocessable
+from app.evidence.owing import combine
 from app.initial_checks.rules import CheckAnswer, ChecksFacts, minimum_searches, outside_the_case
 from app.initial_checks.schemas import CheckIn, IdentityIn
 from app.initial_checks.tables import InitialDecision, InitialDecisionAgreement, SubjectIdentity, SystemCheck
@@ -141,6 +142,7 @@ async def identify_subject(
     )
     if given.result is IdentityResult.CONFIRMED:
         case.subject_identified_at = row.occurred_at
+        combine(session, case.id)
     elif given.result is IdentityResult.UNIDENTIFIED:
         case.subject_identified_at = None
     wrong = outside_the_case(case.stage, occurred_at=row.occurred_at, first_contact_at=case.first_contact_at)

@@ -20,6 +20,7 @@ from app.deadlines.policy import ClockPlan, clocks_at_opening
 from app.editions import edition
 from app.editions.terms import Route
 from app.errors import Obstacle, WrongStage
+from app.evidence.owing import combine
 from app.intake.rules import earlier_first_contact, risk_not_graded_again
 from app.intake.schemas import ContactIn
 from app.intake.tables import InitialContact
@@ -52,6 +53,7 @@ async def join(
     now: datetime,
 ) -> Recorded:
     """Keep a further contact in a case that is known to be open, with what a supervisor should see of it."""
+    combine(session, case.id)
     wrong = [*flags]
     if contact.risk is None:
         wrong.append(risk_not_graded_again())

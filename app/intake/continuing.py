@@ -17,6 +17,7 @@ from app.cases.withholding import carry_over
 from app.clock import in_london
 from app.editions.terms import Route
 from app.errors import Obstacle
+from app.evidence.owing import combine
 from app.intake.blank import blank_case
 from app.intake.people import OF_THE_PART, record_party
 from app.intake.service import start_clocks_of
@@ -54,6 +55,7 @@ async def continue_as_right_to_know(
     linked = _linked(case, actor=actor, now=now)
     session.add(linked)
     await session.flush()
+    combine(session, case.id, linked.id)
     await _copy_people(session, case, linked, actor=actor, now=now)
     sentence = f"Opened as right to know, carrying on an earlier application; received {in_london(now)}."
     await advance(session, linked, Move.OPENED, by=actor, now=now, sentence=sentence, about_id=case.id)

@@ -21,6 +21,7 @@ from app.editions import DEFAULT_EDITION, edition
 from app.editions.rules import Edition
 from app.editions.terms import Route
 from app.errors import Conflict, NotPermitted
+from app.evidence.owing import combine
 from app.intake.accounts import flag
 from app.intake.blank import blank_case
 from app.intake.contacts import join, keep_contact, plans_from_contact
@@ -143,6 +144,7 @@ async def _follow(session: AsyncSession, case: Case, before_id: UUID, *, actor: 
     before = await access_case(session, before_id, for_change=False)
     if before.stage not in CONCLUDED:
         raise NotReopenable("That case is still open: record the new contact in it.")
+    combine(session, case.id, before.id)
     if case.follows_id is None:
         case.follows_id, case.follows_because = before.id, LinkKind.NEW_INFORMATION
     elif case.follows_id != before.id:

@@ -99,9 +99,11 @@ class Form(BaseModel):
 
 
 class View(BaseModel):
-    """Base of everything that goes out."""
+    """Base of everything that goes out. The log names the fields of one that `is_a_person` (H12.1)."""
 
     model_config = ConfigDict(from_attributes=True, frozen=True)
+
+    is_a_person: ClassVar[bool] = False
 
 
 class RowView(View):
@@ -196,6 +198,8 @@ class SafeContactView(View):
 
 class PersonView(View):
     """A person as recorded."""
+
+    is_a_person: ClassVar = True
 
     id: UUID
     given_names: str | None

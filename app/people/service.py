@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, bindparam, func, literal_column, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.access.names import normalise_name
+from app.evidence.owing import touch
 from app.people.rules import Described, taken_as_one
 from app.people.schemas import (
     AddressIn,
@@ -43,6 +44,7 @@ async def record_person(
     person = Person(**keys, **told.model_dump(exclude=_MANY), **search_keys(told))
     session.add(person)
     await session.flush()
+    touch(session, case_id, person.id)
     _add_names_and_addresses(session, person, told.aliases, told.addresses, now=now)
     if told.safe_contact:
         agree_safe_contact(session, person, told.safe_contact, by=by, now=now)
@@ -66,6 +68,7 @@ def amend_person(
     version = keep_version(
         session, person, KeptBecause.HELD_BEFORE, {**_held(person), **(held_too or {})}, by=by, now=now
     )
+    touch(session, person.case_id, person.id)
     was = AliasIn.model_construct(given_names=person.given_names, surname=person.surname)
     sent = {name for name in _ONE if name in known.model_fields_set}
     if "born" in sent:
@@ -103,6 +106,7 @@ def complete_person(
     What differs from the record is given back for a person to compare. A safe contact that is agreed already gives
     way only to the word of the person it is for (H2.1). The caller keeps the version.
     """
+    touch(session, person.case_id, person.id)
     compared = {name: (getattr(person, name), getattr(told, name)) for name in _ONE if name not in _NAMES}
     estimated = compared.pop("born_estimated")[1]
     filled, differs = compare(compared)

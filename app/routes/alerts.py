@@ -70,13 +70,14 @@ async def stream_alerts(
     place = stream.place_of(last_event_id)
     streams: stream.Streams = request.app.state.streams
     streams.must_have_room()
-    await door.log(Category.CONSULTATION)
+    await door.log(Category.CONSULTATION, shown=AlertView)
     events = streams.events(
         request.app.state.sessions,
         subject=request.state.token.subject,
         expires_at=request.state.token.expires_at,
         after=place,
         seconds=settings().stream_seconds,
+        request_id=door.request_id,
     )
     return _EventStream(events, headers={"X-Accel-Buffering": "no"})
 

@@ -1,15 +1,16 @@
 """Errors as the caller meets them: RFC 9457 problems, mapped once by family, with no personal data echoed."""
 
 import traceback
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import structlog
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from psycopg.errors import InsufficientPrivilege
 from pydantic import BaseModel, Field
-from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
+from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 
@@ -25,6 +26,7 @@ from app.errors import (
     Unprocessable,
     VersionRequired,
 )
+from app.evidence.owing import LogUnwritten
 from app.evidence.service import log
 from app.evidence.terms import Category
 
@@ -113,7 +115,7 @@ async def _on_refusal(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, ClaresLawError)
     status = _status(error)
     if status != 401:
-        await _log_refusal(request)
+        await _log_refusal(request, error.code, error.obstacles[0].rule if isinstance(error, Refused) else None)
     more: dict[str, Any] = {}
     headers: dict[str, str] = {}
     if isinstance(error, Refused):
@@ -127,29 +129,67 @@ async def _on_refusal(request: Request, error: Exception) -> JSONResponse:
     return problem(request, status, error.code, str(error), headers=headers, **more)
 
 
-async def _log_refusal(request: Request) -> None:
-    """A refusal has rolled everything back; its own row is committed in a second transaction, before the answer."""
-    person = getattr(request.state, "actor", None)
+async def _log_refusal(request: Request, code: str, rule: str | None = None) -> None:
+    """A refusal has rolled everything back; its own row is committed in a second transaction, before the answer.
+
+    With what was decided: the code that is answered, and the rule that stands behind it where one is named. Raises
+    LogUnwritten: what cannot be logged is not answered, a refusal neither (H12.1).
+    """
+    state = request.state
+    person = getattr(state, "actor", None)
     if person is None:
         return
-    async with request.app.state.sessions.begin() as session:
-        await log(
-            session,
-            Category.CONSULTATION,
-            getattr(request.state, "action", "unknown"),
-            request_id=request.state.request_id,
-            staff_id=person.staff_id,
-            organisation=person.organisation,
-            force_id=person.serves_force_id,
-            case_id=getattr(request.state, "case_id", None),
-            event_id=getattr(request.state, "event_id", None),
-            refused=True,
-        )
+    action = getattr(state, "action", "unknown")
+    try:
+        async with request.app.state.sessions.begin() as session:
+            await log(
+                session,
+                Category.CONSULTATION,
+                action,
+                request_id=state.request_id,
+                staff_id=person.staff_id,
+                organisation=person.organisation,
+                force_id=person.serves_force_id,
+                role=person.acts_as(action),
+                case_id=getattr(state, "case_id", None),
+                event_id=getattr(state, "event_id", None),
+                refused=True,
+                decision=code,
+                rule=getattr(state, "rule", None) or rule,
+                reason=getattr(state, "reason", None),
+            )
+    except SQLAlchemyError as error:
+        _log.error("refusal_unlogged", error=type(error).__name__)
+        raise LogUnwritten from None
+
+
+Handler = Callable[[Request, Exception], Awaitable[Response]]
+
+
+def _once_logged(handler: Handler) -> Handler:
+    """Answer what the handler says, or nothing at all where the log could not be written."""
+
+    async def answer(request: Request, error: Exception) -> Response:
+        try:
+            return await handler(request, error)
+        except LogUnwritten:
+            return unlogged()
+
+    return answer
+
+
+def unlogged() -> Response:
+    """The answer where the log cannot be written: come back later, and not a byte of what was asked for (H12.1)."""
+    return Response(status_code=503, headers={"Retry-After": "2"})
+
+
+async def _on_unwritten(request: Request, error: Exception) -> Response:
+    return unlogged()
 
 
 async def _on_misfit(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
-    await _log_refusal(request)
+    await _log_refusal(request, Unprocessable.code)
     fields = [
         {"field": ".".join(str(part) for part in one["loc"]), "says": _plain(one["msg"])} for one in error.errors()
     ]
@@ -188,7 +228,7 @@ async def _on_impossible_row(request: Request, error: Exception) -> JSONResponse
     assert isinstance(error, IntegrityError)
     constraint = getattr(getattr(error.orig, "diag", None), "constraint_name", None)
     _log.warning("impossible_row", constraint=constraint)
-    await _log_refusal(request)
+    await _log_refusal(request, "impossible_record")
     detail = f"The database refused an impossible record ({constraint}). Nothing was done; read the case again."
     return problem(request, 409, "impossible_record", detail)
 
@@ -199,7 +239,7 @@ async def _on_barred_row(request: Request, error: Exception) -> JSONResponse:
     if not isinstance(error.orig, InsufficientPrivilege):
         return failure(request, error)
     _log.error("barred_row")
-    await _log_refusal(request)
+    await _log_refusal(request, NotFound.code)
     return problem(request, 404, NotFound.code, str(NotFound()))
 
 
@@ -218,13 +258,14 @@ def _where(error: Exception) -> str:
 
 def handle_errors(app: FastAPI) -> None:
     """Put the one mapping in place."""
-    app.add_exception_handler(ClaresLawError, _on_refusal)
-    app.add_exception_handler(RequestValidationError, _on_misfit)
+    app.add_exception_handler(ClaresLawError, _once_logged(_on_refusal))
+    app.add_exception_handler(LogUnwritten, _on_unwritten)
+    app.add_exception_handler(RequestValidationError, _once_logged(_on_misfit))
     app.add_exception_handler(HTTPException, _on_http)
     app.add_exception_handler(PoolTimeout, _on_database)
     app.add_exception_handler(OperationalError, _on_database)
-    app.add_exception_handler(IntegrityError, _on_impossible_row)
-    app.add_exception_handler(ProgrammingError, _on_barred_row)
+    app.add_exception_handler(IntegrityError, _once_logged(_on_impossible_row))
+    app.add_exception_handler(ProgrammingError, _once_logged(_on_barred_row))
 
 
 def _example(status: int, code: str, detail: str, **more: Any) -> dict[str, Any]:

@@ -10,7 +10,18 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import ARRAY, CheckConstraint, ColumnElement, Enum, ForeignKeyConstraint, Index, Table, Text, cast
+from sqlalchemy import (
+    ARRAY,
+    CheckConstraint,
+    ColumnElement,
+    Enum,
+    ForeignKeyConstraint,
+    Index,
+    Table,
+    Text,
+    cast,
+    literal_column,
+)
 from sqlalchemy.sql.base import ReadOnlyColumnCollection
 from sqlmodel import Field, SQLModel, col
 
@@ -53,6 +64,12 @@ def case_constraints(table: str, *more: Any, party: str | None = None) -> tuple[
 def check(rule: str, name: str) -> CheckConstraint:
     """A named CHECK: the row that breaks it is impossible, whoever writes it."""
     return CheckConstraint(rule, name=name)
+
+
+RECORDED_IN = "(pg_current_xact_id()::text)::bigint"
+"""The transaction that writes a row, as a default: transactions, unlike moments, tell what a reader may have missed."""
+SETTLED: ColumnElement[int] = literal_column("pg_snapshot_xmin(pg_current_snapshot())::text::bigint")
+"""Every transaction before this one has ended: no row can appear among theirs any more."""
 
 
 class CaseRow(SQLModel):

@@ -27,20 +27,26 @@ class DatabaseRole(StrEnum):
     SEARCH = "clares_law_search"
 
 
-def as_role(url: str, role: DatabaseRole) -> str:
-    """The same database, every connection of which acts as `role` (the login must be a member of it)."""
+def as_role(url: str, role: DatabaseRole, *, lock_timeout: float | None = None) -> str:
+    """The same database, every connection of which acts as `role` (the login must be a member of it).
+
+    Whoever waits `lock_timeout` seconds for a lock is told that the database is busy; for None, it waits on.
+    """
+    waits = "" if lock_timeout is None else f" -c lock_timeout={round(lock_timeout * 1000)}"
     return (
         make_url(url)
         .set(drivername="postgresql+psycopg")
-        .update_query_dict({"options": f"-c role={role.value} -c timezone=UTC"})
+        .update_query_dict({"options": f"-c role={role.value} -c timezone=UTC{waits}"})
         .render_as_string(hide_password=False)
     )
 
 
-def engine_for(url: str, role: DatabaseRole, *, pool_size: int = 20, pool_timeout: float = 3.0) -> AsyncEngine:
+def engine_for(
+    url: str, role: DatabaseRole, *, pool_size: int = 20, pool_timeout: float = 3.0, lock_timeout: float | None = None
+) -> AsyncEngine:
     """An engine whose pool waits `pool_timeout` seconds and then fails, so that a caller is told to come back."""
     return create_async_engine(
-        as_role(url, role),
+        as_role(url, role, lock_timeout=lock_timeout),
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=pool_timeout,

@@ -1,28 +1,45 @@
 """The log (H12.1)."""
 
+import pytest
+
 from app.process import Stage
 from tests.arrange import place_at
 from tests.steps import intake
 from tests.world import STAFF, World
 
+READ = {"purpose": "lawfulness"}
 
-async def test_the_auditor_reads_who_touched_a_case_and_is_logged_too(world: World) -> None:
+
+async def test_the_auditor_reads_who_touched_a_case_and_is_logged_with_the_purpose(world: World) -> None:
     case = await intake.opened(world)
     await world.as_("officer").must_get(f"/v1/applications/{case}")
     auditor = world.as_("auditor")
-    rows = (await auditor.must_get("/v1/access-log", params={"case_id": case}))["items"]
-    assert [(row["category"], row["action"], row["staff_id"]) for row in rows] == [
-        ("consultation", "read_log", str(STAFF["auditor"].id)),
-        ("consultation", "read_case", str(STAFF["officer"].id)),
-        ("collection", "send_information", str(STAFF["control_room"].id)),
+    for _ in range(2):
+        rows = (await auditor.must_get("/v1/access-log", params={**READ, "case_id": case}))["items"]
+    assert [(row["category"], row["action"], row["staff_id"], row["role"], row["reason"]) for row in rows] == [
+        ("consultation", "read_log", str(STAFF["auditor"].id), "auditor", "lawfulness"),
+        ("consultation", "read_case", str(STAFF["officer"].id), "public_protection_officer", None),
+        ("collection", "send_information", str(STAFF["control_room"].id), "control_room", None),
     ]
-    page = await auditor.must_get("/v1/access-log", params={"case_id": case, "limit": 1})
+    page = await auditor.must_get("/v1/access-log", params={**READ, "case_id": case, "limit": 1})
     assert page["next_cursor"]
+
+
+@pytest.mark.parametrize("purpose", [None, "", "curiosity"])
+async def test_the_log_is_read_for_a_purpose_that_the_law_names_or_not_at_all(
+    world: World, purpose: str | None
+) -> None:
+    with world.unchanged():
+        answer = await world.as_("standards").get(
+            "/v1/access-log", params={} if purpose is None else {"purpose": purpose}
+        )
+    assert answer.status_code == 422
 
 
 async def test_another_forces_log_is_out_of_reach(world: World) -> None:
     await world.as_("other_control_room").must_post("/v1/applications", intake.right_to_ask(world))
-    rows = (await world.as_("auditor").must_get("/v1/access-log"))["items"]
+    for _ in range(2):
+        rows = (await world.as_("auditor").must_get("/v1/access-log", params=READ))["items"]
     assert [row["action"] for row in rows] == ["read_log"]
 
 
