@@ -18,6 +18,8 @@ from app.deadlines.digest import write_digests
 from app.deadlines.published_file import FileRefused
 from app.deadlines.watch import beat, forget_dead_workers, hour_agrees, tally, watched
 from app.editions import all_editions
+from app.evidence.sequencer import Sequencer, WitnessDisagrees
+from app.evidence.signing import signer_of, witness_of
 from app.intake.accounts import accounts_to_compare, compare_account
 from app.intake.watching import watch_attempts, watch_pointers
 from app.outside.bank_holidays import BankHolidaySource, GovUk, SourceRefused, SourceUnreachable
@@ -149,10 +151,38 @@ async def deliver_webhooks(worker: Worker, now: datetime) -> bool:
     return await deliver(worker.sessions, senders(settings()), now=now, channels=[Channel.WEBHOOK])
 
 
+def sequencer_over(opened: Sessions) -> Sequencer:
+    """The sequencer with the key and the witness that the settings name."""
+    return Sequencer(opened, signer_of(settings()), witness_of(settings()))
+
+
+async def sequence(worker: Worker, now: datetime) -> bool:
+    """Number records, sign over them, tell the witness; nothing where the witness saw another database."""
+    sequencer = sequencer_over(worker.sessions)
+    try:
+        more = await sequencer.turn()
+    except WitnessDisagrees as found:
+        _log.error(found.code)
+        await sequencer.say(found.code)
+        return False
+    await sequencer.say(None)
+    return more
+
+
+async def agree_with_witness(database_url: str) -> None:
+    """Raise where the witness saw another database than this one: nobody works on it until a person has looked."""
+    engine = engine_for(database_url, DatabaseRole.WORKER, pool_size=1)
+    try:
+        await sequencer_over(sessions(engine)).agree()
+    finally:
+        await engine.dispose()
+
+
 def jobs(*, sweep_every: float) -> list[Job]:
     """Everything that a worker does in turn."""
     return [
         Job("sweep", sweep_every, sweep_clocks),
+        Job("sequence", settings().sequence_seconds, sequence),
         Job("withholding", WITHHOLD_EVERY, keep_withheld),
         Job("follow_calendars", FOLLOW_EVERY, follow_calendars),
         Job("refresh_calendars", ATTEMPT_EVERY, refresh_calendars),

@@ -47,6 +47,11 @@ class Settings(BaseSettings):
     mail_from: str | None = None
     mail_domains: str | None = None
     secrets_key_file: Path | None = None
+    evidence_key_file: Path | None = None
+    evidence_origin: str | None = Field(None, pattern=r"^[^\s+]+$")
+    witness_file: Path | None = None
+    witness_url: str | None = Field(None, pattern=r"^https?://\S+$")
+    sequence_seconds: float = Field(1.0, gt=0, le=60)
     delivery_tries: int = Field(10, ge=1)
     delivery_first_wait_seconds: float = Field(30.0, gt=0, le=3600)
     delivery_longest_wait_seconds: float = Field(3600.0, gt=0, le=12 * 3600)

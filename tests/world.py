@@ -34,6 +34,7 @@ _SPACE = UUID("6f1f6a1e-2f37-4e0b-9f5e-7a4f7b1c0d11")
 START = datetime(2026, 5, 4, 9, 0, tzinfo=UTC) + timedelta(days=1)  # Tuesday 5 May 2026, after a bank holiday Monday
 
 OWN, OTHER = "northmoor", "southvale"
+_OF_THE_LOG = {"access_log", "access_log_individual", "leaf_due"}
 
 
 @dataclass(frozen=True)
@@ -194,9 +195,9 @@ class World:
             connection.execute(statement.encode(), values)
 
     def snapshot(self) -> dict[str, list[str]]:
-        """Every row of every table but the log's, as text, in order."""
+        """Every row of every table but the log and what of it waits to be numbered, as text, in order."""
         tables = self.rows("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
-        names = sorted(row["tablename"] for row in tables if not row["tablename"].startswith("access_log"))
+        names = sorted(row["tablename"] for row in tables if row["tablename"] not in _OF_THE_LOG)
         with psycopg.connect(conninfo(self.url)) as connection:
             return {
                 name: sorted(str(row[0]) for row in connection.execute(f"SELECT t::text FROM {name} t".encode()))

@@ -1,0 +1,126 @@
+"""The tree as it is kept: roots, signed checkpoints, proofs and receipts, read in few rows."""
+
+import base64
+from collections.abc import Iterable
+from uuid import UUID
+
+from sqlalchemy import bindparam, func, select, text, tuple_
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.errors import NotFound
+from app.evidence.merkle import Node, Peaks, Span, consistency_spans, fold, inclusion_spans, nodes_of
+from app.evidence.receipts import CheckpointView, ConsistencyView, ReceiptView
+from app.evidence.tables import Leaf, Sequencing, SignedCheckpoint, TreeNode
+from app.storage.base import columns_of
+from app.storage.statements import row, rows
+
+_leaf, _node, _checkpoint, _state = (columns_of(one) for one in (Leaf, TreeNode, SignedCheckpoint, Sequencing))
+_SIZE = select(func.coalesce(func.max(_node.place) + 1, 0)).where(_node.level == 0)
+_NODES = select(_node.level, _node.place, _node.hash).where(
+    tuple_(_node.level, _node.place).in_(bindparam("wanted", expanding=True))
+)
+_OF_RECORD = select(_leaf.number, _leaf.kind, _leaf.record_id, _leaf.case_id, _leaf.told).where(
+    _leaf.record_id == bindparam("record_id")
+)
+_COVERING = (
+    select(_checkpoint.size, _checkpoint.note)
+    .where(_checkpoint.size > bindparam("number"), _checkpoint.witnessed_at.is_not(None))
+    .order_by(_checkpoint.size)
+    .limit(1)
+)
+_STATE = select(_state.public_key, _state.trouble)
+
+
+class CheckpointNotFound(NotFound):
+    """No checkpoint of that size was signed and witnessed."""
+
+    code = "checkpoint_not_found"
+
+    def __init__(self) -> None:
+        super().__init__("No witnessed checkpoint of that size is held.")
+
+
+async def size_of(session: AsyncSession) -> int:
+    """How many leaves are numbered."""
+    return int((await session.execute(_SIZE)).scalar_one())
+
+
+async def nodes(session: AsyncSession, wanted: Iterable[Node]) -> dict[Node, bytes]:
+    """The hashes of complete subtrees."""
+    asked = sorted(set(wanted))
+    found = await rows(session, _NODES, wanted=asked) if asked else ()
+    return {(one.level, one.place): one.hash for one in found}
+
+
+async def peaks_at(session: AsyncSession, size: int) -> Peaks:
+    """The tree as it was at a size that it has had."""
+    wanted = nodes_of((0, size))
+    held = await nodes(session, wanted)
+    return Peaks(size, [held[one] for one in wanted])
+
+
+async def folded(session: AsyncSession, spans: list[Span]) -> list[bytes]:
+    """The hash of each span: a proof."""
+    parts = [nodes_of(span) for span in spans]
+    held = await nodes(session, (node for part in parts for node in part))
+    return [fold([held[node] for node in part]) for part in parts]
+
+
+async def receipt_of(session: AsyncSession, record_id: UUID) -> ReceiptView | None:
+    """The receipt of a record under the first witnessed checkpoint that covers it; None until there is one.
+
+    Row-level security shows the API one leaf in a transaction, the one that it says it wants.
+    """
+    await session.execute(text("SELECT set_config('app.receipt_of', :asked, true)"), {"asked": str(record_id)})
+    leaf = await row(session, _OF_RECORD, record_id=record_id)
+    covered = await row(session, _COVERING, number=leaf.number) if leaf else None
+    if leaf is None or covered is None:
+        return None
+    proof = await folded(session, inclusion_spans(leaf.number, covered.size))
+    return ReceiptView(
+        kind=leaf.kind,
+        id=leaf.record_id,
+        case_id=leaf.case_id,
+        number=leaf.number,
+        leaf=leaf.told.decode(),
+        proof=[_to_base64(one) for one in proof],
+        checkpoint=covered.note,
+    )
+
+
+async def checkpoints(session: AsyncSession, *, before: int | None, limit: int) -> list[CheckpointView]:
+    """Signed checkpoints, the largest first."""
+    query = select(*_checkpoint).order_by(_checkpoint.size.desc()).limit(limit)
+    if before is not None:
+        query = query.where(_checkpoint.size < before)
+    return [CheckpointView.model_validate(one) for one in (await session.execute(query)).all()]
+
+
+async def consistency(session: AsyncSession, first: int, second: int) -> ConsistencyView:
+    """The proof that the smaller of two witnessed checkpoints is the beginning of the larger."""
+    small, large = sorted((first, second))
+    query = select(_checkpoint.size, _checkpoint.note)
+    query = query.where(_checkpoint.size.in_([small, large]), _checkpoint.witnessed_at.is_not(None))
+    held = {one.size: one.note for one in (await session.execute(query)).all()}
+    if not {small, large} <= held.keys():
+        raise CheckpointNotFound
+    proof = await folded(session, consistency_spans(small, large))
+    return ConsistencyView(first=held[small], second=held[large], proof=[_to_base64(one) for one in proof])
+
+
+async def public_key(session: AsyncSession) -> str:
+    """The key that checkpoints are verified by, as the worker said it last."""
+    state = await row(session, _STATE)
+    if state is None:
+        raise NotFound("No worker has numbered anything yet.")
+    return str(state.public_key)
+
+
+async def trouble(session: AsyncSession) -> str | None:
+    """What keeps records from being numbered: the code of an error. None where nothing does."""
+    state = await row(session, _STATE)
+    return state.trouble if state else None
+
+
+def _to_base64(value: bytes) -> str:
+    return base64.b64encode(value).decode("ascii")

@@ -1,0 +1,148 @@
+"""A record as the bytes that the tree covers: canonical JSON (RFC 8785), the same from the same row for ever.
+
+A leaf holds no text that a person wrote: of what is sealed the SHA-256 of the sealed bytes, of any other text or JSON a
+SHA-256 salted by bytes that stand beside the leaf and can be erased. What is left in clear are ids, times, numbers and
+the words of a list. The rule goes by a column's type, so that a new column is told rightly or not at all.
+`force_id` stays out: it changes when a case goes to another force (H8.5).
+"""
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, date, datetime
+from hashlib import sha256
+from typing import Any, ClassVar
+from uuid import UUID
+
+import rfc8785
+from sqlalchemy import (
+    ARRAY,
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    Date,
+    DateTime,
+    Enum,
+    Integer,
+    LargeBinary,
+    String,
+    Uuid,
+)
+from sqlalchemy.types import TypeDecorator, TypeEngine
+
+from app.errors import ClaresLawError
+
+FORM = 1
+"""The version of this form, in every leaf; another form is another number, and old leaves keep theirs."""
+SALT_BYTES = 32
+LEFT_OUT = "force_id"
+
+Row = Mapping[str, Any]
+Columns = Iterable[Column[Any]]
+
+
+class UntoldColumn(ClaresLawError):
+    """A column of a kind that this form does not know."""
+
+    code: ClassVar[str] = "untold_column"
+
+
+def leaf_of(
+    kind: str,
+    columns: Columns,
+    row: Row,
+    *,
+    salt: bytes | None,
+    children: Mapping[str, tuple[Columns, Sequence[Row]]] | None = None,
+) -> bytes:
+    """The leaf of one row. Without its salt, which was erased, a text is told by null instead of its digest.
+
+    `children` are the columns and rows of what belongs to it, by table; their order is not kept.
+    """
+    told: dict[str, Any] = {"v": FORM, "kind": kind, "row": _told(columns, row, salt)}
+    for table, (of_child, rows) in (children or {}).items():
+        told[table] = sorted((_told(of_child, one, salt) for one in rows), key=rfc8785.dumps)
+    return rfc8785.dumps(told)
+
+
+def missing_leaf(kind: str, record_id: UUID) -> bytes:
+    """The leaf of a record that was gone before it could be numbered: that it was there is kept."""
+    return rfc8785.dumps({"v": FORM, "kind": kind, "row": {"id": str(record_id)}, "missing": True})
+
+
+def agrees(leaf: bytes, as_now: bytes) -> bool:
+    """Whether a record as it is now is the one in the leaf; where its salt was erased, but for its texts."""
+    return leaf == as_now or _without_texts(json.loads(leaf), json.loads(as_now))
+
+
+def is_erased(as_now: bytes) -> bool:
+    """Whether the salt of a record is gone, so that its texts cannot be compared."""
+    return b'{"salted":null}' in as_now
+
+
+def _without_texts(told: Any, as_now: Any) -> bool:
+    if as_now == {"salted": None}:
+        return isinstance(told, dict) and told.keys() == {"salted"}
+    if isinstance(told, dict) and isinstance(as_now, dict):
+        return told.keys() == as_now.keys() and all(_without_texts(told[name], as_now[name]) for name in told)
+    if isinstance(told, list) and isinstance(as_now, list):
+        return len(told) == len(as_now) and all(map(_without_texts, told, as_now))
+    return bool(told == as_now) and isinstance(told, type(as_now))
+
+
+def _told(columns: Columns, row: Row, salt: bytes | None) -> dict[str, Any]:
+    return {
+        column.name: None if (value := row[column.name]) is None else _value(column.type, value, column.name, salt)
+        for column in columns
+        if column.name != LEFT_OUT
+    }
+
+
+def _value(kind: TypeEngine[Any], value: Any, name: str, salt: bytes | None) -> Any:
+    """One value by the type of its column; the first that fits, so the narrower stand first."""
+    if isinstance(kind, TypeDecorator):
+        return _value(kind.impl_instance, value, name, salt)
+    if isinstance(kind, ARRAY):
+        if isinstance(kind.item_type, String) and not isinstance(kind.item_type, Enum):
+            return _salted(name, rfc8785.dumps(value), salt)
+        return [_value(kind.item_type, one, name, salt) for one in value]
+    for known, tell in _CLEAR:
+        if isinstance(kind, known):
+            return tell(value)
+    if isinstance(kind, String):
+        return _salted(name, value.encode(), salt)
+    if isinstance(kind, JSON):
+        return _salted(name, rfc8785.dumps(value), salt)
+    raise UntoldColumn(f"The column {name} is of a kind that a leaf does not tell: {type(kind).__name__}.")
+
+
+def _salted(name: str, value: bytes, salt: bytes | None) -> dict[str, str | None]:
+    return {"salted": sha256(salt + name.encode() + b"\x00" + value).hexdigest() if salt else None}
+
+
+def _moment(value: datetime) -> str:
+    return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def _id(value: UUID) -> str:
+    return str(value)
+
+
+def _day(value: date) -> str:
+    return value.isoformat()
+
+
+def _sealed(value: bytes) -> dict[str, str]:
+    return {"sha256": sha256(value).hexdigest()}
+
+
+_CLEAR: tuple[tuple[type[TypeEngine[Any]], Callable[[Any], Any]], ...] = (
+    (Uuid, _id),
+    (Boolean, bool),
+    (BigInteger, str),  # canonical JSON keeps integers up to 2 to the power of 53
+    (Integer, int),
+    (DateTime, _moment),
+    (Date, _day),
+    (Enum, str),
+    (LargeBinary, _sealed),
+)

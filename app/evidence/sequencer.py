@@ -1,0 +1,214 @@
+"""The sequencer: numbers what waits, signs the root over it, tells the witness, and marks it as witnessed.
+
+One at a time among any number of workers (an advisory lock). Each step is kept before the next begins, so that one
+killed between any two goes on where it stopped: numbers are committed before a root over them is signed, and the
+signature before the witness is told. Whatever is done again is done in the same bytes: a size has one root for ever.
+"""
+
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, ClassVar
+from uuid import UUID
+
+from sqlalchemy import bindparam, delete, insert, select, text, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
+
+from app import clock
+from app.errors import ClaresLawError
+from app.evidence.blocks import Block, NoBlock, Numbered
+from app.evidence.checkpoints import peaks_at, size_of
+from app.evidence.leaves import SALT_BYTES, missing_leaf
+from app.evidence.merkle import leaf_hash
+from app.evidence.notes import Checkpoint, NoteRefused, Signer
+from app.evidence.reading import leaves_of
+from app.evidence.tables import Leaf, LeafDue, Sequencing, SignedCheckpoint, TreeNode
+from app.outside.witness import Witness
+from app.storage.base import columns_of, table_of
+
+BATCH = 500
+_LOCK = 7301964
+
+_due, _leaf, _node = columns_of(LeafDue), columns_of(Leaf), columns_of(TreeNode)
+_checkpoint, _state = columns_of(SignedCheckpoint), columns_of(Sequencing)
+_ALONE = text("SELECT pg_try_advisory_xact_lock(:lock)")
+_WAITING = select(_due.position, _due.kind, _due.record_id).order_by(_due.position).limit(BATCH)
+_DONE = delete(table_of(LeafDue)).where(_due.position.in_(bindparam("positions", expanding=True)))
+_KNOWN = select(_leaf.record_id).where(_leaf.record_id.in_(bindparam("ids", expanding=True)))
+_NEW = (
+    select(_leaf.kind, _leaf.record_id, _node.hash)
+    .join(table_of(TreeNode), (_node.level == 0) & (_node.place == _leaf.number))
+    .where(_leaf.number >= bindparam("start"), _leaf.number < bindparam("end"))
+    .order_by(_leaf.number)
+)
+_SIGNED = upsert(table_of(SignedCheckpoint)).on_conflict_do_nothing()
+_WITNESSED = (
+    update(table_of(SignedCheckpoint))
+    .where(_checkpoint.size <= bindparam("up_to"), _checkpoint.witnessed_at.is_(None))
+    .values(witnessed_at=bindparam("at"))
+)
+_NEWEST_WITNESSED = (
+    select(_checkpoint.size).where(_checkpoint.witnessed_at.is_not(None)).order_by(_checkpoint.size.desc()).limit(1)
+)
+
+Sessions = async_sessionmaker[AsyncSession]
+
+
+class WitnessDisagrees(ClaresLawError):
+    """The database is not the one that the witness saw; nothing is numbered until a person has looked."""
+
+    code: ClassVar[str] = "witness_disagrees"
+
+
+class WitnessAhead(WitnessDisagrees):
+    """The witness saw more than the database holds: an old backup, or records that were taken away."""
+
+    code: ClassVar[str] = "witness_ahead"
+
+
+class WitnessContradicts(WitnessDisagrees):
+    """The witness saw another root, or was told by another key."""
+
+    code: ClassVar[str] = "witness_contradicts"
+
+
+class WitnessBehind(WitnessDisagrees):
+    """The database says that the witness saw more than it holds: another witness, or a lost one."""
+
+    code: ClassVar[str] = "witness_behind"
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """How far the witness is: its newest line and the checkpoint in it."""
+
+    line: bytes | None
+    size: int
+
+
+@dataclass(frozen=True)
+class Sequencer:
+    """One worker's sequencer. Every transaction is its own."""
+
+    sessions: Sessions
+    signer: Signer
+    witness: Witness
+
+    async def turn(self) -> bool:
+        """Number and witness one batch, unless another worker is at it; whether more waits.
+
+        Raises WitnessDisagrees, WitnessUnreachable.
+        """
+        async with self.sessions() as holder, holder.begin():
+            if not (await holder.execute(_ALONE, {"lock": _LOCK})).scalar_one():
+                return False
+            await self.finish(await self.agree())
+            numbered = await self.number()
+            if numbered:
+                await self.finish(await self.agree())
+        return numbered == BATCH
+
+    async def agree(self) -> _Seen:
+        """Compare the witness with the database; how far it is. Raises WitnessDisagrees."""
+        async with self.sessions() as session:
+            # Before the witness is asked: another worker may tell it more meanwhile, and never less.
+            said = (await session.execute(_NEWEST_WITNESSED)).scalar_one_or_none() or 0
+        line = await self.witness.newest()
+        seen = self._checkpoint_in(line) if line else None
+        size = seen.size if seen else 0
+        if size < said:
+            raise WitnessBehind(
+                f"The witness holds {size} records, and the database says that it saw {said}. Is it the right witness?"
+            )
+        async with self.sessions() as session:
+            held = await size_of(session)
+            if size > held:
+                raise WitnessAhead(
+                    f"The witness saw {size} records, and the database holds {held}: records were lost or taken away, "
+                    "or an old backup was restored. Nothing more is numbered; see `clares-law verify`."
+                )
+            if seen and (await peaks_at(session, size)).root != seen.root:
+                raise WitnessContradicts(
+                    f"Over the first {size} records the witness saw another root than the database has. "
+                    "Nothing more is numbered; see `clares-law verify`."
+                )
+        return _Seen(line, size)
+
+    def _checkpoint_in(self, line: bytes) -> Checkpoint:
+        try:
+            return Checkpoint.open(Block.parse(line).note, self.signer.public)
+        except (NoBlock, NoteRefused) as error:
+            raise WitnessContradicts(f"The newest line of the witness is not of this log's key. {error}") from error
+
+    async def number(self) -> int:
+        """Give a batch of records their leaves and numbers; how many were looked at."""
+        async with self.sessions() as session, session.begin():
+            waiting = (await session.execute(_WAITING)).all()
+            if not waiting:
+                return 0
+            ids = [one.record_id for one in waiting]
+            known = set((await session.execute(_KNOWN, {"ids": ids})).scalars())  # a restored queue holds old ones
+            fresh: dict[UUID, str] = {one.record_id: one.kind for one in waiting if one.record_id not in known}
+            if fresh:
+                await self._append(session, fresh, now=clock.real_now())
+            await session.execute(_DONE, {"positions": [one.position for one in waiting]})
+        return len(waiting)
+
+    async def _append(self, session: AsyncSession, fresh: Mapping[UUID, str], *, now: datetime) -> None:
+        salts = {record: secrets.token_bytes(SALT_BYTES) for record in fresh}
+        told = {one.id: one for one in await leaves_of(session, fresh, salts)}
+        peaks = await peaks_at(session, await size_of(session))
+        kept: list[Mapping[str, Any]] = []
+        completed: list[Mapping[str, Any]] = []
+        for record, kind in fresh.items():
+            found = told.get(record)
+            leaf: dict[str, Any] = {
+                "number": peaks.size,
+                "kind": kind,
+                "record_id": record,
+                "case_id": found.case_id if found else None,
+                "told": found.told if found else missing_leaf(kind, record),
+                "salt": salts[record],
+                "numbered_at": now,
+            }
+            kept.append(leaf)
+            for (level, place), digest in peaks.append(leaf_hash(leaf["told"])):
+                completed.append({"level": level, "place": place, "hash": digest})
+        await session.execute(insert(table_of(Leaf)), kept)
+        await session.execute(insert(table_of(TreeNode)), completed)
+
+    async def finish(self, seen: _Seen) -> None:
+        """Sign what is numbered, tell the witness what it has not seen, and mark what it has."""
+        async with self.sessions() as session, session.begin():
+            size = await size_of(session)
+            if not size:
+                return
+            peaks = await peaks_at(session, size)
+            note = self.signer.sign(Checkpoint(self.signer.name, size, peaks.root).text)
+            row = {"size": size, "root": peaks.root, "note": note, "signed_at": clock.real_now()}
+            await session.execute(_SIGNED, row)
+        if size > seen.size:
+            block = Block(seen.size, await self._between(seen.size, size), note)
+            await self.witness.take(block.line(), after=seen.line)
+        async with self.sessions() as session, session.begin():
+            await session.execute(_WITNESSED, {"up_to": size, "at": clock.real_now()})
+
+    async def _between(self, start: int, end: int) -> Sequence[Numbered]:
+        async with self.sessions() as session:
+            found = (await session.execute(_NEW, {"start": start, "end": end})).all()
+        return [Numbered(one.kind, one.record_id, one.hash) for one in found]
+
+    async def say(self, trouble: str | None) -> None:
+        """Leave word of what keeps records from being numbered, and of the public key, where that is news."""
+        state = {"only_row": True, "public_key": str(self.signer.public), "trouble": trouble}
+        said = upsert(table_of(Sequencing)).values(**state, since=clock.real_now())
+        news = _state.trouble.is_distinct_from(trouble) | (_state.public_key != state["public_key"])
+        said = said.on_conflict_do_update(
+            index_elements=["only_row"],
+            set_={name: said.excluded[name] for name in ("public_key", "trouble", "since")},
+            where=news,
+        )
+        async with self.sessions() as session, session.begin():
+            await session.execute(said)
