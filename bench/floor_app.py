@@ -13,7 +13,7 @@ import json
 import secrets
 import sys
 import unicodedata
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -26,9 +26,14 @@ from psycopg.conninfo import make_conninfo
 from psycopg.rows import DictRow, dict_row
 from psycopg.types.json import Jsonb
 from psycopg_pool import AsyncConnectionPool
+from pydantic import BaseModel
 
 from app import clock
 from app.access.tokens import TokenReader
+from app.casefile.schemas import CaseFile
+from app.casefile.worklist import WorklistRow
+from app.evidence.fields import fields_of
+from app.intake.schemas import ApplicationOpened
 from app.lifeline import end_with
 from app.main import token_reader
 from app.settings import settings
@@ -83,19 +88,36 @@ async def _enter(connection: Connection, request: Request) -> DictRow:
     return actor
 
 
-async def _log(connection: Connection, actor: DictRow, category: str, action: str, case_id: UUID | None) -> None:
-    await connection.execute(
-        sql.LOG,
-        {
-            "id": uuid4(),
-            "category": category,
-            "action": action,
-            "staff_id": actor["id"],
-            "force_id": actor["force_id"],
-            "case_id": case_id,
-            "request_id": secrets.token_hex(8),
-        },
-    )
+_FIELDS: dict[type[BaseModel], str] = {
+    view: "{" + ",".join(fields_of(view)) + "}" for view in (CaseFile, WorklistRow, ApplicationOpened)
+}
+
+
+async def _log(
+    connection: Connection,
+    actor: DictRow,
+    category: str,
+    action: str,
+    shown: type[BaseModel],
+    case_id: UUID | None = None,
+    persons: Sequence[UUID] = (),
+) -> None:
+    row = {
+        "id": uuid4(),
+        "category": category,
+        "action": action,
+        "staff_id": actor["id"],
+        "force_id": actor["force_id"],
+        "case_id": case_id,
+        "request_id": secrets.token_hex(8),
+        "role": actor["roles"][0],
+        "fields": _FIELDS[shown],
+    }
+    await connection.execute(sql.LOG, row)
+    if persons:
+        await connection.execute(
+            sql.INDIVIDUALS, {**row, "cases": [case_id] * len(persons), "persons": sorted(persons)}
+        )
 
 
 def _plain(value: Any) -> str:
@@ -117,9 +139,9 @@ async def worklist(request: Request) -> Response:
     """The worklist's first page."""
     async with request.app.state.pool.connection() as connection:
         actor = await _enter(connection, request)
-        await _log(connection, actor, "consultation", "list_cases", None)
         wanted = {"force_id": actor["force_id"], "now": clock.now()}
         rows = await (await connection.execute(sql.WORKLIST, wanted)).fetchall()
+        await _log(connection, actor, "consultation", "list_cases", WorklistRow)
     return _answer({"items": rows[:50], "next_cursor": str(rows[49]["id"]) if len(rows) > 50 else None})
 
 
@@ -131,12 +153,13 @@ async def case_file(request: Request, case_id: str) -> Response:
         case = await (await connection.execute(sql.CASE, {"case_id": UUID(case_id)})).fetchone()
         if case is None:
             return _answer({"title": "not found"}, 404)
-        await _log(connection, actor, "consultation", "read_case", case["id"])
         wanted = {"case_id": case["id"], **case}
         parts = {
             name: await (await connection.execute(statement, wanted)).fetchall()
             for name, statement in sql.CASE_PARTS.items()
         }
+        persons = [one["id"] for one in parts["persons"]]
+        await _log(connection, actor, "consultation", "read_case", CaseFile, case["id"], persons)
     return _answer({**case, **parts})
 
 
@@ -202,8 +225,8 @@ async def _open(connection: Connection, actor: DictRow, body: dict[str, Any], ke
     await run(sql.CURRENT_GRADE, case)
     await (await run(sql.CLOCKS_TO_CHANGE, case)).fetchall()
     clocks = await _start_clocks(connection, case)
-    await _log(connection, actor, "collection", "open_application", case["case_id"])
     await run(sql.REMEMBER, case)
+    await _log(connection, actor, "collection", "open_application", ApplicationOpened, case["case_id"], [he, she])
     return {"id": case["case_id"], "reference": case["reference"], "clocks": clocks, "earlier_applications": earlier}
 
 

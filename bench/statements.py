@@ -20,9 +20,13 @@ CONTEXT = """
 """
 LOG = """
     INSERT INTO access_log (id, category, action, refused, staff_id, organisation, force_id, case_id, event_id,
-        recipient, request_id)
+        recipient, request_id, role, fields, decision, rule, reason)
     VALUES (%(id)s, %(category)s, %(action)s, false, %(staff_id)s, %(force_id)s, %(force_id)s, %(case_id)s, NULL,
-        NULL, %(request_id)s)
+        NULL, %(request_id)s, %(role)s, %(fields)s::text[], 'allowed', NULL, NULL)
+"""
+INDIVIDUALS = """
+    INSERT INTO access_log_individual (log_id, case_id, person_id)
+    SELECT %(id)s, case_id, person_id FROM unnest(%(cases)s::uuid[], %(persons)s::uuid[]) AS one (case_id, person_id)
 """
 
 _CASE_COLUMNS = """
@@ -267,15 +271,15 @@ REMEMBER = """
 
 ENTERING = (ACTOR, CONTEXT)
 BY_REQUEST = {
-    "case file": (*ENTERING, CASE, LOG, *CASE_PARTS.values()),
-    "worklist": (*ENTERING, LOG, WORKLIST),
+    "case file": (*ENTERING, CASE, *CASE_PARTS.values(), LOG, INDIVIDUALS),
+    "worklist": (*ENTERING, WORKLIST, LOG),
     "opening": (
         *ENTERING,
         *(CLAIM_KEY, LOCK, CONTEXT, POINTED_AT, OPEN_CASES_OF_PAIR, OPEN_CASE),
         *(EVENT, PERSON, PARTY, PERSON, ADDRESS, PARTY, SAFE_CONTACT, RESTRICTED, POINTER),
         *(LOCK_ACCOUNTS, NAMES, OTHER_NAMES, ACCOUNTS, ACCOUNTS),
         *(RISK_GRADE, INITIAL_CONTACT, GRADES, CURRENT_GRADE, CLOCKS_TO_CHANGE),
-        *(FORCE, CALENDAR, CLOCKS_TO_CHANGE, CLOCK, CLOCKS, LOG, REMEMBER),
+        *(FORCE, CALENDAR, CLOCKS_TO_CHANGE, CLOCK, CLOCKS, REMEMBER, LOG, INDIVIDUALS),
     ),
 }
 """The statements of each request, in order; an insert of several rows counts once."""

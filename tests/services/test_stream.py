@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from datetime import timedelta
 from typing import Any
@@ -10,25 +10,16 @@ from typing import Any
 import httpx
 import psycopg
 import pytest
-import uvicorn
 
 from app import clock
 from app.deadlines import stream
 from app.settings import settings
 from app.storage.migrations import conninfo
+from tests.serving import PATIENCE, served, until
 from tests.steps.channels import held_case
 from tests.world import STAFF, World
 
 PATH = "/v1/alerts/stream"
-PATIENCE = 30.0
-
-
-async def until(done: Callable[[], bool]) -> None:
-    async with asyncio.timeout(PATIENCE):
-        while True:
-            if done():
-                return
-            await asyncio.sleep(0.02)
 
 
 @pytest.fixture
@@ -37,16 +28,8 @@ async def port(world: World, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[i
     monkeypatch.setenv("CLARES_LAW_STREAM_SECONDS", "60")
     settings.cache_clear()
     monkeypatch.setattr(stream, "LOOKS_EVERY", 0.05)
-    assert world.api is not None
-    config = uvicorn.Config(
-        world.api, port=0, lifespan="off", log_config=None, access_log=False, timeout_graceful_shutdown=1
-    )
-    server = uvicorn.Server(config)
-    serving = asyncio.create_task(server.serve())
-    await until(lambda: server.started)
-    yield server.servers[0].sockets[0].getsockname()[1]
-    server.should_exit = True
-    await serving
+    async with served(world) as opened:
+        yield opened
 
 
 @asynccontextmanager
