@@ -29,8 +29,8 @@ from psycopg_pool import AsyncConnectionPool
 
 from app import clock
 from app.access.tokens import TokenReader
+from app.doors.provided import identity_of
 from app.lifeline import end_with
-from app.main import token_reader
 from app.settings import settings
 from app.storage.engine import DatabaseRole, as_role
 from app.storage.migrations import conninfo
@@ -61,7 +61,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     )
     async with pool:
         app.state.pool = pool
-        app.state.tokens = token_reader(chosen)
+        app.state.tokens = identity_of(chosen).tokens
         gc.freeze()
         yield
 

@@ -9,9 +9,8 @@ machine's time was set back.
 import asyncio
 import re
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
-from datetime import datetime
 from uuid import UUID
 
 import structlog
@@ -21,13 +20,14 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from sqlmodel import col
 
-from app import clock
 from app.access.rules import Actor, Permission
-from app.access.service import enter_as
 from app.deadlines.alerts import inbox
 from app.deadlines.schemas import AlertView
 from app.deadlines.tables import Alert
 from app.errors import Unauthenticated, Unavailable, Unprocessable
+
+Enter = Callable[[AsyncSession], Awaitable[Actor]]
+"""The reader, found anew for each look with the rights of that moment."""
 
 BATCH = 100
 LOOKS_EVERY = 1.0  # seconds
@@ -93,19 +93,19 @@ class Streams:
         self,
         sessions: async_sessionmaker[AsyncSession],
         *,
-        subject: str,
-        expires_at: datetime,
+        enter: Enter,
         after: Place | None,
         seconds: float,
     ) -> AsyncIterator[str]:
         """The text of the stream: what came after a place, or from now on.
 
-        It ends after `seconds` of real time, or when the token (at `expires_at`), the account or its right to read
-        alerts has ended. A reader that comes back with the last id it was given misses nothing.
+        It ends after `seconds` of real time, when `enter` raises Unauthenticated because the token, the session or the
+        account has ended, or when the right to read alerts has. A reader that comes back with the last id it was given
+        misses nothing.
         """
         self.opened += 1
         try:
-            async for text in _events(sessions, subject, expires_at, after, seconds):
+            async for text in _events(sessions, enter, after, seconds):
                 yield text
         except Unauthenticated:
             return
@@ -116,15 +116,15 @@ class Streams:
 
 
 async def _events(
-    sessions: async_sessionmaker[AsyncSession], subject: str, expires_at: datetime, place: Place | None, seconds: float
+    sessions: async_sessionmaker[AsyncSession], enter: Enter, place: Place | None, seconds: float
 ) -> AsyncIterator[str]:
     ends = time.monotonic() + seconds
     beats = time.monotonic() + BEATS_EVERY
     begun = False
     while True:
         async with sessions.begin() as session:
-            person = await enter_as(session, subject)
-            if not person.may(Permission.READ_ALERTS) or clock.real_now() >= expires_at:
+            person = await enter(session)
+            if not person.may(Permission.READ_ALERTS):
                 return
             if place is None:
                 place = Place((await session.execute(select(_SETTLED))).scalar_one())
