@@ -13,20 +13,20 @@ from app import clock
 from app.access.demonstration import LIFETIME, token_for
 from app.access.rules import Role
 from app.settings import Settings
-from app.starting import reachable_host
+from app.starting import address_of
 
 
 def show(chosen: Settings) -> None:
     """Print the card. Tokens and commands stand on lines of their own, unbroken, to be copied."""
     console = Console(highlight=False)
-    host = reachable_host(chosen.host)
-    address = f"http://{f'[{host}]' if ':' in host else host}:{chosen.port}"
+    address = address_of(chosen)
     now = clock.real_now()
 
     facts = Table.grid(padding=(0, 2))
     facts.add_column(style="bold")
     facts.add_column(overflow="fold")
     facts.add_row("Interactive docs", f"{address}/docs")
+    facts.add_row("Sign in", f"{address}/v1/sign-in?return_to=/docs (any of the staff, no password)")
     facts.add_row("Data, kept", _short(chosen.data_dir))
     facts.add_row("Logs", f"{_short(chosen.data_dir / 'logs')}/serve.log and worker.log")
     facts.add_row("To end it all", "Ctrl-C")

@@ -41,9 +41,10 @@ class NotPermitted(ClaresLawError):
 
 
 class Unauthenticated(ClaresLawError):
-    """Nobody is known to be asking."""
+    """Nobody is known to be asking, or not well enough; `challenge` says how to ask (RFC 9110, 11.6.1)."""
 
     code = "unauthenticated"
+    challenge: str = "Bearer"
 
 
 class Unprocessable(ClaresLawError):

@@ -1,22 +1,25 @@
 """The API: its routes, its errors, what it holds open."""
 
 import gc
-import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
-from app.access import demonstration
-from app.access.tokens import KeyStore, TokenReader
+from app.access.built_in import BuiltInProvider
+from app.access.sign_in import SignIn
+from app.access.tokens import TokenReader
 from app.deadlines.stream import Streams
+from app.doors.entering import Admission
+from app.doors.provided import built_in_of, identity_of
 from app.logs import configure
 from app.routes import (
     administration,
     alerts,
+    built_in_identity,
     calendar_feeds,
     calendars,
     cases,
@@ -36,6 +39,7 @@ from app.routes import (
     log,
     risk_assessment,
     safeguarding,
+    sign_in,
     staff,
     tasks,
     transfer,
@@ -44,7 +48,7 @@ from app.routes import (
 )
 from app.routes.errors import handle_errors
 from app.routes.tracing import Tracing
-from app.settings import Settings, settings
+from app.settings import settings
 from app.storage.engine import DatabaseRole, engine_for, sessions
 
 _ABOUT = """
@@ -55,6 +59,8 @@ a supervisor. *Decisions* are permissions: they can be refused, with every obsta
 
 ROUTERS = (
     health.router,
+    sign_in.router,
+    sign_in.returning,
     cases.router,
     cases.people,
     intake.router,
@@ -92,25 +98,15 @@ def doors() -> list[APIRoute]:
     return [route for router in ROUTERS for route in router.routes if isinstance(route, APIRoute)]
 
 
-def token_reader(chosen: Settings) -> TokenReader:
-    """The guard over bearer tokens, with the issuer's published keys."""
-    if chosen.token_jwks_file is None:
-        keys = KeyStore.from_jwks({"keys": []})
-    else:
-        keys = KeyStore.from_jwks(json.loads(chosen.token_jwks_file.read_text()))
-    return TokenReader(
-        issuer=chosen.token_issuer or demonstration.ISSUER,
-        audience=chosen.token_audience or demonstration.AUDIENCE,
-        keys=keys,
-    )
-
-
 @dataclass(frozen=True)
 class Held:
     """What the service holds open while it runs."""
 
     sessions: async_sessionmaker[AsyncSession]
     tokens: TokenReader
+    admission: Admission = field(default_factory=Admission)
+    sign_in: SignIn | None = None
+    built_in: BuiltInProvider | None = None
 
 
 @asynccontextmanager
@@ -125,7 +121,8 @@ async def _from_settings() -> AsyncIterator[Held]:
         pool_timeout=chosen.pool_timeout_seconds,
         lock_timeout=chosen.lock_timeout_seconds,
     )
-    yield Held(sessions(engine), token_reader(chosen))
+    identity = identity_of(chosen)
+    yield Held(sessions(engine), identity.tokens, identity.admission, identity.sign_in, built_in_of(chosen))
     await engine.dispose()
 
 
@@ -149,6 +146,8 @@ def create_app(held: Held | None = None) -> FastAPI:
     handle_errors(app)
     for router in ROUTERS:
         app.include_router(router)
+    if settings().built_in_identity if held is None else held.built_in is not None:
+        app.include_router(built_in_identity.router)
     app.state.doors = doors()
     app.state.streams = Streams(settings().stream_limit)
     app.add_middleware(Tracing)
@@ -158,3 +157,4 @@ def create_app(held: Held | None = None) -> FastAPI:
 def hold(app: FastAPI, held: Held) -> None:
     """Let the service answer from `held` from the next request on."""
     app.state.sessions, app.state.tokens = held.sessions, held.tokens
+    app.state.admission, app.state.sign_in, app.state.built_in = held.admission, held.sign_in, held.built_in

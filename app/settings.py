@@ -1,12 +1,14 @@
 """Settings: the environment, read once into a frozen object. `.env.example` lists them all.
 
-No secret has a default outside the demonstration: a production start without issuer, audience, key set and
-database refuses and says which is missing.
+No secret has a default outside the demonstration: a production start without issuer, audience and database
+refuses and says which is missing.
 """
 
+from datetime import timedelta
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import AliasChoices, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -32,6 +34,19 @@ class Settings(BaseSettings):
     token_issuer: str | None = None
     token_audience: str | None = None
     token_jwks_file: Path | None = None
+    sign_in_client_id: str | None = None
+    sign_in_client_secret_file: Path | None = None
+    sign_in_scopes: str = "openid profile"
+    public_url: str | None = Field(None, pattern=r"^https?://[^/?#@\s]+$")
+    claim_roles: str | None = None
+    claim_force: str | None = None
+    claim_agency: str | None = None
+    claim_name: str = "name"
+    claim_role_map: dict[str, str] = {}
+    session_idle_minutes: float = Field(15, gt=0, le=120)
+    session_hours: float = Field(8, gt=0, le=24)
+    step_up_minutes: float | None = Field(None, gt=0, le=60)
+    built_in_identity: bool = False
     clock: Path | None = None
     editions_dir: Path | None = None
     sweep_seconds: float = 2.0
@@ -70,6 +85,42 @@ class Settings(BaseSettings):
             raise ValueError("production refuses CLARES_LAW_SMTP_SECURITY=none: alerts travel encrypted")
         return self
 
+    @model_validator(mode="after")
+    def _identity_is_whole(self) -> Self:
+        for name in ("token_issuer", "public_url"):
+            address = getattr(self, name)
+            if address is not None and not self._may_be_asked(address):
+                raise ValueError(
+                    f"CLARES_LAW_{name.upper()} begins with https:// (http:// on this machine's loopback only, "
+                    "and never in production)"
+                )
+        if self.sign_in_client_id is not None:
+            missing = [name for name in ("token_issuer", "public_url") if getattr(self, name) is None]
+            if missing:
+                raise ValueError(f"sign-in needs {', '.join(f'CLARES_LAW_{name.upper()}' for name in missing)}")
+        if self.built_in_identity and self.sign_in_client_id is None:
+            raise ValueError("CLARES_LAW_BUILT_IN_IDENTITY needs CLARES_LAW_SIGN_IN_CLIENT_ID")
+        if "openid" not in self.sign_in_scopes.split():
+            raise ValueError("CLARES_LAW_SIGN_IN_SCOPES names openid, without which nobody is told who signed in")
+        return self
+
+    def _may_be_asked(self, address: str) -> bool:
+        parts = urlsplit(address)
+        loopback = parts.hostname in ("127.0.0.1", "::1", "localhost")
+        plain = parts.scheme == "http" and self.environment != "production" and (loopback or self.built_in_identity)
+        return parts.scheme == "https" or plain
+
+    @property
+    def step_up_window(self) -> timedelta:
+        """How long ago, at most, somebody signed in who takes one of the gravest decisions.
+
+        The demonstration's tokens are printed on a card and copied by hand, and nobody can sign in to get a fresher one
+        without a browser: there, unless set, a sign-in is recent for as long as any token is good.
+        """
+        if self.step_up_minutes is None:
+            return timedelta(days=7) if self.environment == "demonstration" else timedelta(minutes=10)
+        return timedelta(minutes=self.step_up_minutes)
+
     @property
     def staff_domains(self) -> frozenset[str]:
         """The domains that alerts may be mailed to: nobody outside the staff is ever written to (H2.2)."""
@@ -79,12 +130,14 @@ class Settings(BaseSettings):
     def _production_names_everything(self) -> Self:
         if self.environment != "production":
             return self
-        needed = ("database_url", "token_issuer", "token_audience", "token_jwks_file")
+        needed = ("database_url", "token_issuer", "token_audience")
         missing = [f"CLARES_LAW_{name.upper()}" for name in needed if getattr(self, name) is None]
         if missing:
             raise ValueError(f"production needs {', '.join(missing)}")
         if self.clock is not None:
             raise ValueError("production refuses CLARES_LAW_CLOCK: its time is the machine's")
+        if self.built_in_identity:
+            raise ValueError("production refuses CLARES_LAW_BUILT_IN_IDENTITY: it lets anybody sign in as anybody")
         return self
 
 

@@ -25,7 +25,7 @@ from alembic.util import CommandError
 
 from app import clock
 from app.access.administration import found_force
-from app.access.demonstration import AUDIENCE, ISSUER, open_issuer, publish
+from app.access.demonstration import AUDIENCE, BROWSER, open_issuer, publish, secret_of
 from app.clock import CLOCK_SWITCH
 from app.deadlines.calendars import DayChange, calendars
 from app.deadlines.known_calendars import seed_calendars
@@ -266,10 +266,16 @@ def _processes(chosen: Settings, where: Database, say: Say) -> Iterator[list[Pro
     say("Starting the API and the worker")
     logs = chosen.data_dir / "logs"
     logs.mkdir(mode=0o700, exist_ok=True)
+    address = address_of(chosen)
+    issuer = open_issuer(chosen.data_dir, f"{address}/identity")
     environment = os.environ | {
-        "CLARES_LAW_TOKEN_ISSUER": ISSUER,
+        "CLARES_LAW_TOKEN_ISSUER": issuer.issuer,
         "CLARES_LAW_TOKEN_AUDIENCE": AUDIENCE,
-        "CLARES_LAW_TOKEN_JWKS_FILE": str(publish(open_issuer(chosen.data_dir), chosen.data_dir).resolve()),
+        "CLARES_LAW_TOKEN_JWKS_FILE": str(publish(issuer, chosen.data_dir).resolve()),
+        "CLARES_LAW_BUILT_IN_IDENTITY": "true",
+        "CLARES_LAW_PUBLIC_URL": address,
+        "CLARES_LAW_SIGN_IN_CLIENT_ID": BROWSER,
+        "CLARES_LAW_SIGN_IN_CLIENT_SECRET_FILE": str(secret_of(BROWSER, chosen.data_dir).resolve()),
     }
     if chosen.clock is not None:
         environment[CLOCK_SWITCH] = str(chosen.clock)
@@ -323,6 +329,12 @@ def _await_ready(chosen: Settings, running: Sequence[Process]) -> None:
 def reachable_host(host: str) -> str:
     """Where a client on this machine finds a server that listens on `host`."""
     return {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(host, host)
+
+
+def address_of(chosen: Settings) -> str:
+    """The service's address for a client on this machine."""
+    host = reachable_host(chosen.host)
+    return f"http://{f'[{host}]' if ':' in host else host}:{chosen.port}"
 
 
 def _is_ready(chosen: Settings) -> bool:

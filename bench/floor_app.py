@@ -34,8 +34,8 @@ from app.casefile.schemas import CaseFile
 from app.casefile.worklist import WorklistRow
 from app.evidence.fields import fields_of
 from app.intake.schemas import ApplicationOpened
+from app.doors.provided import identity_of
 from app.lifeline import end_with
-from app.main import token_reader
 from app.settings import settings
 from app.storage.engine import DatabaseRole, as_role
 from app.storage.migrations import conninfo
@@ -66,7 +66,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     )
     async with pool:
         app.state.pool = pool
-        app.state.tokens = token_reader(chosen)
+        app.state.tokens = identity_of(chosen).tokens
         gc.freeze()
         yield
 

@@ -7,9 +7,11 @@ from sqlalchemy import or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
+from app import clock
 from app.access.rules import Actor, Role, role_problem
-from app.access.schemas import AgencyIn, AgencyView, StaffChangeIn, StaffIn, StaffView
-from app.access.tables import Agency, Force, StaffMember
+from app.access.schemas import AgencyIn, AgencyView, EndedView, StaffChangeIn, StaffIn, StaffView
+from app.access.sessions import end_sessions_of
+from app.access.tables import Agency, Force, SessionEnd, StaffMember
 from app.errors import Conflict, NotFound, NotPermitted, Unprocessable
 
 
@@ -70,8 +72,8 @@ async def add_staff(session: AsyncSession, given: StaffIn, *, actor: Actor) -> S
     return StaffView.model_validate(member)
 
 
-async def change_staff(session: AsyncSession, staff_id: UUID, given: StaffChangeIn, *, actor: Actor) -> StaffView:
-    """Change what an account may do; it holds from the next request on."""
+async def _account(session: AsyncSession, staff_id: UUID, *, actor: Actor) -> StaffMember:
+    """An account of the own force, or of an agency that sits with it. Raises StaffNotFound."""
     theirs = select(col(Agency.id)).where(col(Agency.force_id) == actor.serves_force_id)
     query = select(StaffMember).where(
         col(StaffMember.id) == staff_id,
@@ -80,6 +82,12 @@ async def change_staff(session: AsyncSession, staff_id: UUID, given: StaffChange
     member = (await session.scalars(query)).one_or_none()
     if member is None:
         raise StaffNotFound
+    return member
+
+
+async def change_staff(session: AsyncSession, staff_id: UUID, given: StaffChangeIn, *, actor: Actor) -> StaffView:
+    """Change what an account may do; it holds from the next request on. One that is closed is signed out everywhere."""
+    member = await _account(session, staff_id, actor=actor)
     if member.id == actor.staff_id:
         raise OwnAccount("Nobody changes the own account: ask another administrator.")
     _must_fit(given.roles, partner=member.agency_id is not None)
@@ -91,7 +99,16 @@ async def change_staff(session: AsyncSession, staff_id: UUID, given: StaffChange
     member.compared = False  # with the parties of every case, anew (H2.8)
     if "email" in given.model_fields_set:
         member.email = given.email
+    if not member.active:
+        await end_sessions_of(session, member.id, because=SessionEnd.ACCOUNT_CLOSED, now=clock.real_now())
     return StaffView.model_validate(member)
+
+
+async def end_sessions(session: AsyncSession, staff_id: UUID, *, actor: Actor) -> EndedView:
+    """Sign an account out of every browser at once."""
+    member = await _account(session, staff_id, actor=actor)
+    ended = await end_sessions_of(session, member.id, because=SessionEnd.ADMINISTRATOR, now=clock.real_now())
+    return EndedView(ended=ended)
 
 
 async def found_force(session: AsyncSession, *, force_id: str, name: str, division: str, administrator: str) -> None:

@@ -73,6 +73,9 @@ class Permission(StrEnum):
 
 P = Permission
 
+STEP_UP = frozenset({P.CLEAR_DELIVERY, P.AUTHORISE_EMERGENCY, P.DECIDE_ACCESS})
+"""The gravest decisions: whoever takes one has signed in lately. Acts are never held up by it (H2.10). [ours]"""
+
 _EVERY_OFFICER = {
     P.READ_CASE,
     P.READ_RECORDS,

@@ -1,6 +1,7 @@
 """Staff and agencies as an administrator keeps them."""
 
-from typing import Annotated
+from datetime import datetime
+from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, PastDate, StrictBool, StringConstraints
@@ -67,6 +68,27 @@ class StaffChangeIn(BaseModel):
         description="Date of birth, where it is to change; never shown (H2.8).",
     )
     email: _Email | None = Field(None, description="Left out, it stays as it is; null takes it away.")
+
+
+class SessionView(BaseModel):
+    """Who is asking."""
+
+    staff_id: UUID
+    name: str
+    force_id: str | None
+    agency_id: str | None
+    rank: str | None
+    roles: list[Role] = Field(description="Those that count now: the account's, less what the token does not claim.")
+    by: Literal["session", "bearer"]
+    signed_in_at: datetime | None = Field(description="When the provider last asked who it is, where it says so.")
+    ends_at: datetime
+    ends_unless_used_by: datetime | None = Field(description="Of a session: when it ends unless a request comes first.")
+
+
+class EndedView(BaseModel):
+    """How many sessions were ended."""
+
+    ended: int
 
 
 class StaffView(BaseModel):

@@ -6,6 +6,7 @@ from uuid import UUID
 from sqlalchemy import bindparam, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.access.claimed import NOTHING_CLAIMED, Claimed
 from app.access.rules import Actor, known_roles
 from app.access.tables import Agency, CaseGrant, StaffMember
 from app.errors import Unauthenticated
@@ -82,8 +83,11 @@ async def reach(
     )
 
 
-async def enter_as(session: AsyncSession, subject: str) -> Actor:
-    """The person behind a subject, with rights read anew; the transaction then reaches that person's rows only."""
-    person = await actor_for(session, subject)
+async def enter_as(session: AsyncSession, subject: str, *, claimed: Claimed = NOTHING_CLAIMED) -> Actor:
+    """The person behind a subject, with rights read anew; the transaction then reaches that person's rows only.
+
+    What the token claims narrows the rights, before anything is reached by them.
+    """
+    person = claimed.limit(await actor_for(session, subject))
     await reach(session, person)
     return person

@@ -84,6 +84,9 @@ class StaffMember(SQLModel, table=True):
     """Whether it has been compared with the parties of every case; until then what may be about it is withheld."""
     email: str | None = None
     """The work address, for alerts alone (H2.2)."""
+    claimed_roles: list[str] | None = Field(default=None, sa_type=ARRAY(Text))
+    """The roles that the identity provider claimed at the last sign-in: what it newly claims is given, what it claims
+    no longer is taken, and what an administrator took in between stays taken."""
 
 
 class CaseGrant(SQLModel, table=True):
@@ -175,3 +178,52 @@ class AnsweredRequest(SQLModel, table=True):
     resource_id: UUID | None = None
     opened_id: UUID | None = None
     answered_at: datetime
+
+
+class SignInAttempt(SQLModel, table=True):
+    """A sign-in under way at the provider: good once, for minutes, and in the browser that began it.
+
+    Both are SHA-256: whoever reads this table can finish nobody's sign-in.
+    """
+
+    __tablename__ = "sign_in_attempt"
+
+    state_hash: str = Field(primary_key=True)
+    browser_hash: str
+    return_to: str
+    step_up: bool
+    expires_at: datetime = Field(index=True)
+
+
+class SessionEnd(StrEnum):
+    """Why a browser's session ended before its time."""
+
+    SIGNED_OUT = "signed_out"
+    REPLACED = "replaced"
+    """The same browser signed in again."""
+    ADMINISTRATOR = "administrator"
+    ACCOUNT_CLOSED = "account_closed"
+
+
+class BrowserSession(SQLModel, table=True):
+    """A person signed in by a browser. The browser holds the token, this its SHA-256. All times are real time."""
+
+    __tablename__ = "browser_session"
+    __table_args__ = (
+        UniqueConstraint("token_hash"),
+        Index("ix_browser_session_staff_id", "staff_id"),
+        check("num_nulls(ended_at, ended_because) IN (0, 2)", "ended_whole_or_not_at_all"),
+    )
+
+    id: UUID = Field(default_factory=uuid4, primary_key=True)
+    token_hash: str
+    staff_id: UUID = Field(foreign_key="staff_member.id")
+    claimed_roles: list[str] | None = Field(default=None, sa_type=ARRAY(Text))
+    """What the provider claimed at the sign-in; none where roles are not asked of it."""
+    authenticated_at: datetime | None = None
+    """When the person proved who it is, as far as the provider says."""
+    started_at: datetime
+    seen_at: datetime
+    expires_at: datetime
+    ended_at: datetime | None = None
+    ended_because: SessionEnd | None = Field(default=None, sa_type=text_enum(SessionEnd, "ended_because"))

@@ -9,9 +9,8 @@ machine's time was set back.
 import asyncio
 import re
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
-from datetime import datetime
 from uuid import UUID
 
 import structlog
@@ -21,9 +20,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from sqlmodel import col
 
-from app import clock
 from app.access.rules import Actor, Permission
-from app.access.service import enter_as
 from app.deadlines.alerts import inbox
 from app.deadlines.schemas import AlertView
 from app.deadlines.tables import Alert
@@ -32,6 +29,9 @@ from app.evidence.owing import LogUnwritten
 from app.evidence.service import log
 from app.evidence.terms import Category
 from app.storage.base import SETTLED
+
+Enter = Callable[[AsyncSession], Awaitable[Actor]]
+"""The reader, found anew for each look with the rights of that moment."""
 
 BATCH = 100
 LOOKS_EVERY = 1.0  # seconds
@@ -95,21 +95,20 @@ class Streams:
         self,
         sessions: async_sessionmaker[AsyncSession],
         *,
-        subject: str,
-        expires_at: datetime,
+        enter: Enter,
         after: Place | None,
         seconds: float,
         request_id: str,
     ) -> AsyncIterator[str]:
         """The text of the stream: what came after a place, or from now on.
 
-        It ends after `seconds` of real time, or when the token (at `expires_at`), the account or its right to read
-        alerts has ended. A reader that comes back with the last id it was given misses nothing. Each case that it tells
-        of is logged before it is told, or the stream ends (H12.1).
+        It ends after `seconds` of real time, when `enter` raises Unauthenticated because the token, the session or the
+        account has ended, or when the right to read alerts has. A reader that comes back with the last id it was given
+        misses nothing. Each case that it tells of is logged before it is told, or the stream ends (H12.1).
         """
         self.opened += 1
         try:
-            async for text in _events(sessions, subject, expires_at, after, seconds, request_id):
+            async for text in _events(sessions, enter, after, seconds, request_id):
                 yield text
         except Unauthenticated:
             return
@@ -120,20 +119,15 @@ class Streams:
 
 
 async def _events(
-    sessions: async_sessionmaker[AsyncSession],
-    subject: str,
-    expires_at: datetime,
-    place: Place | None,
-    seconds: float,
-    request_id: str,
+    sessions: async_sessionmaker[AsyncSession], enter: Enter, place: Place | None, seconds: float, request_id: str
 ) -> AsyncIterator[str]:
     ends = time.monotonic() + seconds
     beats = time.monotonic() + BEATS_EVERY
     begun = False
     while True:
         async with sessions.begin() as session:
-            person = await enter_as(session, subject)
-            if not person.may(Permission.READ_ALERTS) or clock.real_now() >= expires_at:
+            person = await enter(session)
+            if not person.may(Permission.READ_ALERTS):
                 return
             if place is None:
                 place = Place((await session.execute(select(SETTLED))).scalar_one())

@@ -7,7 +7,18 @@ once, before the answer is sent.
 """
 
 from app.doors.door import CaseDoor, CaseService, Door
-from app.doors.entering import SessionDep
+from app.doors.entering import SessionDep, reader_of
 from app.doors.requirements import creates, decides, reads, records, requires
 
-__all__ = ["CaseDoor", "CaseService", "Door", "SessionDep", "creates", "decides", "reads", "records", "requires"]
+__all__ = [
+    "CaseDoor",
+    "CaseService",
+    "Door",
+    "SessionDep",
+    "creates",
+    "decides",
+    "reader_of",
+    "reads",
+    "records",
+    "requires",
+]

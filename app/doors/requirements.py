@@ -10,7 +10,7 @@ from app import clock
 from app.access.rules import Actor, Permission, roles_that_may
 from app.cases.service import CaseNotFound, known_id
 from app.doors.door import CaseDoor, Door
-from app.doors.entering import ActorDep, SessionDep
+from app.doors.entering import ActorDep, SessionDep, must_be_recent
 from app.errors import NotPermitted
 
 
@@ -122,6 +122,8 @@ class _Decides(_CaseRequirement):
         idempotency_key: IdempotencyKey = None,
         if_match: Annotated[str | None, Header(description="The version of the case file read.")] = None,
     ) -> CaseDoor:
+        if person.may(self.permission):  # whoever may not is told so first
+            must_be_recent(request, self.permission)
         door = await self._enter(request, response, db, person, case_id)
         door.idempotency_key, door.if_match = idempotency_key, if_match
         return door

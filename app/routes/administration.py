@@ -6,11 +6,11 @@ from fastapi import APIRouter
 
 from app.access import administration
 from app.access.rules import Permission
-from app.access.schemas import AgencyIn, AgencyView, StaffChangeIn, StaffIn, StaffView
+from app.access.schemas import AgencyIn, AgencyView, EndedView, StaffChangeIn, StaffIn, StaffView
 from app.cases.service import known_id
 from app.doors import Door, requires
 from app.evidence.terms import Category
-from app.routes.errors import ERRORS_OF_ACT
+from app.routes.errors import ERRORS_OF_ACT, ERRORS_OF_CASE
 from app.routes.reading import StrictRoute
 
 router = APIRouter(prefix="/v1", tags=["administration"], route_class=StrictRoute)
@@ -38,3 +38,11 @@ async def change_staff(staff_id: str, body: StaffChangeIn, door: Administrator) 
     await door.log(Category.ALTERATION)
     known = known_id(staff_id, administration.StaffNotFound())
     return await administration.change_staff(door.session, known, body, actor=door.actor)
+
+
+@router.delete("/staff/{staff_id}/sessions", responses=ERRORS_OF_CASE)
+async def end_sessions(staff_id: str, door: Administrator) -> EndedView:
+    """Sign an account out of every browser at once; bearer tokens end with the account or by themselves."""
+    await door.log(Category.ALTERATION)
+    known = known_id(staff_id, administration.StaffNotFound())
+    return await administration.end_sessions(door.session, known, actor=door.actor)

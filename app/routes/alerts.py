@@ -9,7 +9,7 @@ from app.access.rules import Permission
 from app.cases.service import known_id
 from app.deadlines import alerts, stream
 from app.deadlines.schemas import AlertView
-from app.doors import Door, requires
+from app.doors import Door, reader_of, requires
 from app.evidence.terms import Category
 from app.routes.errors import ERRORS, ERRORS_OF_CASE
 from app.routes.paging import Cursor, Limit, Page, after_moment, encode, page
@@ -73,8 +73,7 @@ async def stream_alerts(
     await door.log(Category.CONSULTATION, shown=AlertView)
     events = streams.events(
         request.app.state.sessions,
-        subject=request.state.token.subject,
-        expires_at=request.state.token.expires_at,
+        enter=reader_of(request),
         after=place,
         seconds=settings().stream_seconds,
         request_id=door.request_id,

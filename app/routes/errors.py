@@ -114,16 +114,15 @@ def _status(error: ClaresLawError) -> int:
 async def _on_refusal(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, ClaresLawError)
     status = _status(error)
-    if status != 401:
-        await _log_refusal(request, error.code, error.obstacles[0].rule if isinstance(error, Refused) else None)
+    await _log_refusal(request, error.code, error.obstacles[0].rule if isinstance(error, Refused) else None)
     more: dict[str, Any] = {}
     headers: dict[str, str] = {}
     if isinstance(error, Refused):
         more["obstacles"] = [{"code": one.code, "says": one.says, "rule": one.rule} for one in error.obstacles]
     if isinstance(error, Unprocessable) and error.field:
         more["fields"] = [{"field": error.field, "says": str(error)}]
-    if status == 401:
-        headers["WWW-Authenticate"] = "Bearer"
+    if isinstance(error, Unauthenticated):
+        headers["WWW-Authenticate"] = error.challenge
     if status == 503:
         headers["Retry-After"] = "2"
     return problem(request, status, error.code, str(error), headers=headers, **more)

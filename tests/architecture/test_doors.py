@@ -11,8 +11,17 @@ from app.main import doors
 from tests.steps import intake
 from tests.world import STAFF, World
 
-OPEN_TO_ALL = {"/health/live", "/health/ready", "/metrics", "/v1/calendar-feeds/{token}.ics"}
-"""Routes without a permission: the address of a calendar feed is itself the credential."""
+OPEN_TO_ALL = {
+    "/health/live",
+    "/health/ready",
+    "/metrics",
+    "/v1/calendar-feeds/{token}.ics",
+    "/v1/sign-in",
+    "/v1/sign-in/callback",
+    "/v1/session",
+}
+"""Routes without a permission: the address of a calendar feed is itself the credential, nobody is signed in before
+signing in, and whoever is may ask as whom and sign out."""
 ONE_OF_EACH_ROLE = {
     role: next(member.key for member in STAFF.values() if member.roles == (role.value,)) for role in Role
 }
