@@ -32,9 +32,9 @@ from app import clock
 from app.access.tokens import TokenReader
 from app.casefile.schemas import CaseFile
 from app.casefile.worklist import WorklistRow
+from app.doors.provided import identity_of
 from app.evidence.fields import fields_of
 from app.intake.schemas import ApplicationOpened
-from app.doors.provided import identity_of
 from app.lifeline import end_with
 from app.settings import settings
 from app.storage.engine import DatabaseRole, as_role

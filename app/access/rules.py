@@ -69,6 +69,14 @@ class Permission(StrEnum):
     ANSWER_TASK = "answer_task"
     READ_CALENDARS = "read_calendars"
     PROCLAIM_DAY = "proclaim_day"
+    SEE_APPLICANT = "see_applicant"
+    """Who applied, that somebody other than a potential victim did, and what the applicant said."""
+    SEE_ROUTE = "see_route"
+    """By which route a case came, and so what is owed in it: that anybody applied at all."""
+    SEE_CONTACT = "see_contact"
+    """Telephone, email, addresses and safe contact of anybody but the subject, and how people were reached."""
+    SEE_SUBJECT_RECORD = "see_subject_record"
+    """PNC identifiers, and the subject's addresses, telephone and email."""
 
 
 P = Permission
@@ -76,7 +84,10 @@ P = Permission
 STEP_UP = frozenset({P.CLEAR_DELIVERY, P.AUTHORISE_EMERGENCY, P.DECIDE_ACCESS})
 """The gravest decisions: whoever takes one has signed in lately. Acts are never held up by it (H2.10). [ours]"""
 
-_EVERY_OFFICER = {
+VIEW_PERMISSIONS = frozenset({P.SEE_APPLICANT, P.SEE_ROUTE, P.SEE_CONTACT, P.SEE_SUBJECT_RECORD})
+"""What lets nobody in anywhere and decides what is blank in what is read (H2.7)."""
+
+_EVERY_OFFICER = VIEW_PERMISSIONS | {
     P.READ_CASE,
     P.READ_RECORDS,
     P.SEND_INFORMATION,
@@ -129,9 +140,11 @@ _OF_ROLE: dict[Role, frozenset[Permission]] = {
     Role.FORUM_CHAIR: frozenset(_FORUM | {P.ARRANGE_FORUM, P.DECIDE_AT_FORUM, P.POSTPONE, P.LIST_STAFF}),
     Role.INTELLIGENCE_OFFICER: frozenset(
         {P.READ_CASE, P.READ_RECORDS, P.LIST_CASES, P.SEARCH_CASES, P.RETRIEVE_FINAL_REPORTS, P.RECORD_SUBMISSION}
+        | {P.SEE_ROUTE, P.SEE_SUBJECT_RECORD}
     ),
     Role.PROFESSIONAL_STANDARDS: frozenset(
-        {
+        VIEW_PERMISSIONS
+        | {
             P.READ_CASE,
             P.READ_RECORDS,
             P.LIST_CASES,
@@ -142,7 +155,7 @@ _OF_ROLE: dict[Role, frozenset[Permission]] = {
             P.DECIDE_ACCESS,
         }
     ),
-    Role.AUDITOR: frozenset({P.READ_LOG, P.READ_CASE, P.READ_RECORDS}),
+    Role.AUDITOR: frozenset({P.READ_LOG, P.READ_CASE, P.READ_RECORDS, P.SEE_ROUTE}),
     Role.ADMINISTRATOR: frozenset({P.ADMINISTER, P.LIST_STAFF, P.PROCLAIM_DAY}),
 }
 
@@ -200,6 +213,11 @@ class Actor:
     def acts_as(self, permission: str) -> Role | None:
         """The role that carries a permission, first in the order of H1.3: the one that the log names (H12.1)."""
         return next((role for role in Role if role in self.roles and permission in PERMISSIONS[role]), None)
+
+    @property
+    def sees(self) -> frozenset[Permission]:
+        """What is not blank in what this person reads (H2.7)."""
+        return frozenset(one for one in VIEW_PERMISSIONS if self.may(one))
 
     def may(self, permission: Permission) -> bool:
         """Whether any of the roles carries the permission."""

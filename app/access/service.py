@@ -1,17 +1,18 @@
 """From a token's subject to the person with the rights of this moment, and to the rows in that person's reach."""
 
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from uuid import UUID
 
 from sqlalchemy import bindparam, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.access.claimed import NOTHING_CLAIMED, Claimed
-from app.access.rules import Actor, known_roles
+from app.access.rules import VIEW_PERMISSIONS, Actor, known_roles
 from app.access.tables import Agency, CaseGrant, StaffMember
 from app.errors import Unauthenticated
 from app.storage.base import columns_of, table_of
-from app.storage.engine import set_context
+from app.storage.engine import see, set_context
 from app.storage.statements import row, rows
 
 _staff, _agency, _grant = columns_of(StaffMember), columns_of(Agency), columns_of(CaseGrant)
@@ -65,12 +66,13 @@ async def reach(
     also: Iterable[UUID] = (),
     national: bool = False,
     own_actions: bool = False,
+    whole: bool = False,
 ) -> None:
     """Let this transaction reach the person's rows and no others; what is withheld from the person stays so (H2.8).
 
     Beside the own force or agenda: `force_id`, a force that a partner's information goes to; `also`, cases that are on
     offer or in which the person owes an answer; `national`, the closing reports of every force; `own_actions`, what the
-    forum gave the person to do.
+    forum gave the person to do; `whole`, everybody in a case, where the service acts for the force and shows nothing.
     """
     await set_context(
         session,
@@ -80,7 +82,27 @@ async def reach(
         staff_id=actor.staff_id,
         own_actions=own_actions,
         sees_restricted=actor.sees_restricted_cases,
+        sees=VIEW_PERMISSIONS if whole else actor.sees,
     )
+
+
+async def see_whole(session: AsyncSession) -> None:
+    """Let the rules of an act or a decision read everybody in the case: what they find must not depend on who asks.
+
+    The answer to an act carries no person, so nothing is shown by it (H2.7).
+    """
+    await see(session, VIEW_PERMISSIONS)
+
+
+@asynccontextmanager
+async def seeing_whole(session: AsyncSession) -> AsyncIterator[bool]:
+    """The same for a while, where a reading works out how a case stands; then the reader's own sight again.
+
+    Gives whether that is more than the reader's own.
+    """
+    before = await see(session, VIEW_PERMISSIONS)
+    yield not before >= VIEW_PERMISSIONS
+    await see(session, before)
 
 
 async def enter_as(session: AsyncSession, subject: str, *, claimed: Claimed = NOTHING_CLAIMED) -> Actor:

@@ -1,7 +1,7 @@
 """The case file: one read that answers who, where, how urgent, how long, what next, who may, what blocks."""
 
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import Field
@@ -11,7 +11,7 @@ from app.cases.schemas import CaseHeader, FlagView, GradeView, PartyView
 from app.categorisation.terms import Category
 from app.deadlines.schemas import ClockView
 from app.disclosure.terms import ConcludedAs
-from app.people.schemas import View
+from app.people.schemas import MaskedView, OfApplicant, SaysWhoApplied, TellsRoute, View
 from app.safeguarding.schemas import DutyView
 
 
@@ -30,15 +30,16 @@ class NextStep(View):
     blocked_by: list[FlagView] = Field([], description="Empty: it can be done now.")
 
 
-class PartiesView(View):
-    """Who is in the case. `withheld` names what is kept from the reader (H2.7)."""
+class PartiesView(MaskedView):
+    """Who is in the case, as far as the reader may know (H2.7)."""
 
     subject: PartyView | None
     potential_victims: list[PartyView]
-    applicant: PartyView | None
-    other_applicants: list[PartyView] = Field(description="Who asked later about the same people (H3.5).")
+    applicant: Annotated[PartyView | None, OfApplicant]
+    other_applicants: Annotated[list[PartyView], OfApplicant] = Field(
+        description="Who asked later about the same people (H3.5)."
+    )
     children: list[PartyView]
-    withheld: list[str] = []
 
 
 class DecisionView(View):
@@ -58,8 +59,8 @@ class VictimStanding(View):
     potential_victim_id: UUID
     police_category: Category | None
     decision: DecisionView | None
-    concluded_as: ConcludedAs | None
-    concluded_at: datetime | None
+    concluded_as: Annotated[ConcludedAs | None, TellsRoute]
+    concluded_at: Annotated[datetime | None, TellsRoute]
 
 
 class FollowedBy(View):
@@ -81,13 +82,13 @@ class CaseFile(CaseHeader):
     clocks: list[ClockView]
     late: bool = Field(description="Some clock is or was breached.")
     risk: list[GradeView] = Field(description="The newest grade for the case and for each potential victim.")
-    duties: list[DutyView] = Field(description="What is owed and not answered yet.")
-    what_next: list[NextStep]
-    blocks_closing: list[FlagView]
-    followed_by: list[FollowedBy]
+    duties: Annotated[list[DutyView], TellsRoute] = Field(description="What is owed and not answered yet.")
+    what_next: Annotated[list[NextStep], TellsRoute]
+    blocks_closing: Annotated[list[FlagView], TellsRoute]
+    followed_by: Annotated[list[FollowedBy], TellsRoute]
 
 
-class EventView(View):
+class EventView(MaskedView):
     """One thing that happened."""
 
     position: int = Field(exclude=True)
@@ -96,7 +97,7 @@ class EventView(View):
     recorded_at: datetime
     recorded_by: str
     kind: str
-    sentence: str
+    sentence: Annotated[str | None, SaysWhoApplied]
     about_id: UUID | None
 
 

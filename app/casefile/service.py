@@ -2,14 +2,14 @@
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import bindparam, func, literal_column, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from app.access.rules import Actor
+from app.access.rules import Actor, Permission
+from app.access.service import seeing_whole
 from app.access.tables import Agency, StaffMember
 from app.casefile.rules import MAKE_SAFE, PLAN_AT_ONCE, PLAN_MEANWHILE, Planned, deviation_to_answer, what_next
 from app.casefile.schemas import (
@@ -28,7 +28,7 @@ from app.cases.service import parties
 from app.cases.tables import Case
 from app.deadlines.showing import clocks_of, is_late
 from app.editions.terms import ClockKind
-from app.evidence.owing import touch, withhold
+from app.evidence.owing import touch
 from app.safeguarding.lateness import obstacles_to_going_on
 from app.safeguarding.schemas import DutyView
 from app.safeguarding.service import open_duties, rows_of
@@ -53,11 +53,15 @@ _AROUND = select(
 
 
 async def case_file(session: AsyncSession, case: Case, *, actor: Actor, now: datetime) -> CaseFile:
-    """The case in one read. A forum member sees what the item needs, and who applied is no part of it (H2.7)."""
+    """The case in one read. What stands and what comes next is worked out from everybody in it; who is shown is read as
+    the reader may see it, and no service of ours can show more (H2.7).
+    """
     people = await parties(session, case.id)
     clocks = await clocks_of(session, case.id, now=now)
     duties = await open_duties(session, case.id)
-    stands = await standing(session, case, people, duties, actor=actor, now=now)
+    async with seeing_whole(session) as more:
+        everybody = await parties(session, case.id) if more else people
+        stands = await standing(session, case, everybody, duties, actor=actor, now=now)
     (around,) = await rows(session, _AROUND, case_id=case.id, assigned_to=case.assigned_to)
     unsafe = any(duty.kind is DutyKind.IMMEDIATE_SAFEGUARDING for duty in duties)
     late = await obstacles_to_going_on(session, case, now=now, clocks=clocks)
@@ -65,56 +69,36 @@ async def case_file(session: AsyncSession, case: Case, *, actor: Actor, now: dat
     waiting = [one for clock in clocks for one in clock.deviations if one.authorised is None]
     further = [*stands.further, *(deviation_to_answer(one.id) for one in waiting)]
     due = {clock.kind: clock.due_at for clock in clocks if clock.seconds_left is not None}
-    shown = _shown(people, actor)
-    touch(session, case.id, *(one.person.id for one in _everyone(shown)))
-    withhold(session, shown.withheld)
+    touch(session, case.id, *(one.person.id for one in _everyone(people)))
     planned = what_next(
         case.stage, due=due, obstacles=stands.obstacles, done=stands.done, further=further, first=first, late=late
     )
+    tells_route = actor.may(Permission.SEE_ROUTE)
     return CaseFile(
         **CaseHeader.model_validate(case).model_dump(),
         urgent=case.urgent_since is not None,
         assigned_name=around.assigned_name,
-        parties=shown,
-        victims=[_victim(one.id, stands) for one in people.potential_victims],
-        clocks=[one for one in clocks if not actor.is_partner or one.kind is ClockKind.WHOLE_CASE],
-        late=any(is_late(clock) for clock in clocks),
-        risk=_newest(await grades(session, case)),
-        duties=[] if actor.is_partner else [DutyView.model_validate(duty) for duty in duties],
-        what_next=[] if actor.is_partner else [_step(one, case.id, actor) for one in planned],
-        blocks_closing=[FlagView.model_validate(one) for one in stands.blocks_closing],
-        followed_by=[FollowedBy.model_validate(one) for one in around.followed_by],
-    )
-
-
-def _shown(people: Parties, actor: Actor) -> PartiesView:
-    if not actor.is_partner:
-        return PartiesView(
+        parties=PartiesView(
             subject=people.subject,
             potential_victims=list(people.potential_victims),
             applicant=people.applicant,
             other_applicants=list(people.other_applicants),
             children=list(people.children),
-        )
-    return PartiesView(
-        subject=people.subject and _for_the_item(people.subject),
-        potential_victims=[_for_the_item(one) for one in people.potential_victims],
-        applicant=None,
-        other_applicants=[],
-        children=[_for_the_item(one) for one in people.children],
-        withheld=["applicant", "safe_contact", "telephone", "email", "addresses"],
+        ),
+        victims=[_victim(one.id, stands) for one in people.potential_victims],
+        clocks=[one for one in clocks if tells_route or one.kind is ClockKind.WHOLE_CASE],
+        late=any(is_late(clock) for clock in clocks),
+        risk=_newest(await grades(session, case)),
+        duties=[DutyView.model_validate(duty) for duty in duties],
+        what_next=[_step(one, case.id, actor) for one in planned],
+        blocks_closing=[FlagView.model_validate(one) for one in stands.blocks_closing],
+        followed_by=[FollowedBy.model_validate(one) for one in around.followed_by],
     )
 
 
-def _everyone(shown: PartiesView) -> list[PartyView]:
-    one_each = [one for one in (shown.subject, shown.applicant) if one is not None]
-    return [*one_each, *shown.potential_victims, *shown.other_applicants, *shown.children]
-
-
-def _for_the_item(one: PartyView) -> PartyView:
-    """A party as the item needs it: who it is, and neither who applied nor how anybody is reached (H2.7)."""
-    kept: dict[str, Any] = {"safe_contact": None, "telephone": None, "email": None, "addresses": []}
-    return one.model_copy(update={"is_applicant": False, "person": one.person.model_copy(update=kept)})
+def _everyone(people: Parties) -> list[PartyView]:
+    one_each = [one for one in (people.subject, people.applicant) if one is not None]
+    return [*one_each, *people.potential_victims, *people.other_applicants, *people.children]
 
 
 def _victim(victim: UUID, stands: Standing) -> VictimStanding:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import date, datetime
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 from uuid import UUID
 
 from pydantic import Field
@@ -18,7 +18,7 @@ from app.deadlines.tables import Clock
 from app.editions.terms import ClockKind, Outcome, Route
 from app.errors import Unprocessable
 from app.evidence.owing import touch
-from app.people.schemas import Day, Form, Line, PncId, View
+from app.people.schemas import Day, Form, Line, MaskedView, PncId, TellsRoute
 from app.people.tables import Person, PersonAlias
 from app.process import Stage
 from app.storage.base import columns_of, table_of
@@ -33,12 +33,12 @@ class Position(NamedTuple):
     id: UUID
 
 
-class WorklistRow(View):
+class WorklistRow(MaskedView):
     """One case on the worklist, with the clock that is due next."""
 
     id: UUID
     reference: str
-    route: Route
+    route: Annotated[Route | None, TellsRoute]
     stage: Stage
     urgent: bool
     current_grade: Grade | None = Field(description="Empty while somebody is ungraded and nobody at high risk.")
@@ -64,12 +64,12 @@ class SearchIn(Form):
     role: PartyRole | None = Field(None, description="Only persons who play this part.")
 
 
-class SearchHit(View):
+class SearchHit(MaskedView):
     """A person found in a case."""
 
     case_id: UUID
     reference: str
-    route: Route
+    route: Annotated[Route | None, TellsRoute]
     stage: Stage
     outcome: Outcome | None
     role: PartyRole

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import ClassVar
+from typing import Annotated, ClassVar
 from uuid import UUID
 
 from pydantic import Field, StrictBool
@@ -11,7 +11,18 @@ from app.access.tables import AccessKind
 from app.cases.tables import Grade, LinkKind, PartyRole, RiskGrade
 from app.editions.terms import Outcome, Route
 from app.errors import Obstacle
-from app.people.schemas import Form, Moment, Narrative, PersonView, RowView, View
+from app.people.schemas import (
+    Form,
+    MaskedView,
+    Moment,
+    Narrative,
+    OfApplicant,
+    PersonView,
+    RowView,
+    SaysWhoApplied,
+    TellsRoute,
+    View,
+)
 from app.process import Stage
 
 
@@ -82,7 +93,7 @@ class PartyView(View):
 
     id: UUID
     role: PartyRole
-    is_applicant: bool
+    is_applicant: Annotated[bool | None, OfApplicant]
     relationship: str | None
     relationship_ended: bool | None
     connection: str | None
@@ -93,8 +104,8 @@ class PartyView(View):
 class FlagView(View):
     """Something put before a supervisor: what rule was not met."""
 
-    code: str
-    says: str
+    code: Annotated[str | None, SaysWhoApplied]
+    says: Annotated[str | None, SaysWhoApplied]
     rule: str
 
 
@@ -164,13 +175,13 @@ class GradeView(RowView):
     recorded_at: datetime
 
 
-class CaseHeader(View):
+class CaseHeader(MaskedView):
     """The case itself, without its parties."""
 
     id: UUID
     reference: str
     force_id: str
-    route: Route
+    route: Annotated[Route | None, TellsRoute]
     stage: Stage
     edition: str
     edition_version: str | None = Field(
@@ -180,12 +191,12 @@ class CaseHeader(View):
     version: int
     first_contact_at: datetime | None
     first_contact_recorded_at: datetime | None
-    prioritised: bool | None
+    prioritised: Annotated[bool | None, TellsRoute]
     urgent_since: datetime | None
     police_involved: bool
     subject_identified_at: datetime | None
     assigned_to: UUID | None
     outcome: Outcome | None
     closed_at: datetime | None
-    follows_id: UUID | None
-    follows_because: LinkKind | None
+    follows_id: Annotated[UUID | None, TellsRoute]
+    follows_because: Annotated[LinkKind | None, TellsRoute]

@@ -120,6 +120,7 @@ class Party(CaseRow, table=True):
     __table_args__ = case_constraints(
         "party",
         UniqueConstraint("id", "case_id"),
+        ForeignKeyConstraint(["person_id", "role"], ["person.id", "person.part"], name="fk_party_part"),
         Index(
             "uq_party_one_subject",
             "case_id",

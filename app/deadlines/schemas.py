@@ -1,6 +1,7 @@
 """Clocks and alerts as they go out."""
 
 from datetime import date, datetime
+from typing import Annotated
 from uuid import UUID
 
 from pydantic import Field
@@ -10,7 +11,7 @@ from app.channels.terms import ToldBecause
 from app.deadlines.policy import ClockState
 from app.deadlines.tables import DaySource, EndedBecause, TaskKind
 from app.editions.terms import AlertLevel, ClockKind, Mark, StartingEvent
-from app.people.schemas import Day, Form, Line, Narrative, View
+from app.people.schemas import Day, Form, Line, MaskedView, Narrative, TellsRoute, View
 
 
 class DayView(View):
@@ -37,7 +38,7 @@ class DeviationView(View):
     answer: str | None
 
 
-class ClockView(View):
+class ClockView(MaskedView):
     """One limit at work. `due_on` is the last day; `due_at` the instant it ends; `seconds_left` below zero is late."""
 
     id: UUID
@@ -46,7 +47,7 @@ class ClockView(View):
     mark: Mark
     state: ClockState
     started_at: datetime
-    starts_from: StartingEvent
+    starts_from: Annotated[StartingEvent | None, TellsRoute]
     due_on: date
     due_at: datetime
     seconds_left: int | None

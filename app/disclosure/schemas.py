@@ -27,7 +27,7 @@ from app.disclosure.terms import (
     Signature,
     Undertaking,
 )
-from app.people.schemas import Day, Form, Line, Moment, Narrative
+from app.people.schemas import Day, Form, Line, MaskedView, Moment, Narrative, OfApplicant, OfContact
 from app.safeguarding.schemas import ActView
 
 
@@ -205,7 +205,7 @@ class ClearanceIn(ToRecipient, ToldFirstIn):
         return self
 
 
-class ClearanceView(ActView):
+class ClearanceView(MaskedView, ActView):
     """A clearance; `recorded_by` gave it."""
 
     of: ClassVar = DeliveryClearance
@@ -215,7 +215,7 @@ class ClearanceView(ActView):
     item_ids: list[UUID]
     recipient_id: UUID | None
     recipient_described: str | None
-    recipient_safe_contact: str | None
+    recipient_safe_contact: Annotated[str | None, OfContact]
     suitable_adult: str | None
     delivered_by: UUID | None
     partner_deliverer: str | None
@@ -337,18 +337,18 @@ class NoticeIn(ActIn):
         return self
 
 
-class NoticeView(ActView):
+class NoticeView(MaskedView, ActView):
     """A notice of not disclosing."""
 
     of: ClassVar = NonDisclosureNotice
 
-    kind: NoticeKind
+    kind: Annotated[NoticeKind | None, OfApplicant]
     potential_victim_ids: list[UUID]
-    told_id: UUID | None
+    told_id: Annotated[UUID | None, OfApplicant]
     told_by: UUID | None
     in_person: bool
-    place: str | None
-    words: str | None
+    place: Annotated[str | None, OfApplicant]
+    words: Annotated[str | None, OfApplicant]
     pack: Pack | None
     written_left: bool
     rationale: str | None
@@ -391,12 +391,12 @@ class NonCompletionIn(Form):
     explanation: Narrative
 
 
-class NonCompletionView(ActView):
+class NonCompletionView(MaskedView, ActView):
     """Attempts that were ended."""
 
     of: ClassVar = NonCompletion
 
-    potential_victim_id: UUID | None
+    potential_victim_id: Annotated[UUID | None, OfApplicant]
     decision_id: UUID | None
     reason: NotCompletedReason
-    explanation: str
+    explanation: Annotated[str | None, OfApplicant]

@@ -14,13 +14,15 @@ from sqlalchemy import bindparam, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.access.rules import Actor
+from app.access.masking import kept_back
+from app.access.rules import Actor, Permission
+from app.access.service import see_whole
 from app.access.tables import AnsweredRequest
 from app.cases.schemas import FlagView, Receipt, Recorded
 from app.cases.service import CaseNotFound, access_case
 from app.cases.tables import Case
 from app.errors import StaleVersion, Unprocessable, VersionRequired, refuse_if
-from app.evidence.owing import Touch, owe_row
+from app.evidence.owing import Touch, owe_row, withhold
 from app.evidence.terms import Category
 from app.people.schemas import RowView
 from app.process import Stage
@@ -85,6 +87,7 @@ class Door:
         state = None if self.request is None else self.request.state
         if shown is None and self.request is not None:
             shown = getattr(self.request.scope.get("route"), "response_model", None)
+        withhold(self.session, kept_back(shown, self.actor.sees))
         owe_row(
             self.session,
             Touch(
@@ -130,7 +133,7 @@ class Door:
         """A case was opened: log the collection, remember the key, say the version to whoever may read the case."""
         await self.log(Category.COLLECTION, case_id=case_id, force_id=self.actor.serves_force_id)
         await self.remember(case_id=case_id, resource_id=case_id)
-        if not self.actor.is_partner:
+        if self.actor.may(Permission.SEE_ROUTE):
             self.response.headers["ETag"] = f'"{version}"'
 
     async def remember(self, *, case_id: UUID | None, resource_id: UUID, opened_id: UUID | None = None) -> None:
@@ -152,6 +155,8 @@ class Door:
         case = await access_case(self.session, case_id, for_change=for_change)
         if self.actor.sees_closed_cases_only and case.stage is not Stage.CLOSED:
             raise CaseNotFound
+        if for_change:
+            await see_whole(self.session)
         shared = {field.name: getattr(self, field.name) for field in fields(Door)}
         return CaseDoor(**shared, case=case, if_match=if_match)
 

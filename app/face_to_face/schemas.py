@@ -1,6 +1,6 @@
 """Meetings and findings of malice as they come in and go out."""
 
-from typing import ClassVar, Self
+from typing import Annotated, ClassVar, Self
 from uuid import UUID
 
 from pydantic import Field, StrictBool, model_validator
@@ -9,7 +9,7 @@ from app.cases.schemas import ActIn, GradeIn
 from app.face_to_face.tables import FaceToFaceMeeting, MaliciousFinding, MaliciousFindingAgreement
 from app.face_to_face.terms import Pack
 from app.initial_checks.schemas import AgreementIn, IdentityFinding
-from app.people.schemas import Form, Line, Narrative
+from app.people.schemas import Form, Line, MaskedView, Narrative, OfApplicant
 from app.safeguarding.schemas import ActView
 
 
@@ -45,25 +45,25 @@ class MeetingIn(ActIn):
     )
 
 
-class MeetingView(ActView):
+class MeetingView(MaskedView, ActView):
     """A meeting that was held."""
 
     of: ClassVar = FaceToFaceMeeting
 
-    party_id: UUID
-    place: str
+    party_id: Annotated[UUID | None, OfApplicant]
+    place: Annotated[str | None, OfApplicant]
     officer: str
     public_protection: bool
     public_protection_reason: str | None
     warnings_given: bool
-    identity_verified_by: str | None
+    identity_verified_by: Annotated[str | None, OfApplicant]
     undertaking_explained: bool
-    details: str
-    safeguarding_advice: str | None
+    details: Annotated[str | None, OfApplicant]
+    safeguarding_advice: Annotated[str | None, OfApplicant]
     pack: Pack | None
     pack_details_by_word: bool
-    suitable_adult: str | None
-    written_material_left: str | None
+    suitable_adult: Annotated[str | None, OfApplicant]
+    written_material_left: Annotated[str | None, OfApplicant]
 
 
 class MaliciousFindingIn(Form):
@@ -72,12 +72,12 @@ class MaliciousFindingIn(Form):
     reasons: Narrative
 
 
-class MaliciousFindingView(ActView):
+class MaliciousFindingView(MaskedView, ActView):
     """A finding of malice; it stands only once agreed."""
 
     of: ClassVar = MaliciousFinding
 
-    reasons: str
+    reasons: Annotated[str | None, OfApplicant]
 
 
 class MaliciousAgreementIn(AgreementIn):
@@ -100,14 +100,14 @@ class MaliciousAgreementIn(AgreementIn):
         return self
 
 
-class MaliciousAgreementView(ActView):
+class MaliciousAgreementView(MaskedView, ActView):
     """A second person's answer to a finding of malice."""
 
     of: ClassVar = MaliciousFindingAgreement
 
     finding_id: UUID
     agrees: bool
-    reason: str
+    reason: Annotated[str | None, OfApplicant]
     carry_on_as_right_to_know: bool | None
-    carry_on_reason: str | None
+    carry_on_reason: Annotated[str | None, OfApplicant]
     continued_as_id: UUID | None

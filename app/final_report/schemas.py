@@ -1,7 +1,7 @@
 """Early ends, the closing report and its retrieval, as they come in and go out."""
 
 from datetime import date, datetime
-from typing import ClassVar, Self
+from typing import Annotated, ClassVar, Self
 from uuid import UUID
 
 from pydantic import AwareDatetime, Field, StrictBool, model_validator
@@ -24,7 +24,21 @@ from app.final_report.tables import (
 )
 from app.final_report.terms import IntelligenceSystem, SubmissionKind
 from app.intake.schemas import EarlierApplication, Grading
-from app.people.schemas import AddressView, AliasView, Day, Form, Line, Name, Narrative, PncId, View
+from app.people.schemas import (
+    AddressView,
+    AliasView,
+    Day,
+    Form,
+    Line,
+    MaskedView,
+    Name,
+    Narrative,
+    OfApplicant,
+    OfContact,
+    PncId,
+    TellsRoute,
+    View,
+)
 from app.safeguarding.schemas import ActView
 
 
@@ -117,17 +131,17 @@ class ClosingIn(Form):
     note: Narrative | None = None
 
 
-class WithdrawalView(ActView):
+class WithdrawalView(MaskedView, ActView):
     """A withdrawal as it was taken."""
 
     of: ClassVar = Withdrawal
 
     taken_by: str
-    means: str
+    means: Annotated[str | None, OfContact]
     by_safe_means: bool
     duress_suspected: bool
-    duress_considered: str
-    reason: str | None
+    duress_considered: Annotated[str | None, OfApplicant]
+    reason: Annotated[str | None, OfApplicant]
 
 
 class WithdrawalDecisionView(ActView):
@@ -151,24 +165,24 @@ class SubjectDeceasedView(ActView):
     verified_how: str
 
 
-class NotCompletedView(ActView):
+class NotCompletedView(MaskedView, ActView):
     """That the application ended before a decision; `attempts` are those that counted."""
 
     of: ClassVar = NotCompleted
 
-    party_id: UUID
+    party_id: Annotated[UUID | None, OfApplicant]
     because: NotCompletedReason
-    reason: str
+    reason: Annotated[str | None, OfApplicant]
     attempts: int
 
 
-class SupportGivenView(ActView):
+class SupportGivenView(MaskedView, ActView):
     """Support given by word."""
 
     of: ClassVar = SupportGiven
 
-    party_id: UUID
-    services: str
+    party_id: Annotated[UUID | None, OfApplicant]
+    services: Annotated[str | None, OfApplicant]
     helpline_given: bool
     left_in_writing: bool
 
@@ -399,7 +413,7 @@ class EarlierCase(EarlierApplication):
 
     outcome: Outcome | None
     asked_at: AwareDatetime | None
-    disclosure_asked_for: bool | None
+    disclosure_asked_for: Annotated[bool | None, TellsRoute]
     disclosure_made: bool | None
 
 

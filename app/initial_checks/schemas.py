@@ -8,7 +8,7 @@ from pydantic import Field, StrictBool, StringConstraints, model_validator
 from app.cases.schemas import ActIn, GradeIn
 from app.initial_checks.tables import InitialDecision, InitialDecisionAgreement, SubjectIdentity, SystemCheck
 from app.initial_checks.terms import CheckResult, Course, IdentityResult
-from app.people.schemas import Form, Line, Narrative
+from app.people.schemas import Form, Line, MaskedView, Narrative, OfContact
 from app.safeguarding.schemas import ActView
 
 SystemCode = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=60)]
@@ -106,14 +106,14 @@ class InitialDecisionIn(Form):
         return self
 
 
-class InitialDecisionView(ActView):
+class InitialDecisionView(MaskedView, ActView):
     """An initial decision; one not to progress stands only once agreed."""
 
     of: ClassVar = InitialDecision
 
     decision: Course
     rationale: str
-    applicant_contact: str | None
+    applicant_contact: Annotated[str | None, OfContact]
     prioritised: bool | None
     priority_reason: str | None
     risk_grade_id: UUID

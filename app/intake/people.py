@@ -123,7 +123,8 @@ async def record_party(
 ) -> Party:
     """Keep a person and the part played; one party of a case at most applies."""
     kept = PersonIn.model_construct(**{name: getattr(told, name) for name in PersonIn.model_fields})
-    person = await record_person(session, kept, case_id=case.id, force_id=case.force_id, by=actor.staff_id, now=now)
+    keys: dict[str, Any] = {"case_id": case.id, "force_id": case.force_id, "part": role.value}
+    person = await record_person(session, kept, **keys, by=actor.staff_id, now=now)
     part: dict[str, Any] = {name: getattr(told, name) for name in OF_THE_PART if hasattr(told, name)}
     party = Party(case_id=case.id, force_id=case.force_id, person_id=person.id, role=role, is_applicant=applies, **part)
     session.add(party)

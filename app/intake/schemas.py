@@ -9,7 +9,17 @@ from app.cases.schemas import GradeIn
 from app.deadlines.schemas import ClockView
 from app.editions.terms import Route
 from app.intake.tables import Channel, ReceivedFrom
-from app.people.schemas import Form, Line, Moment, Narrative, PersonIn, View
+from app.people.schemas import (
+    Form,
+    Line,
+    MaskedView,
+    Moment,
+    Narrative,
+    OfApplicant,
+    PersonIn,
+    TellsRoute,
+    View,
+)
 from app.process import Stage
 
 Grading = Annotated[str, StringConstraints(pattern=r"^[1-3][A-E][PC]$")]
@@ -114,17 +124,17 @@ class DraftIn(Form):
     typed: dict[str, Any]
 
 
-class DraftView(View):
+class DraftView(MaskedView):
     """A draft as it was left."""
 
     id: UUID
     reference: str
     version: int
-    route: Route
-    typed: dict[str, Any]
+    route: Annotated[Route | None, TellsRoute]
+    typed: Annotated[dict[str, Any] | None, OfApplicant]
 
 
-class EarlierApplication(View):
+class EarlierApplication(MaskedView):
     """Another case about the same person. Of another force's case, only where to ask (H3.5)."""
 
     reference: str
@@ -133,7 +143,7 @@ class EarlierApplication(View):
     case_id: UUID | None
     about: str = Field(examples=["subject", "potential_victim"])
     stage: Stage | None
-    route: Route | None
+    route: Annotated[Route | None, TellsRoute]
 
 
 class ApplicationOpened(View):

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.access.rules import Actor
+from app.access.rules import Actor, Permission
 from app.access.service import reach
 from app.cases.pointers import Keys, keys_of, one_opening_at_a_time, open_cases_of_pair, pointed_at
 from app.cases.risk import weigh
@@ -57,7 +57,8 @@ async def open_application(
     await one_opening_at_a_time(session, keys)
     # Only now is it known what is withheld: the opening that was waited for may have restricted its case. For a
     # partner, the case is the force's from its first moment.
-    await reach(session, actor, force_id=actor.serves_force_id)
+    # And the rules compare with everybody in an open case, whoever sends: nothing of it is answered (H2.7).
+    await reach(session, actor, force_id=actor.serves_force_id, whole=True)
     earlier = await earlier_applications(session, keys, force_id=actor.serves_force_id)
     if held := await _open_case_of_pair(session, keys, force_id=actor.serves_force_id):
         await _join(session, held, application, actor=actor, now=now)
@@ -190,5 +191,7 @@ async def opened_before(session: AsyncSession, case_id: UUID, *, actor: Actor, n
 
 
 def shown_to(actor: Actor, opened: ApplicationOpened) -> ApplicationOpened | InformationReceived:
-    """The answer to whoever sent it: a partner hears that it is received, and nothing of any case (H2.7)."""
-    return InformationReceived(reference=opened.reference) if actor.is_partner else opened
+    """The answer to whoever sent it: a partner, and who only sits at the forum, hears that it is received (H2.7)."""
+    if not actor.may(Permission.SEE_ROUTE):
+        return InformationReceived(reference=opened.reference)
+    return opened

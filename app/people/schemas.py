@@ -19,6 +19,8 @@ from pydantic import (
 )
 
 from app import clock
+from app.access.masking import Needs
+from app.access.rules import Permission
 from app.people.rules import (
     canonical_pnc_id,
     invented_date_problem,
@@ -99,7 +101,9 @@ class Form(BaseModel):
 
 
 class View(BaseModel):
-    """Base of everything that goes out. The log names the fields of one that `is_a_person` (H12.1)."""
+    """Base of everything that goes out. A field kept from some readers is marked where it is declared (H2.7); the log
+    names the fields of one that `is_a_person` (H12.1).
+    """
 
     model_config = ConfigDict(from_attributes=True, frozen=True)
 
@@ -110,6 +114,30 @@ class RowView(View):
     """A row of a case as it goes out; `of` is the table that it shows."""
 
     of: ClassVar[type[CaseRow]]
+
+
+class MaskedView(View):
+    """A view of which some readers see less."""
+
+    withheld: list[str] = Field([], description="What is kept from the reader, whether there is anything or not.")
+
+
+OfApplicant = Needs(Permission.SEE_APPLICANT)
+"""Tells who applied, or what the applicant said."""
+OfContact = Needs(Permission.SEE_CONTACT)
+"""Tells how somebody is reached."""
+_OfPerson = Needs(Permission.SEE_CONTACT, of_subject=Permission.SEE_SUBJECT_RECORD)
+TellsRoute = Needs(Permission.SEE_ROUTE)
+"""Tells that anybody applied at all."""
+SaysWhoApplied = Needs(
+    Permission.SEE_APPLICANT,
+    where_it_says=re.compile(
+        r"applicant|somebody else asks|tried to reach|safe contact|a further \w+( \w+)? was added|was amended"
+        r"|described otherwise",
+        re.IGNORECASE,
+    ),
+)
+"""A sentence of the service's own that names the part played, where that part may be the applicant's."""
 
 
 class AliasIn(Form):
@@ -208,25 +236,26 @@ class PersonView(View):
     born_estimated: bool
     gender: Gender
     ethnicity: str | None
-    pnc_id: str | None
-    telephone: str | None
-    email: str | None
+    pnc_id: Annotated[str | None, Needs(Permission.SEE_SUBJECT_RECORD)]
+    telephone: Annotated[str | None, _OfPerson]
+    email: Annotated[str | None, _OfPerson]
     language: str | None
     interpreter_needed: bool
     access_needs: str | None
     aliases: list[AliasView] = []
-    addresses: list[AddressView] = []
-    safe_contact: SafeContactView | None = None
+    addresses: Annotated[list[AddressView], _OfPerson] = []
+    safe_contact: Annotated[SafeContactView | None, OfContact] = None
 
 
-class PersonVersionView(RowView):
+class PersonVersionView(MaskedView, RowView):
     """What was recorded of a person until it was amended, or was said and does not stand."""
 
     of: ClassVar = PersonVersion
 
     id: UUID
     person_id: UUID
+    part: str
     because: KeptBecause
-    said: dict[str, Any]
+    said: Annotated[dict[str, Any] | None, _OfPerson]
     recorded_at: datetime
     recorded_by: UUID

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from pydantic_core import to_jsonable_python
-from sqlalchemy import ColumnElement, bindparam, func, literal_column, select
+from sqlalchemy import ColumnElement, MetaData, bindparam, func, literal_column, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.access.names import normalise_name
@@ -36,11 +36,12 @@ async def record_person(
     *,
     case_id: UUID,
     force_id: str,
+    part: str,
     by: UUID,
     now: datetime,
 ) -> Person:
-    """Keep a person of a case as described."""
-    keys: dict[str, Any] = {"case_id": case_id, "force_id": force_id}
+    """Keep a person of a case as described, and the part played there."""
+    keys: dict[str, Any] = {"case_id": case_id, "force_id": force_id, "part": part}
     person = Person(**keys, **told.model_dump(exclude=_MANY), **search_keys(told))
     session.add(person)
     await session.flush()
@@ -181,6 +182,7 @@ def keep_version(
         case_id=person.case_id,
         force_id=person.force_id,
         person_id=person.id,
+        part=person.part,
         because=because,
         said=to_jsonable_python(dict(said)),
         recorded_at=now,
@@ -206,6 +208,7 @@ def _add_names_and_addresses(
         "case_id": person.case_id,
         "force_id": person.force_id,
         "person_id": person.id,
+        "part": person.part,
         "recorded_at": now,
     }
     for alias in aliases:
@@ -231,6 +234,7 @@ def agree_safe_contact(
         case_id=person.case_id,
         force_id=person.force_id,
         person_id=person.id,
+        part=person.part,
         recorded_at=now,
         recorded_by=by,
         **agreed.model_dump(),
@@ -246,7 +250,8 @@ def _of_person(table: type[CaseRow]) -> ColumnElement[Any]:
     return select(func.coalesce(each, literal_column("'[]'"))).where(columns.person_id == _person.id).scalar_subquery()
 
 
-_person = columns_of(Person)
+_person = table_of(Person).to_metadata(MetaData(), name="person_shown").c
+"""The view of persons by which this transaction sees no more columns of one than its reader may (H2.7)."""
 _PERSONS = select(
     *(_person[name] for name in PersonView.model_fields if name not in _MANY),
     _of_person(PersonAlias).label("aliases"),

@@ -2,9 +2,10 @@
 
 from datetime import date, datetime
 from enum import StrEnum
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Index
+from sqlalchemy import ForeignKeyConstraint, Index, UniqueConstraint
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field
 
@@ -20,17 +21,30 @@ class Gender(StrEnum):
     NOT_STATED = "not_stated"
 
 
+def _of_person(table: str, *more: Any) -> tuple[Any, ...]:
+    """`__table_args__` of a row about a person, which plays the part that the person plays."""
+    part = ForeignKeyConstraint(["person_id", "part"], ["person.id", "person.part"], name=f"fk_{table}_part")
+    return case_constraints(table, part, *more)
+
+
 class Person(CaseRow, table=True):
-    """A person of one case. A blank beats a known error: every field may be empty, none is invented (H1.4)."""
+    """A person of one case. A blank beats a known error: every field may be empty, none is invented (H1.4).
+
+    The part is the party's; it stands here and on every row about the person, because row-level security compares it
+    where it stands: who only applied is kept from some readers (H2.7).
+    """
 
     __tablename__ = "person"
     __table_args__ = case_constraints(
         "person",
         Index("ix_person_surname_key", "force_id", "surname_key"),
         Index("ix_person_pnc_id", "force_id", "pnc_id"),
+        UniqueConstraint("id", "part"),
         check("born IS NOT NULL OR NOT born_estimated", "estimate_of_something"),
+        check("part IN ('subject', 'potential_victim', 'applicant', 'child')", "part"),
     )
 
+    part: str
     given_names: str | None = None
     surname: str | None = None
     given_key: str | None = None
@@ -61,9 +75,10 @@ class PersonVersion(CaseRow, table=True):
     """What was recorded of a person before, or was said and does not stand. Append-only: nothing typed is lost."""
 
     __tablename__ = "person_version"
-    __table_args__ = case_constraints("person_version")
+    __table_args__ = _of_person("person_version")
 
     person_id: UUID = Field(foreign_key="person.id", index=True)
+    part: str
     because: KeptBecause = Field(sa_type=text_enum(KeptBecause, "because"))
     said: dict[str, object] = Field(sa_type=JSONB)
     recorded_at: datetime
@@ -74,9 +89,10 @@ class PersonAlias(CaseRow, table=True):
     """Another name that the person uses or used."""
 
     __tablename__ = "person_alias"
-    __table_args__ = case_constraints("person_alias", Index("ix_person_alias_surname_key", "force_id", "surname_key"))
+    __table_args__ = _of_person("person_alias", Index("ix_person_alias_surname_key", "force_id", "surname_key"))
 
     person_id: UUID = Field(foreign_key="person.id", index=True)
+    part: str
     given_names: str | None = None
     surname: str | None = None
     surname_key: str | None = None
@@ -87,9 +103,10 @@ class PersonAddress(CaseRow, table=True):
     """Where the person lives or lived; five years are asked for the subject."""
 
     __tablename__ = "person_address"
-    __table_args__ = case_constraints("person_address")
+    __table_args__ = _of_person("person_address")
 
     person_id: UUID = Field(foreign_key="person.id", index=True)
+    part: str
     address: str
     lived_from: date | None = None
     lived_to: date | None = None
@@ -103,7 +120,7 @@ class SafeContact(CaseRow, table=True):
     """
 
     __tablename__ = "safe_contact"
-    __table_args__ = case_constraints(
+    __table_args__ = _of_person(
         "safe_contact",
         check(
             "(place IS NOT NULL AND means IS NOT NULL AND times IS NOT NULL) OR approach_plan IS NOT NULL",
@@ -112,6 +129,7 @@ class SafeContact(CaseRow, table=True):
     )
 
     person_id: UUID = Field(foreign_key="person.id", index=True)
+    part: str
     place: str | None = None
     means: str | None = None
     times: str | None = None

@@ -2,14 +2,14 @@
 
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import ClassVar
+from typing import Annotated, ClassVar
 from uuid import UUID
 
 from pydantic import Field, StrictBool, StrictInt
 
 from app.cases.schemas import ActIn, GradeIn
 from app.editions.terms import ClockKind
-from app.people.schemas import Day, Form, Line, Narrative, RowView
+from app.people.schemas import Day, Form, Line, MaskedView, Narrative, OfContact, RowView, SaysWhoApplied
 from app.safeguarding.tables import ContactAttempt, CrimeReference, Duty, InterimPlan, SafeguardingAction, SafetyPlan
 from app.safeguarding.terms import ContactOutcome, DutyKind
 
@@ -105,22 +105,22 @@ class RegradeIn(ActIn, GradeIn):
     potential_victim_id: UUID | None = None
 
 
-class DutyView(RowView):
+class DutyView(MaskedView, RowView):
     """Something owed."""
 
     of: ClassVar = Duty
 
     id: UUID
     kind: DutyKind
-    code: str
-    says: str
+    code: Annotated[str | None, SaysWhoApplied]
+    says: Annotated[str | None, SaysWhoApplied]
     rule: str
     potential_victim_id: UUID | None
     about_id: UUID | None
     opened_at: datetime
     answered_at: datetime | None
     answered_by: UUID | None
-    answer: str | None
+    answer: Annotated[str | None, SaysWhoApplied]
 
 
 class OwedView(DutyView):
@@ -140,15 +140,15 @@ class ActView(RowView):
     recorded_by: UUID
 
 
-class ContactAttemptView(ActView):
+class ContactAttemptView(MaskedView, ActView):
     """An attempt to reach somebody."""
 
     of: ClassVar = ContactAttempt
 
-    party_id: UUID
-    means: str
+    party_id: Annotated[UUID | None, OfContact]
+    means: Annotated[str | None, OfContact]
     outcome: ContactOutcome
-    note: str | None
+    note: Annotated[str | None, OfContact]
 
 
 class SafeguardingActionView(ActView):
@@ -171,7 +171,7 @@ class SafetyPlanView(ActView):
     review_on: date
 
 
-class InterimPlanView(ActView):
+class InterimPlanView(MaskedView, ActView):
     """An interim safeguarding and communication plan."""
 
     of: ClassVar = InterimPlan
@@ -179,7 +179,7 @@ class InterimPlanView(ActView):
     potential_victim_id: UUID
     clocks: list[ClockKind]
     keeps_safe: str
-    contact: str
+    contact: Annotated[str | None, OfContact]
     contact_every_days: int
     review_on: date
 

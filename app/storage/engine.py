@@ -64,6 +64,7 @@ _GIVEN = "context"
 _CONTEXT = text(
     "SELECT set_config('app.force_id', :force_id, true), set_config('app.agenda', :agenda, true), "
     "set_config('app.national', :national, true), set_config('app.staff_id', :owner, true), "
+    "set_config('app.sees', :sees, true), "
     "set_config('app.withheld', withheld_from(CAST(:staff_id AS uuid), :force_id, CAST(:agenda AS uuid[]), "
     "CAST(:sees_restricted AS boolean), :national = 'on')::text, true)"
 )
@@ -78,12 +79,15 @@ async def set_context(
     staff_id: UUID | None = None,
     own_actions: bool = False,
     sees_restricted: bool = False,
+    sees: Iterable[str] = (),
 ) -> None:
     """Whose rows this transaction may touch: those of one force, plus cases on an agenda, plus closing reports of all.
 
     Less what is withheld from `staff_id`: restricted cases that do not allow that person, and every case that excludes
     the person (H2.8); for nobody named, every restricted case. With `own_actions` it also reads what that person was
-    given to do by the forum, whatever became of the case (H6.2). A transaction without this context reaches nothing.
+    given to do by the forum, whatever became of the case (H6.2). Of people it reads what `sees` names and no more: with
+    nothing named, neither who applied nor how anybody is reached (H2.7). A transaction without this context reaches
+    nothing.
     Local to the transaction: at session level it leaked into other requests when one was cancelled.
     """
     session.info[_GIVEN] = {
@@ -93,8 +97,29 @@ async def set_context(
         "owner": str(staff_id or "") if own_actions else "",
         "staff_id": staff_id,
         "sees_restricted": sees_restricted,
+        "sees": _listed(sees),
     }
     await session.execute(_CONTEXT, session.info[_GIVEN])
+
+
+_SEES = text("SELECT set_config('app.sees', :sees, true)")
+
+
+async def see(session: AsyncSession, sees: Iterable[str]) -> frozenset[str]:
+    """Let the rest of this transaction read of people what `sees` names (H2.7); what it read before is given.
+
+    Nothing is sent where that is so already, nor for a transaction without a context: the worker has none.
+    """
+    given = session.info.get(_GIVEN)
+    before = frozenset(given["sees"].split(",")) if given else frozenset()
+    if given and given["sees"] != (listed := _listed(sees)):
+        given["sees"] = listed
+        await session.execute(_SEES, {"sees": listed})
+    return before
+
+
+def _listed(sees: Iterable[str]) -> str:
+    return ",".join(sorted(sees))
 
 
 async def withheld_by_now(session: AsyncSession, case_id: UUID) -> bool:

@@ -115,8 +115,8 @@ async def test_cases_of_before_stand_at_the_grade_that_the_rule_finds_for_them(w
             victims = [uuid4() for _ in range(dice.randrange(4))]
             for victim in victims:
                 cursor.execute(
-                    "INSERT INTO person (id, case_id, force_id, born_estimated, gender, interpreter_needed) "
-                    "VALUES (%s, %s, %s, false, 'not_stated', false)",
+                    "INSERT INTO person (id, case_id, force_id, part, born_estimated, gender, interpreter_needed) "
+                    "VALUES (%s, %s, %s, 'potential_victim', false, 'not_stated', false)",
                     [victim, case, OWN],
                 )
                 cursor.execute(
