@@ -44,7 +44,8 @@ class Needs:
 def masked(shown: T, sees: Collection[Permission]) -> T:
     """The view as a reader with these permissions sees it: fields blanked, and named in the nearest `withheld`.
 
-    What is named does not depend on what is there, so that it tells nothing. Views are left as they are; copies go out.
+    A field is named whether there is anything in it or not, so that the name tells nothing; only a sentence is named
+    where it is kept. Views are left as they are; copies go out.
     """
     if set(sees) >= VIEW_PERMISSIONS:
         return shown

@@ -109,7 +109,7 @@ class FlagView(View):
     rule: str
 
 
-class Receipt(View):
+class Receipt(MaskedView):
     """Answer to every act and decision: what was kept, where the case stands, what a supervisor will see."""
 
     id: UUID = Field(description="Of the row that was made.")
