@@ -23,6 +23,7 @@ from app.errors import (
     Unauthenticated,
     Unavailable,
     Unprocessable,
+    Unreadable,
     VersionRequired,
 )
 from app.evidence.service import log
@@ -36,6 +37,7 @@ STATUS: dict[type[ClaresLawError], int] = {
     StaleVersion: 412,
     Unprocessable: 422,
     VersionRequired: 428,
+    Unreadable: 500,
     Unavailable: 503,
 }
 

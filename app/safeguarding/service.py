@@ -33,7 +33,7 @@ from app.safeguarding.schemas import (
 )
 from app.safeguarding.tables import ContactAttempt, CrimeReference, Duty, SafeguardingAction, SafetyPlan
 from app.safeguarding.terms import DutyKind
-from app.storage.base import Act, CaseRow, columns_of
+from app.storage.base import Act, CaseRow, columns_of, shown_columns
 from app.storage.statements import rows
 
 V = TypeVar("V", bound=RowView)
@@ -376,7 +376,7 @@ def _rows_of(table: type[CaseRow], *about: str) -> Select[Any]:
     columns = columns_of(table)
     order = columns.get("recorded_at", columns.get("opened_at", columns.id))
     wanted = [columns[name] == bindparam(name) for name in ("case_id", *about)]
-    return select(*columns).where(*wanted).order_by(order, columns.id)
+    return select(*shown_columns(table)).where(*wanted).order_by(order, columns.id)
 
 
 async def grade(session: AsyncSession, case: Case, graded: RegradeIn, *, actor: Actor, now: datetime) -> Recorded:
