@@ -52,6 +52,9 @@ app = typer.Typer(
 calendar = typer.Typer(help="The bank holidays that dates are counted by.", no_args_is_help=True)
 app.add_typer(calendar, name="calendar")
 
+keys = typer.Typer(help="The key-encryption keys that the keys of cases are wrapped under.", no_args_is_help=True)
+app.add_typer(keys, name="keys")
+
 Starter = Annotated[int | None, typer.Option(hidden=True, help="The process that this one ends with: its parent.")]
 
 
@@ -80,13 +83,19 @@ def _database_url(chosen: Settings) -> str:
 
 
 def _fit(url: str, chosen: Settings, role: "DatabaseRole") -> None:
-    """Refuse a start with an edition that is no edition, or over a database that this process does not fit."""
+    """Refuse a start with an edition that is no edition, over a database that this process does not fit, or with keys
+    that are not the database's."""
+    import asyncio
+
     from app.editions import all_editions, require_as_used
+    from app.evidence.keys import key_ring
+    from app.evidence.rotating import must_open
     from app.storage.migrations import editions_of_open_cases, refuse_other_kind
 
     all_editions()
     refuse_other_kind(url, chosen.environment, role)
     require_as_used(editions_of_open_cases(url, role))
+    asyncio.run(must_open(url, role, key_ring()))
 
 
 def _demonstration() -> Settings:
@@ -249,8 +258,8 @@ def found(
 
 
 @contextmanager
-def _prepared() -> Iterator[str]:
-    """The database that the settings name, or for the demonstration its own, as the API reaches it."""
+def _prepared(*, as_worker: bool = False) -> Iterator[str]:
+    """The database that the settings name, or for the demonstration its own, as the API or the worker reaches it."""
     from app import starting, tables  # noqa: F401 - foreign keys are strings
     from app.storage.engine import DatabaseRole
     from app.storage.migrations import refuse_other_kind
@@ -259,10 +268,10 @@ def _prepared() -> Iterator[str]:
     if chosen.database_url is None and chosen.environment == "demonstration":
         with starting.database(chosen, _say) as where:
             starting.prepare(where.owner, chosen.environment, _say)
-            yield where.app
+            yield where.worker if as_worker else where.app
         return
     url = _database_url(chosen)
-    refuse_other_kind(url, chosen.environment, DatabaseRole.APP)
+    refuse_other_kind(url, chosen.environment, DatabaseRole.WORKER if as_worker else DatabaseRole.APP)
     yield url
 
 
@@ -300,6 +309,43 @@ def show_calendars() -> None:
     for one in held:
         checked = f"compared {in_london(one.checked_at)}" if one.checked_at else "never compared since"
         _say(f"{one.division}: {one.version}; {one.source}; {checked}")
+
+
+@keys.command()
+def rotate() -> None:
+    """Make a newer key-encryption key; the worker rewraps the key of every case to it, and no record changes."""
+    import asyncio
+
+    from app.evidence.keys import key_ring
+
+    newest = asyncio.run(key_ring().service.rotate())
+    _say(f"Version {newest} wraps from now on. The worker rewraps what is older; at once: clares-law keys rewrap")
+
+
+@keys.command()
+def rewrap() -> None:
+    """Rewrap the keys of cases that are under an older version, as the worker does by itself. Safe to repeat."""
+    import asyncio
+
+    from app import starting, tables  # noqa: F401 - foreign keys are strings
+
+    with _prepared(as_worker=True) as url:
+        done = asyncio.run(starting.rewrap_keys(url))
+    _say(f"Keys rewrapped: {done}")
+
+
+@keys.command()
+def withdraw(
+    before: Annotated[int, typer.Option(min=2, help="The first version that goes on unwrapping.")],
+) -> None:
+    """Let older key-encryption keys unwrap no more; refused while the key of any case is under one."""
+    import asyncio
+
+    from app import starting, tables  # noqa: F401 - foreign keys are strings
+
+    with _prepared(as_worker=True) as url:
+        asyncio.run(starting.withdraw_keys(url, before))
+    _say(f"No version before {before} unwraps any more.")
 
 
 @app.command()

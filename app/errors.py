@@ -103,6 +103,12 @@ class Unavailable(ClaresLawError):
     code = "unavailable"
 
 
+class Unreadable(ClaresLawError):
+    """A record is there and cannot be shown: what was kept does not open."""
+
+    code = "unreadable_record"
+
+
 def refuse_if(obstacles: Iterable[Obstacle]) -> None:
     """Refuse the decision where any obstacle stands."""
     if found := tuple(obstacles):

@@ -18,6 +18,8 @@ from app.deadlines.digest import write_digests
 from app.deadlines.published_file import FileRefused
 from app.deadlines.watch import beat, forget_dead_workers, hour_agrees, tally, watched
 from app.editions import all_editions
+from app.evidence.keys import KeyServiceDown, key_ring
+from app.evidence.rotating import rewrap
 from app.evidence.sequencer import Sequencer, WitnessDisagrees
 from app.evidence.signing import signer_of, witness_of
 from app.intake.accounts import accounts_to_compare, compare_account
@@ -36,6 +38,7 @@ COUNT_EVERY = 15.0
 ATTEMPT_EVERY = 300.0
 """How often a worker looks whether the published bank holidays are to be asked for; its row says when."""
 WATCH_EVERY = 60.0
+REWRAP_EVERY = 60.0
 
 _log = structlog.get_logger()
 
@@ -178,6 +181,18 @@ async def agree_with_witness(database_url: str) -> None:
         await engine.dispose()
 
 
+async def rewrap_keys(worker: Worker, now: datetime) -> bool:
+    """Rewrap the keys of cases that are under an older key-encryption key."""
+    try:
+        done = await rewrap(worker.sessions, key_ring().service)
+    except KeyServiceDown:
+        _log.warning("key_service_down")
+        return False
+    if done:
+        _log.info("case_keys_rewrapped", number=done)
+    return False
+
+
 def jobs(*, sweep_every: float) -> list[Job]:
     """Everything that a worker does in turn."""
     return [
@@ -191,6 +206,7 @@ def jobs(*, sweep_every: float) -> list[Job]:
         Job("digest", DIGEST_EVERY, write_mails_of_the_day),
         Job("mail", DELIVER_EVERY, deliver_mail),
         Job("webhooks", DELIVER_EVERY, deliver_webhooks),
+        Job("rewrap_keys", REWRAP_EVERY, rewrap_keys),
     ]
 
 

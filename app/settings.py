@@ -67,6 +67,15 @@ class Settings(BaseSettings):
     witness_file: Path | None = None
     witness_url: str | None = Field(None, pattern=r"^https?://\S+$")
     sequence_seconds: float = Field(1.0, gt=0, le=60)
+    case_keys_file: Path | None = None
+    transit_url: str | None = Field(None, pattern=r"^https?://[^\s/]+/?$")
+    transit_key: str = Field("clares-law", pattern=r"^[A-Za-z0-9_.-]+$")
+    transit_mount: str = Field("transit", pattern=r"^[A-Za-z0-9_./-]+$")
+    transit_token_file: Path | None = None
+    transit_namespace: str | None = None
+    transit_ca_file: Path | None = None
+    transit_timeout_seconds: float = Field(2.0, gt=0, le=10)
+    data_key_seconds: float = Field(60.0, ge=0, le=3600)
     delivery_tries: int = Field(10, ge=1)
     delivery_first_wait_seconds: float = Field(30.0, gt=0, le=3600)
     delivery_longest_wait_seconds: float = Field(3600.0, gt=0, le=12 * 3600)
@@ -127,10 +136,21 @@ class Settings(BaseSettings):
         return frozenset(part.strip().lower() for part in (self.mail_domains or "").split(",") if part.strip())
 
     @model_validator(mode="after")
+    def _keys_are_whole(self) -> Self:
+        if self.transit_url is not None and self.transit_token_file is None:
+            raise ValueError("CLARES_LAW_TRANSIT_URL needs CLARES_LAW_TRANSIT_TOKEN_FILE")
+        if self.environment == "production":
+            if self.case_keys_file is not None:
+                raise ValueError("production refuses CLARES_LAW_CASE_KEYS_FILE: its keys are the transit engine's")
+            if self.transit_url is not None and not self.transit_url.startswith("https://"):
+                raise ValueError("production refuses CLARES_LAW_TRANSIT_URL without https://: keys travel encrypted")
+        return self
+
+    @model_validator(mode="after")
     def _production_names_everything(self) -> Self:
         if self.environment != "production":
             return self
-        needed = ("database_url", "token_issuer", "token_audience")
+        needed = ("database_url", "token_issuer", "token_audience", "transit_url")
         missing = [f"CLARES_LAW_{name.upper()}" for name in needed if getattr(self, name) is None]
         if missing:
             raise ValueError(f"production needs {', '.join(missing)}")

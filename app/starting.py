@@ -34,6 +34,8 @@ from app.deadlines.schemas import CalendarView
 from app.deadlines.tables import DaySource
 from app.editions import all_editions, require_as_used
 from app.errors import ClaresLawError
+from app.evidence.keys import key_ring
+from app.evidence.rotating import must_open, rewrap, withdraw_before
 from app.settings import Settings
 from app.storage import embedded, migrations
 from app.storage.engine import DatabaseRole, engine_for, sessions
@@ -162,6 +164,21 @@ async def held_calendars(app_url: str) -> list[CalendarView]:
     return held
 
 
+async def rewrap_keys(worker_url: str) -> int:
+    """Rewrap the keys of cases to the newest key-encryption key; how many were."""
+    worker = engine_for(worker_url, DatabaseRole.WORKER, pool_size=1)
+    done = await rewrap(sessions(worker), key_ring().service)
+    await worker.dispose()
+    return done
+
+
+async def withdraw_keys(worker_url: str, before: int) -> None:
+    """Withdraw key-encryption keys that no case needs any more; raises StillWrapped where one does."""
+    worker = engine_for(worker_url, DatabaseRole.WORKER, pool_size=1)
+    await withdraw_before(sessions(worker), key_ring().service, before)
+    await worker.dispose()
+
+
 async def load_demonstration(where: Database, say: Say) -> None:
     """Put in the fictional force and its cases; what is there already stays."""
     from app.demo import load  # every stage's services: loaded after the lines that say what is going on
@@ -183,6 +200,7 @@ def run(chosen: Settings, *, say: Say, show_card: Callable[[], None]) -> None:
         with database(chosen, say) as where:
             prepare(where.owner, chosen.environment, say)
             require_as_used(migrations.editions_of_open_cases(where.app, DatabaseRole.APP))
+            asyncio.run(must_open(where.app, DatabaseRole.APP, key_ring()))
             asyncio.run(load_demonstration(where, say))
             with _processes(chosen, where, say) as running:
                 _await_ready(chosen, running)

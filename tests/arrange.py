@@ -1,11 +1,19 @@
 """Putting a case where a test needs it, past the doors: only for tests of one stage, never in a journey."""
 
+import asyncio
+import json
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import UUID, uuid4
 
 import psycopg
 from psycopg.types.json import Jsonb
+from sqlmodel import SQLModel
 
+import app.tables  # noqa: F401 - fills the metadata
+from app.evidence.keys import key_ring
+from app.evidence.sealed import Sealed
+from app.evidence.sealing import DataKey, Place
 from app.process import Stage
 from app.storage.migrations import conninfo
 from tests.world import STAFF, World
@@ -49,10 +57,43 @@ def version_of(world: World, case_id: str | UUID) -> dict[str, str]:
 def insert(world: World, table: str, **values: Any) -> str:
     """Put one row in and give its id; dictionaries go in as JSON."""
     values = {"id": str(uuid4()), **values}
-    names, marks = ", ".join(values), ", ".join(["%s"] * len(values))
-    kept = [Jsonb(value) if isinstance(value, dict) else value for value in values.values()]
-    world.execute(f"INSERT INTO {table} ({names}) VALUES ({marks})", *kept)
+    kept = _sealed(world, table, values)
+    names, marks = ", ".join(kept), ", ".join(["%s"] * len(kept))
+    given = [Jsonb(value) if isinstance(value, dict) else value for value in kept.values()]
+    world.execute(f"INSERT INTO {table} ({names}) VALUES ({marks})", *given)
     return str(values["id"])
+
+
+def _sealed(world: World, table: str, values: dict[str, Any]) -> dict[str, Any]:
+    """The values as the database holds them: texts of records in their envelopes."""
+    found = {}
+    for name, value in values.items():
+        kind = SQLModel.metadata.tables[table].c[name].type
+        if isinstance(kind, Sealed):
+            place = {"case_id": UUID(str(values["case_id"])), "row_id": UUID(str(values["id"]))}
+            seal = data_key(world, values["case_id"]).seal
+            found[f"{name}_sealed"] = None if value is None else kind.enclose(value, seal, **place).envelope
+        else:
+            found[name] = value
+    return found
+
+
+def data_key(world: World, case_id: str | UUID) -> DataKey:
+    """The key of a case, as the service would be shown it."""
+    (held,) = world.rows("SELECT wrapped FROM case_key WHERE case_id = %s", str(case_id))
+    ring = key_ring()
+    with ThreadPoolExecutor(1) as apart:  # the test may be in a loop
+        return apart.submit(asyncio.run, ring.data_key(UUID(str(case_id)), bytes(held["wrapped"]))).result()
+
+
+def text_of(world: World, table: str, column: str, row_id: str) -> Any:
+    """What a sealed column of one row says."""
+    query = f"SELECT case_id, {column}_sealed AS envelope FROM {table} WHERE id = %s"
+    (held,) = world.rows(query, row_id)
+    place = Place(held["case_id"], UUID(str(row_id)), f"{table}.{column}")
+    text = data_key(world, held["case_id"]).open(bytes(held["envelope"]), place)
+    kind = SQLModel.metadata.tables[table].c[column].type
+    return json.loads(text) if isinstance(kind, Sealed) and kind.as_json else text
 
 
 def forum_decision(
@@ -122,6 +163,7 @@ def forum_decision(
         "reasons": "As minuted.",
         "subject_to_be_told": False,
         "further_safeguarding": "The plan is kept under review.",
+        "consult_offender_manager": False,
         "offender_management": {"already_managed": None},
         **(whole if disclose else {}),
         **changed,
@@ -148,7 +190,7 @@ def emergency_authority(world: World, case_id: str, victim: str, *, recipient: s
         potential_victim_id=victim,
         rank="superintendent",
         **dict.fromkeys((*written, "why_it_cannot_wait"), "He is released today."),
-        open_checks_accepted=Jsonb([]),
+        open_checks_accepted=[],
         recipient_id=recipient,
         delivery={"agency": "police", "person": "Officer", "in_person": True, "place": "Surgery", "time": "Noon"},
     )

@@ -51,6 +51,14 @@ def late_entry(occurred_at: datetime, *, now: datetime, within_hours: int, due_a
     return found
 
 
+def not_compared(*, unread: bool) -> list[Obstacle]:
+    """Where an act was recorded while what was written before it could not be opened, and so not compared (H2.10)."""
+    if not unread:
+        return []
+    says = "The key service did not answer: what was written before could not be compared. Compare it, and correct."
+    return [Obstacle("not_compared", says, "H2.10")]
+
+
 def same_person(first: object, second: object, *, doing: str, rule: str) -> list[Obstacle]:
     """One person may not do the work of two."""
     if first != second:

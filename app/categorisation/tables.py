@@ -3,10 +3,10 @@
 from uuid import UUID
 
 from sqlalchemy import BigInteger, Identity
-from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field
 
 from app.categorisation.terms import Category, RepresentationsChoice, RepresentationsOutcome
+from app.evidence.sealed import sealed
 from app.storage.base import Act, case_constraints, check, text_enum
 
 
@@ -50,18 +50,18 @@ class Categorisation(Act, table=True):
     __tablename__ = "categorisation"
     __table_args__ = case_constraints(
         "categorisation",
-        check("category <> 'concern' OR risk_of_harm IS NOT NULL", "concern_is_a_finding_of_harm"),
-        check("category <> 'no_concern' OR other_information IS NOT NULL", "never_convictions_alone"),
+        check("category <> 'concern' OR risk_of_harm_sealed IS NOT NULL", "concern_is_a_finding_of_harm"),
+        check("category <> 'no_concern' OR other_information_sealed IS NOT NULL", "never_convictions_alone"),
         party="potential_victim_id",
     )
 
     position: int = Field(default=None, sa_type=BigInteger, sa_column_args=[Identity(always=True)], nullable=False)
     potential_victim_id: UUID
     category: Category = Field(sa_type=text_enum(Category, "category"))
-    reasons: str
-    risk_of_harm: str | None = None
-    factors: list[dict[str, object]] = Field(sa_type=JSONB)
-    other_information: str | None = None
+    reasons: str = sealed("categorisation.reasons")
+    risk_of_harm: str | None = sealed("categorisation.risk_of_harm", default=None)
+    factors: list[dict[str, object]] = sealed("categorisation.factors", as_json=True)
+    other_information: str | None = sealed("categorisation.other_information", default=None)
 
 
 class Referral(Act, table=True):

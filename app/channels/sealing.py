@@ -1,19 +1,15 @@
-"""Secrets at rest: AES-256-GCM under a key that stands in a file beside the service, never in the database."""
+"""Secrets of webhooks at rest, under a key that stands in a file beside the service, never in the database."""
 
-import os
 import secrets
 from functools import lru_cache
-from pathlib import Path
 from uuid import UUID
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
-from app.errors import ClaresLawError, Conflict
+from app.errors import Conflict
+from app.evidence.keys import make_once
+from app.evidence.sealing import open_bytes, seal_bytes
 from app.settings import Settings
 
 _KEY_BYTES = 32
-_NONCE_BYTES = 12
 _DEMONSTRATION_KEY = "secrets.key"
 
 
@@ -23,12 +19,6 @@ class NoSecretsKey(Conflict):
     code = "no_secrets_key"
 
 
-class SealBroken(ClaresLawError):
-    """What was sealed was changed, moved to another row, or sealed under another key."""
-
-    code = "seal_broken"
-
-
 class SecretBox:
     """Seals bytes for one row: moved to another row they do not open."""
 
@@ -36,19 +26,15 @@ class SecretBox:
         """`key` is 32 bytes; ValueError otherwise."""
         if len(key) != _KEY_BYTES:
             raise ValueError(f"the key has {_KEY_BYTES} bytes")
-        self._aead = AESGCM(key)
+        self._key = key
 
     def seal(self, plain: bytes, about: UUID) -> bytes:
         """A fresh nonce and the ciphertext, bound to the row `about`."""
-        nonce = secrets.token_bytes(_NONCE_BYTES)
-        return nonce + self._aead.encrypt(nonce, plain, about.bytes)
+        return seal_bytes(self._key, plain, about.bytes)
 
     def open(self, sealed: bytes, about: UUID) -> bytes:
         """What was sealed; SealBroken where it was not sealed so."""
-        try:
-            return self._aead.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], about.bytes)
-        except (InvalidTag, ValueError):
-            raise SealBroken("A sealed secret does not open.") from None
+        return open_bytes(self._key, sealed, about.bytes)
 
 
 @lru_cache
@@ -63,7 +49,9 @@ def secret_box(chosen: Settings) -> SecretBox:
             "Webhooks are off: the service has no key to seal their secrets with. Whoever runs it sets "
             "CLARES_LAW_SECRETS_KEY_FILE for the API and the worker."
         )
-    path = named or _made_once(chosen.data_dir / _DEMONSTRATION_KEY)
+    path = named or chosen.data_dir / _DEMONSTRATION_KEY
+    if named is None and not path.exists():
+        make_once(path, secrets.token_hex(_KEY_BYTES) + "\n")
     try:
         return SecretBox(bytes.fromhex(path.read_text().strip()))
     except (OSError, ValueError):
@@ -71,20 +59,3 @@ def secret_box(chosen: Settings) -> SecretBox:
             f"Webhooks are off: CLARES_LAW_SECRETS_KEY_FILE must name a readable file with {_KEY_BYTES} bytes "
             f"as {2 * _KEY_BYTES} hexadecimal digits."
         ) from None
-
-
-def _made_once(path: Path) -> Path:
-    """The key file, made where it is missing; of two processes that make it at once, the first one's stays."""
-    if not path.exists():
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        own = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
-        descriptor = os.open(own, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w") as fresh:
-            fresh.write(secrets.token_hex(_KEY_BYTES) + "\n")
-        try:
-            os.link(own, path)
-        except FileExistsError:
-            pass
-        finally:
-            own.unlink()
-    return path

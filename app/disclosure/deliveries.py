@@ -1,14 +1,14 @@
 """The verbatim record: what was said is kept whatever was wrong with it, and never changed (H7.2, H2.10)."""
 
-import hashlib
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Row, Select, bindparam, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from app.access.rules import Actor
-from app.cases.rules import CONCLUDED, happened_at
+from app.cases.rules import CONCLUDED, happened_at, not_compared
 from app.cases.schemas import Recorded
 from app.cases.service import known_id, must_be_party
 from app.cases.tables import Case, PartyRole
@@ -42,13 +42,16 @@ from app.disclosure.tables import DeliveryClearance, Disclosure
 from app.editions import edition
 from app.editions.terms import ClockKind
 from app.errors import NotFound, Obstacle, Unprocessable
+from app.evidence.sealed import Unread, plain_columns, rather_unread
 from app.forum.schemas import StandingDecision
 from app.forum.service import standing_decision
 from app.forum.tables import DecisionConfirmation, DecisionReturn, EmergencyAuthority, ForumDecision
 from app.forum.terms import Verdict
 from app.initial_checks.rules import outside_the_case
 from app.safeguarding.service import act_keys, owe_crime, record_act
-from app.storage.base import columns_of
+from app.storage.base import CaseRow, columns_of, shown_columns
+from app.storage.statements import row as row_of
+from app.storage.statements import rows
 
 _AS_JSON = {"reconsideration", "partner", "interpreter"}
 _DELIVERY = (
@@ -61,6 +64,17 @@ _DELIVERY = (
     "clearance_id",
     "item_ids",
 )
+
+
+def _without_texts(table: type[CaseRow]) -> Select[Any]:
+    """One row of a case without its texts, but for how a recipient is described."""
+    columns = columns_of(table)
+    wanted = (columns.case_id == bindparam("case_id"), columns.id == bindparam("id"))
+    described = columns.recipient_described.label("recipient_described")
+    return select(*plain_columns(table), described).where(*wanted)
+
+
+_SUPERSEDED, _CLEARANCE = _without_texts(Disclosure), _without_texts(DeliveryClearance)
 
 
 class DisclosureNotFound(NotFound):
@@ -77,8 +91,16 @@ async def record_disclosure(
 ) -> Recorded:
     """Keep what was said, byte for byte; whatever was wrong goes before a supervisor. A correction supersedes.
 
-    The logged recipient of one who is only described is the record itself, which describes that person.
+    The logged recipient of one who is only described is the record itself, which describes that person. Recorded also
+    while nobody can open what was decided: a supervisor then compares.
     """
+    with rather_unread() as left:
+        return await _record(session, case, given, left, actor=actor, now=now)
+
+
+async def _record(
+    session: AsyncSession, case: Case, given: DisclosureIn, left: Unread, *, actor: Actor, now: datetime
+) -> Recorded:
     victim = given.potential_victim_id
     await must_be_party(session, case, victim, PartyRole.POTENTIAL_VICTIM, field="potential_victim_id")
     own = await is_of_the_force(session, case, given.delivered_by, field="delivered_by")
@@ -87,14 +109,11 @@ async def record_disclosure(
     recipient = await recipient_facts(session, case, given, on=london_day(occurred_at))
     clearance = await _clearance(session, case, given)
     named = given.decision_id or (clearance.decision_id if clearance else None)
-    utf8 = given.words.encode("utf-8")
     row = Disclosure(
         **act_keys(case, actor=actor, now=now, occurred_at=occurred_at),
         **given.model_dump(exclude={"occurred_at", "crime_alleged", "decision_id", *_AS_JSON}),
         **given.model_dump(include=_AS_JSON, mode="json"),
         decision_id=named,
-        sha256=hashlib.sha256(utf8).hexdigest(),
-        byte_length=len(utf8),
         carries_out_decision=False,
     )
     wrong = await _wrong_in_the_telling(session, case, given, recipient, occurred_at=occurred_at, now=now)
@@ -105,7 +124,7 @@ async def record_disclosure(
         decision = await standing_decision(session, case.id, victim)
         row.carries_out_decision = _carries_out(row, decision, clearance, recipient)
         wrong = [*await _not_permitted(session, case, row, decision, clearance, recipient), *wrong]
-    wrong += not_of_the_force(of_the_force=own)
+    wrong += [*not_of_the_force(of_the_force=own), *not_compared(unread=left.any)]
     if given.crime_alleged:
         await owe_crime(session, case, actor=actor, now=now)
     if before is not None:
@@ -127,12 +146,12 @@ async def record_disclosure(
     return made
 
 
-async def _superseded(session: AsyncSession, case: Case, given: DisclosureIn) -> Disclosure | None:
+async def _superseded(session: AsyncSession, case: Case, given: DisclosureIn) -> Row[Any] | None:
     """The record that is corrected; a record is corrected once, and its correction after that."""
     if given.supersedes_id is None:
         return None
-    before = await session.get(Disclosure, given.supersedes_id)
-    if before is None or before.case_id != case.id:
+    before = await row_of(session, _SUPERSEDED, case_id=case.id, id=given.supersedes_id)
+    if before is None:
         raise Unprocessable("supersedes_id must name a record of a disclosure of this case.", field="supersedes_id")
     newer = select(col(Disclosure.id)).where(col(Disclosure.supersedes_id) == before.id)
     if (await session.scalars(newer)).one_or_none() is not None:
@@ -140,7 +159,7 @@ async def _superseded(session: AsyncSession, case: Case, given: DisclosureIn) ->
     return before
 
 
-def _same_delivery(before: Disclosure, row: Disclosure) -> bool:
+def _same_delivery(before: Row[Any], row: Disclosure) -> bool:
     """Whether a correction leaves alone who was told about whom, when, and on what permission."""
     return all(getattr(before, name) == getattr(row, name) for name in _DELIVERY)
 
@@ -148,7 +167,7 @@ def _same_delivery(before: Disclosure, row: Disclosure) -> bool:
 async def _correct(
     session: AsyncSession,
     case: Case,
-    before: Disclosure,
+    before: Row[Any],
     row: Disclosure,
     wrong: list[Obstacle],
     *,
@@ -174,8 +193,8 @@ async def _correct(
 async def _clearance(session: AsyncSession, case: Case, given: DisclosureIn) -> Clearance | None:
     if given.clearance_id is None:
         return None
-    row = await session.get(DeliveryClearance, given.clearance_id)
-    if row is None or row.case_id != case.id:
+    row = await row_of(session, _CLEARANCE, case_id=case.id, id=given.clearance_id)
+    if row is None:
         says = "clearance_id must name a clearance of this case; leave it out where there was none."
         raise Unprocessable(says, field="clearance_id")
     return Clearance(
@@ -190,7 +209,7 @@ async def _clearance(session: AsyncSession, case: Case, given: DisclosureIn) -> 
     )
 
 
-async def _overtaken_at(session: AsyncSession, clearance: DeliveryClearance) -> datetime | None:
+async def _overtaken_at(session: AsyncSession, clearance: Row[Any]) -> datetime | None:
     """When the decision that a clearance rests on first ceased to stand: returned, or replaced by a newer one."""
     victim, since = clearance.potential_victim_id, clearance.recorded_at
     returned = select(col(DecisionReturn.recorded_at)).where(col(DecisionReturn.decision_id) == clearance.decision_id)
@@ -308,8 +327,8 @@ async def verbatim(session: AsyncSession, case: Case, disclosure_id: str) -> Ver
     """The whole record with its words, as they were said."""
     columns = columns_of(Disclosure)
     known = known_id(disclosure_id, DisclosureNotFound())
-    query = select(*columns).where(columns.case_id == case.id, columns.id == known)
-    row = (await session.execute(query)).one_or_none()
-    if row is None:
+    query = select(*shown_columns(Disclosure)).where(columns.case_id == case.id, columns.id == known)
+    found = await rows(session, query)
+    if not found:
         raise DisclosureNotFound
-    return VerbatimView.model_validate(row)
+    return VerbatimView.model_validate(found[0])

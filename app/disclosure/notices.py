@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.access.rules import Actor
-from app.cases.rules import happened_at
+from app.cases.rules import happened_at, not_compared
 from app.cases.schemas import Recorded
 from app.cases.service import must_be_party
 from app.cases.tables import Case, PartyRole
@@ -19,6 +19,7 @@ from app.disclosure.tables import NonDisclosureNotice
 from app.disclosure.terms import NoticeKind
 from app.editions import edition
 from app.editions.terms import ClockKind, Route
+from app.evidence.sealed import rather_unread
 from app.forum.service import standing_decisions
 from app.initial_checks.rules import outside_the_case
 from app.safeguarding.service import act_keys, owe_crime, record_act
@@ -38,11 +39,13 @@ async def record_notice(session: AsyncSession, case: Case, given: NoticeIn, *, a
     occurred_at = happened_at(given.occurred_at, now=now)
     settled = None if given.kind is NoticeKind.RECORDED else edition(case.edition).words(given.kind)
     words = given.words or settled
-    known = await _facts(session, case, given, occurred_at=occurred_at, words_are_the_editions=words == settled)
+    with rather_unread() as left:
+        known = await _facts(session, case, given, occurred_at=occurred_at, words_are_the_editions=words == settled)
     wrong = [
         *outside_the_case(case.stage, occurred_at=occurred_at, first_contact_at=case.first_contact_at),
         *wrong_with_notice(known),
         *not_of_the_force(of_the_force=own),
+        *not_compared(unread=left.any),
     ]
     row = NonDisclosureNotice(
         **act_keys(case, actor=actor, now=now, occurred_at=occurred_at),
@@ -64,7 +67,8 @@ async def record_notice(session: AsyncSession, case: Case, given: NoticeIn, *, a
         wrong=wrong,
         due_at=due_at,
     )
-    await conclude_if_whole(session, case, actor=actor, now=now)
+    with rather_unread():
+        await conclude_if_whole(session, case, actor=actor, now=now)
     return made
 
 

@@ -1,10 +1,19 @@
 """Stage 7 as it comes in and goes out."""
 
+import hashlib
 from datetime import date, datetime
 from typing import Annotated, ClassVar, Self
 from uuid import UUID
 
-from pydantic import AfterValidator, Field, StrictBool, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    AliasChoices,
+    BeforeValidator,
+    Field,
+    StrictBool,
+    StringConstraints,
+    model_validator,
+)
 
 from app.cases.schemas import ActIn
 from app.convictions.schemas import ProceedingIn
@@ -275,14 +284,27 @@ class DisclosureIn(ActIn, ToRecipient, ToldFirstIn):
         return self
 
 
+_OF_WORDS = AliasChoices("words")
+
+
+def _digest(words: str) -> str:
+    return hashlib.sha256(words.encode("utf-8")).hexdigest()
+
+
+def _length(words: str) -> int:
+    return len(words.encode("utf-8"))
+
+
 class DisclosureView(ActView):
     """A record of a disclosure, without its words: their digest stands for them."""
 
     of: ClassVar = Disclosure
 
     potential_victim_id: UUID
-    sha256: str = Field(description="Of the UTF-8 bytes of the words, in hexadecimal.")
-    byte_length: int
+    sha256: Annotated[str, BeforeValidator(_digest)] = Field(
+        validation_alias=_OF_WORDS, description="Of the UTF-8 bytes of the words, in hexadecimal."
+    )
+    byte_length: Annotated[int, BeforeValidator(_length)] = Field(validation_alias=_OF_WORDS)
     decision_id: UUID | None
     clearance_id: UUID | None
     carries_out_decision: bool

@@ -26,6 +26,7 @@ from app.disclosure.tables import Disclosure, NonCompletion, NonDisclosureNotice
 from app.disclosure.terms import ConcludedAs, NoticeKind
 from app.editions.terms import ClockKind, Route
 from app.errors import refuse_if
+from app.evidence.sealed import plain_columns
 from app.forum.schemas import StandingDecision
 from app.forum.service import standing_decisions
 from app.forum.tables import DecisionReturn
@@ -120,7 +121,8 @@ async def _not_disclosed(
     applicant = await applicant_of(session, case.id)
     elsewhere = applicant is not None and await disclosed_elsewhere(session, case, but=applicant.id)
     columns = columns_of(NonDisclosureNotice)
-    query = select(*columns).where(columns.case_id == case.id).order_by(columns.occurred_at)
+    notices = select(*plain_columns(NonDisclosureNotice))
+    query = notices.where(columns.case_id == case.id).order_by(columns.occurred_at)
     found: dict[UUID, Conclusion] = {}
     for notice in (await session.execute(query)).all():
         for victim in notice.potential_victim_ids:

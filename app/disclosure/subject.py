@@ -1,14 +1,15 @@
 """Words spoken to the subject are kept whoever authorised them, and nobody changes them (H5.5, H6.3, H2.7)."""
 
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, bindparam, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from app.access.rules import Actor
-from app.cases.rules import happened_at
+from app.cases.rules import happened_at, not_compared
 from app.cases.schemas import Recorded
 from app.cases.service import must_be_party, party_ids
 from app.cases.tables import Case, PartyRole
@@ -23,6 +24,7 @@ from app.disclosure.subject_rules import Authority, carried_out, wrong_with_word
 from app.disclosure.subject_schemas import WordsToSubjectIn
 from app.disclosure.tables import WordsToSubject
 from app.errors import Unprocessable
+from app.evidence.sealed import Unread, plain_columns, rather_unread
 from app.forum.service import subject_to_be_told_no_longer
 from app.forum.tables import DecisionReturn, ForumDecision
 from app.initial_checks.rules import outside_the_case
@@ -30,6 +32,13 @@ from app.process import Stage
 from app.safeguarding.service import act_keys, owe_crime, record_act
 from app.safeguarding.tables import Duty
 from app.safeguarding.terms import DutyKind
+from app.storage.base import columns_of
+from app.storage.statements import row as row_of
+
+_decision = columns_of(ForumDecision)
+_DECISION: Select[Any] = select(
+    *plain_columns(ForumDecision), _decision.words_for_subject.label("words_for_subject")
+).where(_decision.case_id == bindparam("case_id"), _decision.id == bindparam("id"))
 
 
 async def record_words_to_subject(
@@ -40,6 +49,13 @@ async def record_words_to_subject(
     Spoken while the forum's decision stood, the words answer the duty that the decision opened. The logged recipient
     is the subject, or the record itself while nobody is recorded as one.
     """
+    with rather_unread() as left:
+        return await _record(session, case, given, left, actor=actor, now=now)
+
+
+async def _record(
+    session: AsyncSession, case: Case, given: WordsToSubjectIn, left: Unread, *, actor: Actor, now: datetime
+) -> Recorded:
     victim = given.potential_victim_id
     if victim is not None:
         await must_be_party(session, case, victim, PartyRole.POTENTIAL_VICTIM, field="potential_victim_id")
@@ -62,6 +78,7 @@ async def record_words_to_subject(
             names_applicant=names_the_applicant(given.words, applicants_names=applicants, subjects_names=subjects),
         ),
         *not_of_the_force(of_the_force=own),
+        *not_compared(unread=left.any),
     ]
     row = WordsToSubject(
         **act_keys(case, actor=actor, now=now, occurred_at=occurred_at),
@@ -112,8 +129,8 @@ async def _authority(session: AsyncSession, case: Case, given: WordsToSubjectIn)
 
 
 async def _decided(session: AsyncSession, case: Case, decision_id: UUID) -> Authority:
-    decision = await session.get(ForumDecision, decision_id)
-    if decision is None or decision.case_id != case.id:
+    decision = await row_of(session, _DECISION, case_id=case.id, id=decision_id)
+    if decision is None:
         raise Unprocessable("decision_id must name a decision of the forum in this case.", field="decision_id")
     returned = select(col(DecisionReturn.recorded_at)).where(col(DecisionReturn.decision_id) == decision.id)
     spoken = select(col(WordsToSubject.id)).where(

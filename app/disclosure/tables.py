@@ -21,6 +21,7 @@ from app.disclosure.terms import (
     Signature,
     Undertaking,
 )
+from app.evidence.sealed import sealed
 from app.storage.base import Act, case_constraints, check, text_enum
 
 
@@ -67,9 +68,9 @@ class SpentAuthorisation(Act, table=True):
     __table_args__ = case_constraints("spent_authorisation")
 
     item_id: UUID = Field(foreign_key="item.id", index=True)
-    advice_reference: str
-    advice: str
-    reason: str
+    advice_reference: str = sealed("spent_authorisation.advice_reference")
+    advice: str = sealed("spent_authorisation.advice")
+    reason: str = sealed("spent_authorisation.reason")
 
 
 class DeliveryClearance(Act, table=True):
@@ -81,10 +82,10 @@ class DeliveryClearance(Act, table=True):
         ForeignKeyConstraint(
             ["recipient_id", "case_id"], ["party.id", "party.case_id"], name="fk_delivery_clearance_recipient_id"
         ),
-        check("num_nonnulls(recipient_id, recipient_described) = 1", "one_recipient"),
-        check("num_nonnulls(delivered_by, partner_deliverer) = 1", "one_deliverer"),
+        check("num_nonnulls(recipient_id, recipient_described_sealed) = 1", "one_recipient"),
+        check("num_nonnulls(delivered_by, partner_deliverer_sealed) = 1", "one_deliverer"),
         check("delivered_by IS DISTINCT FROM recorded_by", "cleared_by_another"),
-        check("undertaking = 'signed' OR reconsideration IS NOT NULL", "refusal_is_reconsidered"),
+        check("undertaking = 'signed' OR reconsideration_sealed IS NOT NULL", "refusal_is_reconsidered"),
         party="potential_victim_id",
     )
 
@@ -92,24 +93,26 @@ class DeliveryClearance(Act, table=True):
     decision_id: UUID
     item_ids: list[UUID] = Field(sa_type=ARRAY(Uuid))
     recipient_id: UUID | None = None
-    recipient_described: str | None = None
-    recipient_safe_contact: str | None = None
+    recipient_described: str | None = sealed("delivery_clearance.recipient_described", default=None)
+    recipient_safe_contact: str | None = sealed("delivery_clearance.recipient_safe_contact", default=None)
     delivered_by: UUID | None = Field(default=None, foreign_key="staff_member.id")
-    partner_deliverer: str | None = None
-    suitable_adult: str | None = None
-    place: str
+    partner_deliverer: str | None = sealed("delivery_clearance.partner_deliverer", default=None)
+    suitable_adult: str | None = sealed("delivery_clearance.suitable_adult", default=None)
+    place: str = sealed("delivery_clearance.place")
     planned_for: datetime
     warnings_given: list[str] = Field(sa_type=JSONB)
     undertaking: Undertaking = Field(sa_type=text_enum(Undertaking, "undertaking"))
-    reconsideration: dict[str, Any] | None = Field(default=None, sa_type=JSONB(none_as_null=True))
-    offender_manager_consultation: dict[str, Any] | None = Field(default=None, sa_type=JSONB(none_as_null=True))
+    reconsideration: dict[str, Any] | None = sealed("delivery_clearance.reconsideration", as_json=True, default=None)
+    offender_manager_consultation: dict[str, Any] | None = sealed(
+        "delivery_clearance.offender_manager_consultation", as_json=True, default=None
+    )
 
 
 class Disclosure(Act, table=True):
     """The words that were said, byte for byte, and all that belongs to them (H7.2). Nobody changes or deletes one.
 
-    A correction is a new row that names the one it supersedes; it is not a further delivery. The database itself
-    holds the digest and the length to the words.
+    A correction is a new row that names the one it supersedes; it is not a further delivery. The digest of the words
+    is sealed with them.
     """
 
     __tablename__ = "disclosure"
@@ -119,18 +122,14 @@ class Disclosure(Act, table=True):
         ForeignKeyConstraint(
             ["recipient_id", "case_id"], ["party.id", "party.case_id"], name="fk_disclosure_recipient_id"
         ),
-        check("num_nonnulls(recipient_id, recipient_described) = 1", "one_recipient"),
-        check("num_nonnulls(delivered_by, partner) = 1", "one_deliverer"),
-        check("sha256 = encode(sha256(convert_to(words, 'UTF8')), 'hex')", "digest_of_words"),
-        check("byte_length = octet_length(convert_to(words, 'UTF8'))", "length_of_words"),
+        check("num_nonnulls(recipient_id, recipient_described_sealed) = 1", "one_recipient"),
+        check("num_nonnulls(delivered_by, partner_sealed) = 1", "one_deliverer"),
         check("supersedes_id <> id", "not_itself"),
         party="potential_victim_id",
     )
 
     potential_victim_id: UUID
-    words: str
-    sha256: str
-    byte_length: int
+    words: str = sealed("disclosure.words")
     decision_id: UUID | None = None
     clearance_id: UUID | None = Field(default=None, foreign_key="delivery_clearance.id")
     carries_out_decision: bool
@@ -138,21 +137,21 @@ class Disclosure(Act, table=True):
     corrected record the newest correction says."""
     item_ids: list[UUID] = Field(sa_type=ARRAY(Uuid))
     recipient_id: UUID | None = None
-    recipient_described: str | None = None
+    recipient_described: str | None = sealed("disclosure.recipient_described", default=None)
     delivered_by: UUID | None = Field(default=None, foreign_key="staff_member.id")
-    partner: dict[str, Any] | None = Field(default=None, sa_type=JSONB(none_as_null=True))
-    present: list[str] = Field(sa_type=JSONB)
-    suitable_adult: str | None = None
-    place: str
-    beyond_script: str | None = None
+    partner: dict[str, Any] | None = sealed("disclosure.partner", as_json=True, default=None)
+    present: list[str] = sealed("disclosure.present", as_json=True)
+    suitable_adult: str | None = sealed("disclosure.suitable_adult", default=None)
+    place: str = sealed("disclosure.place")
+    beyond_script: str | None = sealed("disclosure.beyond_script", default=None)
     warnings_given: list[str] = Field(sa_type=JSONB)
     undertaking: Undertaking = Field(sa_type=text_enum(Undertaking, "undertaking"))
-    reconsideration: dict[str, Any] | None = Field(default=None, sa_type=JSONB(none_as_null=True))
+    reconsideration: dict[str, Any] | None = sealed("disclosure.reconsideration", as_json=True, default=None)
     signed_by_deliverer: bool
     recipient_signature: Signature = Field(sa_type=text_enum(Signature, "recipient_signature"))
     nothing_handed_over: bool
     pack: Pack = Field(sa_type=text_enum(Pack, "pack"))
-    interpreter: dict[str, Any] | None = Field(default=None, sa_type=JSONB(none_as_null=True))
+    interpreter: dict[str, Any] | None = sealed("disclosure.interpreter", as_json=True, default=None)
     supersedes_id: UUID | None = Field(default=None, foreign_key="disclosure.id")
 
 
@@ -163,8 +162,8 @@ class NonDisclosureNotice(Act, table=True):
     __table_args__ = case_constraints(
         "non_disclosure_notice",
         check("(kind = 'recorded') = (told_id IS NULL)", "told_to_someone"),
-        check("(kind = 'recorded') = (words IS NULL)", "told_in_words"),
-        check("kind <> 'recorded' OR rationale IS NOT NULL", "recorded_with_rationale"),
+        check("(kind = 'recorded') = (words_sealed IS NULL)", "told_in_words"),
+        check("kind <> 'recorded' OR rationale_sealed IS NOT NULL", "recorded_with_rationale"),
         party="told_id",
     )
 
@@ -173,11 +172,11 @@ class NonDisclosureNotice(Act, table=True):
     told_id: UUID | None = None
     told_by: UUID | None = Field(default=None, foreign_key="staff_member.id")
     in_person: bool = False
-    place: str | None = None
-    words: str | None = None
+    place: str | None = sealed("non_disclosure_notice.place", default=None)
+    words: str | None = sealed("non_disclosure_notice.words", default=None)
     pack: Pack | None = Field(default=None, sa_type=text_enum(Pack, "pack"))
     written_left: bool = False
-    rationale: str | None = None
+    rationale: str | None = sealed("non_disclosure_notice.rationale", default=None)
 
 
 class Postponement(Act, table=True):
@@ -218,7 +217,7 @@ class NonCompletion(Act, table=True):
     decision_id: UUID | None = None
     """The decision that nobody could carry out; a newer one has attempts of its own."""
     reason: NotCompletedReason = Field(sa_type=text_enum(NotCompletedReason, "reason"))
-    explanation: str
+    explanation: str = sealed("non_completion.explanation")
 
 
 class WordsToSubject(Act, table=True):
@@ -231,7 +230,7 @@ class WordsToSubject(Act, table=True):
     __table_args__ = case_constraints(
         "words_to_subject",
         check("num_nonnulls(representations_id, decision_id) <= 1", "one_authority"),
-        check("num_nonnulls(spoken_by, partner) = 1", "one_speaker"),
+        check("num_nonnulls(spoken_by, partner_sealed) = 1", "one_speaker"),
         party="potential_victim_id",
     )
 
@@ -239,7 +238,7 @@ class WordsToSubject(Act, table=True):
     decision_id: UUID | None = Field(default=None, foreign_key="forum_decision.id")
     potential_victim_id: UUID | None = None
     spoken_by: UUID | None = Field(default=None, foreign_key="staff_member.id")
-    partner: str | None = None
-    place: str
-    words: str
-    answer: str | None = None
+    partner: str | None = sealed("words_to_subject.partner", default=None)
+    place: str = sealed("words_to_subject.place")
+    words: str = sealed("words_to_subject.words")
+    answer: str | None = sealed("words_to_subject.answer", default=None)

@@ -3,7 +3,18 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ARRAY, BigInteger, Identity, Index, LargeBinary, SmallInteger, Text, func, text
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    ForeignKeyConstraint,
+    Identity,
+    Index,
+    LargeBinary,
+    SmallInteger,
+    Text,
+    func,
+    text,
+)
 from sqlmodel import Field, SQLModel
 
 from app.evidence.terms import Category
@@ -126,3 +137,29 @@ class Sequencing(SQLModel, table=True):
     public_key: str
     trouble: str | None = None
     since: datetime
+
+
+class CaseKey(SQLModel, table=True):
+    """The data key of a case, wrapped by a key-encryption key: who destroys the row erases every text of the case.
+
+    Rewrapping changes this row and no record. `public_half` seals to the key and opens nothing.
+    """
+
+    __tablename__ = "case_key"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["case_id", "force_id"],
+            ["application.id", "application.force_id"],
+            name="fk_case_key_case",
+            onupdate="CASCADE",
+        ),
+        Index("ix_case_key_key_version", "key_version", "case_id"),
+        check("octet_length(public_half) = 32", "public_half_is_a_key"),
+    )
+
+    case_id: UUID = Field(primary_key=True)
+    force_id: str
+    wrapped: bytes = Field(sa_type=LargeBinary)
+    key_version: int
+    public_half: bytes = Field(sa_type=LargeBinary)
+    made_at: datetime

@@ -1,9 +1,10 @@
 """The finding that a request is malicious, and the second person's agreement (H5.1a)."""
 
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import Row, Select, bindparam, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -16,6 +17,7 @@ from app.deadlines.service import end
 from app.deadlines.tables import EndedBecause
 from app.editions.terms import Outcome
 from app.errors import AlreadyDecided, Conflict, refuse_if
+from app.evidence.sealed import plain_columns
 from app.face_to_face.rules import obstacles_to_malicious_finding
 from app.face_to_face.schemas import MaliciousAgreementIn, MaliciousFindingIn
 from app.face_to_face.tables import MaliciousFinding, MaliciousFindingAgreement
@@ -25,12 +27,13 @@ from app.intake.tables import ReceivedFrom
 from app.process import Move, Stage
 from app.safeguarding.service import act_keys, open_duties, owe_offender_management
 from app.safeguarding.terms import DutyKind
+from app.storage.statements import row as row_of
 
 FOUND_AT = (Stage.FACE_TO_FACE, Stage.RISK_ASSESSMENT, Stage.CATEGORISATION)
 """Where malice can be found: once the case goes on, and before the forum has it."""
 
-_AWAITING_AGREEMENT = (
-    select(MaliciousFinding)
+_AWAITING_AGREEMENT: Select[Any] = (
+    select(*plain_columns(MaliciousFinding))
     .outerjoin(MaliciousFindingAgreement, col(MaliciousFindingAgreement.finding_id) == col(MaliciousFinding.id))
     .where(col(MaliciousFinding.case_id) == bindparam("case_id"), col(MaliciousFindingAgreement.id).is_(None))
 )
@@ -131,6 +134,6 @@ async def _end_request(
     await owe_offender_management(session, case, actor=actor, now=now)
 
 
-async def finding_awaiting_agreement(session: AsyncSession, case_id: UUID) -> MaliciousFinding | None:
-    """The finding of malice that no second person has answered yet."""
-    return (await session.scalars(_AWAITING_AGREEMENT, {"case_id": case_id})).one_or_none()
+async def finding_awaiting_agreement(session: AsyncSession, case_id: UUID) -> Row[Any] | None:
+    """The finding of malice that no second person has answered yet, without its reasons."""
+    return await row_of(session, _AWAITING_AGREEMENT, case_id=case_id)

@@ -5,6 +5,7 @@ from uuid import UUID
 from sqlalchemy import UniqueConstraint
 from sqlmodel import Field
 
+from app.evidence.sealed import sealed
 from app.face_to_face.terms import Pack
 from app.storage.base import Act, case_constraints, check, text_enum
 
@@ -37,7 +38,7 @@ class MaliciousFinding(Act, table=True):
     __tablename__ = "malicious_finding"
     __table_args__ = case_constraints("malicious_finding")
 
-    reasons: str
+    reasons: str = sealed("malicious_finding.reasons")
 
 
 class MaliciousFindingAgreement(Act, table=True):
@@ -48,7 +49,7 @@ class MaliciousFindingAgreement(Act, table=True):
         "malicious_finding_agreement",
         UniqueConstraint("finding_id"),
         check(
-            "num_nonnulls(carry_on_as_right_to_know, carry_on_reason) = CASE WHEN agrees THEN 2 ELSE 0 END",
+            "num_nonnulls(carry_on_as_right_to_know, carry_on_reason_sealed) = CASE WHEN agrees THEN 2 ELSE 0 END",
             "carrying_on_is_decided",
         ),
         check("(carry_on_as_right_to_know IS TRUE) = (continued_as_id IS NOT NULL)", "carried_on_in_a_case"),
@@ -56,7 +57,7 @@ class MaliciousFindingAgreement(Act, table=True):
 
     finding_id: UUID = Field(foreign_key="malicious_finding.id")
     agrees: bool
-    reason: str
+    reason: str = sealed("malicious_finding_agreement.reason")
     carry_on_as_right_to_know: bool | None = None
-    carry_on_reason: str | None = None
+    carry_on_reason: str | None = sealed("malicious_finding_agreement.carry_on_reason", default=None)
     continued_as_id: UUID | None = Field(default=None, foreign_key="application.id")

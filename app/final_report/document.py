@@ -41,7 +41,7 @@ async def assemble(session: AsyncSession, case: Case, *, actor: Actor, now: date
     """The report on a case that has come to its end."""
     assert case.outcome is not None  # the database holds that to the stage
     known = await parties(session, case.id)
-    past = await settled(session, case)
+    past = await settled(session, case, with_digests=True)
     clocks = await clocks_of(session, case.id, now=now)
     force = await session.get_one(Force, case.force_id)
     earlier = await earlier_cases(session, case)

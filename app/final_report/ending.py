@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import Row, Select, bindparam, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -23,6 +23,7 @@ from app.disclosure.service import facts as disclosure_facts
 from app.editions import edition
 from app.editions.terms import Outcome
 from app.errors import AlreadyDecided, Obstacle, Unprocessable, refuse_if
+from app.evidence.sealed import plain_columns
 from app.final_report.looking_back import settled
 from app.final_report.rules import (
     LeftBehind,
@@ -49,9 +50,10 @@ from app.intake.continuing import UNTESTED, continue_as_right_to_know
 from app.process import Move, Stage
 from app.safeguarding.service import act_keys, answer_duties, open_duties, owe_offender_management, record_act
 from app.safeguarding.terms import DutyKind
+from app.storage.statements import row as row_of
 
-_NEWEST_WITHDRAWAL = (
-    select(Withdrawal)
+_NEWEST_WITHDRAWAL: Select[Any] = (
+    select(*plain_columns(Withdrawal))
     .where(col(Withdrawal.case_id) == bindparam("case_id"))
     .order_by(col(Withdrawal.recorded_at).desc())
     .limit(1)
@@ -104,7 +106,7 @@ async def decide_withdrawal(
     return replace(ended, opened=linked.id if linked else None)
 
 
-def _obstacles_to_withdrawal(case: Case, withdrawal: Withdrawal | None, actor: Actor) -> list[Obstacle]:
+def _obstacles_to_withdrawal(case: Case, withdrawal: Row[Any] | None, actor: Actor) -> list[Obstacle]:
     found = nobody_withdraws(route=case.route)
     if withdrawal is None:
         says = "No withdrawal is recorded: record how the applicant confirmed it, and what was considered of duress."
@@ -124,7 +126,7 @@ async def withdrawal_awaits_decision(session: AsyncSession, case: Case) -> bool:
     return await _newest_withdrawal(session, case.id) is not None
 
 
-async def _obstacles_to_dropping(session: AsyncSession, case: Case, withdrawal: Withdrawal) -> list[Obstacle]:
+async def _obstacles_to_dropping(session: AsyncSession, case: Case, withdrawal: Row[Any]) -> list[Obstacle]:
     stage_7 = await disclosure_facts(session, case)
     decided = await standing_decisions(session, case.id)
     left = LeftBehind(
@@ -136,8 +138,8 @@ async def _obstacles_to_dropping(session: AsyncSession, case: Case, withdrawal: 
     return obstacles_to_dropping(left)
 
 
-async def _newest_withdrawal(session: AsyncSession, case_id: UUID) -> Withdrawal | None:
-    return (await session.scalars(_NEWEST_WITHDRAWAL, {"case_id": case_id})).one_or_none()
+async def _newest_withdrawal(session: AsyncSession, case_id: UUID) -> Row[Any] | None:
+    return await row_of(session, _NEWEST_WITHDRAWAL, case_id=case_id)
 
 
 async def end_subject_deceased(

@@ -1,10 +1,12 @@
 """What the stages before this one settled, as a closing report and the rules of closing ask for it."""
 
+import hashlib
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -16,6 +18,7 @@ from app.disclosure.tables import Disclosure
 from app.disclosure.terms import ConcludedAs
 from app.final_report.schemas import ReportedConclusion, ReportedDecision
 from app.forum.service import standing_decisions
+from app.storage.statements import rows
 
 
 @dataclass(frozen=True)
@@ -39,10 +42,10 @@ class Settled:
         return any(one.potential_victim_id == potential_victim_id and one.how in ways for one in self.conclusions)
 
 
-async def settled(session: AsyncSession, case: Case) -> Settled:
-    """The standing decision of each potential victim, and how it ended."""
+async def settled(session: AsyncSession, case: Case, *, with_digests: bool = False) -> Settled:
+    """The standing decision of each potential victim, and how it ended; for a report with the words' digests."""
     decided = await standing_decisions(session, case.id)
-    digests = await _digests(session, case.id)
+    digests = await _digests(session, case.id) if with_digests else {}
     ended = await conclusions(session, case)
     return Settled(
         decisions=[
@@ -73,12 +76,14 @@ async def _digests(session: AsyncSession, case_id: UUID) -> dict[UUID, str]:
 
     A record that a correction moved to another potential victim is no record of this one any more.
     """
-    query = (
-        select(col(Disclosure.potential_victim_id), col(Disclosure.sha256))
+    of_each: list[Any] = [col(Disclosure.potential_victim_id), col(Disclosure.words).label("words")]
+    query: Select[Any] = (
+        select(*of_each)
         .where(col(Disclosure.case_id) == case_id, newest_record())
         .order_by(col(Disclosure.recorded_at))
     )
-    return {row.potential_victim_id: row.sha256 for row in (await session.execute(query)).all()}
+    told = await rows(session, query)
+    return {row.potential_victim_id: hashlib.sha256(row.words.encode("utf-8")).hexdigest() for row in told}
 
 
 async def at_risk(session: AsyncSession, case: Case, potential_victim_ids: list[UUID]) -> set[UUID]:

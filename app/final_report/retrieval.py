@@ -3,12 +3,12 @@
 The transaction reaches the reports, their keys and their submissions of every force, and nothing else of a case.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, Select, case, select, tuple_
+from sqlalchemy import Row, Select, bindparam, case, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 from sqlmodel import col
@@ -17,6 +17,7 @@ from app.access.rules import Actor
 from app.access.service import reach
 from app.cases.tables import PartyRole
 from app.errors import NotFound
+from app.evidence.sealed import have_keys, plain_columns
 from app.final_report.document import keys_of_party
 from app.final_report.rules import ReportFacts, keys_of_subject, pattern
 from app.final_report.schemas import (
@@ -30,6 +31,8 @@ from app.final_report.schemas import (
 )
 from app.final_report.tables import Closing, FinalReport, FinalReportKey, IntelligenceSubmission
 from app.storage.base import columns_of
+from app.storage.statements import row as row_of
+from app.storage.statements import rows
 
 SEARCH_LIMIT = 200
 """Reports about one person in one answer."""
@@ -52,14 +55,14 @@ async def list_reports(
     query = _standing(actor).order_by(col(FinalReport.recorded_at).desc(), col(FinalReport.id).desc())
     if after is not None:
         query = query.where(tuple_(col(FinalReport.recorded_at), col(FinalReport.id)) < tuple_(*after))
-    return [FinalReportSummary.model_validate(row) for row in (await session.execute(query.limit(limit + 1))).all()]
+    return [FinalReportSummary.model_validate(one) for one in await rows(session, query.limit(limit + 1))]
 
 
 async def read_report(session: AsyncSession, report_id: UUID, *, actor: Actor) -> FinalReportView:
     """One report, superseded or not, with where it was submitted."""
     await _reach_every_force(session, actor)
-    query = _reports(actor).where(col(FinalReport.id) == report_id)
-    row = (await session.execute(query)).one_or_none()
+    query = _reports(actor, "narrative", "document").where(col(FinalReport.id) == report_id)
+    row = await row_of(session, query)
     if row is None:
         raise ReportNotFound
     sent = columns_of(IntelligenceSubmission)
@@ -92,12 +95,20 @@ async def search_reports(session: AsyncSession, about: FinalReportSearchIn, *, a
         .order_by(col(FinalReport.recorded_at).desc(), col(FinalReport.id).desc())
         .limit(SEARCH_LIMIT + 1)
     )
-    rows = (await session.execute(query)).all()
-    shown = rows[:SEARCH_LIMIT]
+    reports = await rows(session, query)
+    shown = reports[:SEARCH_LIMIT]
+    await have_keys(session, {row.of_case for row in shown})
+    held = columns_of(FinalReport)
+    written = await rows(
+        session,
+        select(held.id, held.document.label("document")).where(held.id.in_(bindparam("ids", expanding=True))),
+        ids=[row.id for row in shown],
+    )
+    documents = {row.id: row.document for row in written}
     return FinalReportsFound(
         reports=[FinalReportSummary.model_validate(row) for row in shown],
-        pattern=PatternView.model_validate(pattern(_facts(shown))),
-        more=len(rows) > SEARCH_LIMIT,
+        pattern=PatternView.model_validate(pattern(_facts(shown, documents))),
+        more=len(reports) > SEARCH_LIMIT,
     )
 
 
@@ -112,7 +123,7 @@ def keys_asked(about: FinalReportSearchIn) -> frozenset[str]:
     return (all_keys - wide) | by_pnc_id
 
 
-def _facts(rows: Iterable[Row[Any]]) -> list[ReportFacts]:
+def _facts(reports: Iterable[Row[Any]], documents: Mapping[UUID, Any]) -> list[ReportFacts]:
     return [
         ReportFacts(
             case_id=row.of_case,
@@ -121,19 +132,21 @@ def _facts(rows: Iterable[Row[Any]]) -> list[ReportFacts]:
             outcome=row.outcome,
             potential_victims=tuple(
                 keys_of_party(one)
-                for one in ReportDocument.model_validate(row.document).parties
+                for one in ReportDocument.model_validate(documents[row.id]).parties
                 if one.role is PartyRole.POTENTIAL_VICTIM
             ),
         )
-        for row in rows
+        for row in reports
     ]
 
 
-def _reports(actor: Actor) -> Select[Any]:
-    """Reports, each with its case's id for the force that holds the case and for nobody else."""
+def _reports(actor: Actor, *texts: str) -> Select[Any]:
+    """Reports with some of their texts, each with its case's id for the force that holds the case and nobody else."""
     columns = columns_of(FinalReport)
     own = case((columns.force_id == actor.force_id, columns.case_id), else_=None).label("case_id")
-    return select(*(column for column in columns if column.name != "case_id"), columns.case_id.label("of_case"), own)
+    shown = [column for column in plain_columns(FinalReport) if column.name != "case_id"]
+    opened = [columns[text].label(text) for text in texts]
+    return select(*shown, *opened, columns.case_id.label("of_case"), own)
 
 
 def _standing(actor: Actor) -> Select[Any]:

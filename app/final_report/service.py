@@ -1,9 +1,10 @@
 """Writing the closing report, sending it on, and the duties that stand before closing (H8.1, H8.2)."""
 
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import insert, select
+from sqlalchemy import Row, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 from sqlmodel import col
@@ -15,6 +16,7 @@ from app.cases.service import must_be_at, must_be_party, note
 from app.cases.tables import Case, PartyRole
 from app.disclosure.service import conclude
 from app.errors import Obstacle
+from app.evidence.sealed import plain_columns
 from app.final_report.document import asked_at, assemble, keys_of_party
 from app.final_report.rules import wrong_with_submission, wrong_with_support
 from app.final_report.schemas import (
@@ -34,6 +36,7 @@ from app.final_report.terms import SubmissionKind
 from app.process import Stage
 from app.safeguarding.service import act_keys, answer_duties, record_act
 from app.safeguarding.terms import DutyKind
+from app.storage.statements import row as row_of
 
 
 async def write_final_report(
@@ -70,12 +73,12 @@ async def write_final_report(
     return Recorded(row.id)
 
 
-async def newest_report(session: AsyncSession, case_id: UUID) -> FinalReport | None:
-    """The report that holds: the one that no other supersedes."""
+async def newest_report(session: AsyncSession, case_id: UUID) -> Row[Any] | None:
+    """The report that holds, without its texts: the one that no other supersedes."""
     newer = aliased(FinalReport)
     superseded = select(col(newer.id)).where(col(newer.supersedes_id) == col(FinalReport.id)).exists()
-    query = select(FinalReport).where(col(FinalReport.case_id) == case_id, ~superseded)
-    return (await session.scalars(query)).one_or_none()
+    query = select(*plain_columns(FinalReport)).where(col(FinalReport.case_id) == case_id, ~superseded)
+    return await row_of(session, query)
 
 
 async def record_submission(

@@ -4,11 +4,11 @@ from datetime import date, datetime
 from uuid import UUID
 
 from sqlalchemy import ForeignKeyConstraint, Index, UniqueConstraint, text
-from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field
 
 from app.disclosure.terms import NotCompletedReason
 from app.editions.terms import Outcome
+from app.evidence.sealed import sealed
 from app.final_report.terms import IntelligenceSystem, SubmissionKind
 from app.storage.base import Act, CaseRow, case_constraints, check, text_enum
 
@@ -19,13 +19,13 @@ class Withdrawal(Act, table=True):
     __tablename__ = "withdrawal"
     __table_args__ = case_constraints("withdrawal", UniqueConstraint("id", "case_id"))
 
-    taken_by: str
-    means: str
+    taken_by: str = sealed("withdrawal.taken_by")
+    means: str = sealed("withdrawal.means")
     """How the applicant confirmed it."""
     by_safe_means: bool
     duress_suspected: bool
-    duress_considered: str
-    reason: str | None = None
+    duress_considered: str = sealed("withdrawal.duress_considered")
+    reason: str | None = sealed("withdrawal.reason", default=None)
 
 
 class WithdrawalDecision(Act, table=True):
@@ -45,7 +45,7 @@ class WithdrawalDecision(Act, table=True):
 
     withdrawal_id: UUID
     carried_on: bool
-    reason: str
+    reason: str = sealed("withdrawal_decision.reason")
     continued_as: UUID | None = Field(default=None, foreign_key="application.id")
 
 
@@ -73,7 +73,7 @@ class NotCompleted(Act, table=True):
 
     party_id: UUID
     because: NotCompletedReason = Field(sa_type=text_enum(NotCompletedReason, "because"))
-    reason: str
+    reason: str = sealed("not_completed.reason")
     attempts: int
 
 
@@ -128,8 +128,8 @@ class FinalReport(Act, table=True):
     outcome: Outcome = Field(sa_type=text_enum(Outcome, "outcome"))
     asked_at: datetime
     grading: str
-    narrative: str
-    document: dict[str, object] = Field(sa_type=JSONB)
+    narrative: str = sealed("final_report.narrative")
+    document: dict[str, object] = sealed("final_report.document", as_json=True)
     supersedes_id: UUID | None = None
 
 
@@ -178,7 +178,7 @@ class Closing(Act, table=True):
     __tablename__ = "closing"
     __table_args__ = case_constraints("closing", UniqueConstraint("case_id"))
 
-    note: str | None = None
+    note: str | None = sealed("closing.note", default=None)
 
 
 class TransferOffer(Act, table=True):

@@ -1,9 +1,10 @@
 """The second person on a decision not to disclose, and the way back to the forum (H6.4)."""
 
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import Select, bindparam, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -15,6 +16,7 @@ from app.categorisation.tables import Categorisation, Referral
 from app.deadlines.service import reopen
 from app.editions.terms import ClockKind
 from app.errors import AlreadyDecided, Conflict, NotFound, Obstacle, refuse_if
+from app.evidence.sealed import plain_columns
 from app.forum.rules import chair_conflicted, no_quorum, obstacles_to_confirming
 from app.forum.schemas import ConfirmationIn, ReturnIn
 from app.forum.service import live_decisions, now_stands, subject_to_be_told_no_longer
@@ -26,6 +28,15 @@ from app.initial_checks.rules import immediate_safeguarding_first
 from app.process import Move, Stage
 from app.safeguarding.service import act_keys, open_duties
 from app.safeguarding.terms import DutyKind
+from app.storage.base import columns_of
+from app.storage.statements import row as row_of
+
+_decision = columns_of(ForumDecision)
+_DECISION: Select[Any] = select(*plain_columns(ForumDecision)).where(
+    _decision.case_id == bindparam("case_id"),
+    _decision.item_id == bindparam("item_id"),
+    _decision.id == bindparam("id"),
+)
 
 
 class DecisionNotFound(NotFound):
@@ -58,8 +69,8 @@ async def confirm_decision(
     The case need not be on the agenda any more: a decision that waits is answered wherever the case went meanwhile.
     """
     must_be_at(case, Stage.FORUM)
-    decision = await session.get(ForumDecision, decision_id)
-    if decision is None or decision.case_id != case.id or decision.item_id != item_id:
+    decision = await row_of(session, _DECISION, case_id=case.id, item_id=item_id, id=decision_id)
+    if decision is None:
         raise DecisionNotFound
     if decision.disclose:
         raise NothingToConfirm("A decision to disclose stands without a second person.")

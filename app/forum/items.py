@@ -22,7 +22,8 @@ from app.forum.views import ConfirmationView, ItemView, PersonAtItem, PotentialV
 from app.people.schemas import View
 from app.safeguarding.rules import plan_is_current
 from app.safeguarding.service import current_plan, newest_immediate_risk_at
-from app.storage.base import columns_of
+from app.storage.base import shown_columns
+from app.storage.statements import rows
 
 V = TypeVar("V", bound=View)
 
@@ -78,7 +79,7 @@ def _person(party: PartyView) -> PersonAtItem:
 async def confirmations_of(session: AsyncSession, item_id: UUID, decision_id: UUID) -> list[ConfirmationView]:
     """The second person's answer to a decision of an item, or nothing yet."""
     of_item = select(col(ForumDecision.id)).where(col(ForumDecision.item_id) == item_id)
-    query = select(*columns_of(DecisionConfirmation)).where(
+    query = select(*shown_columns(DecisionConfirmation)).where(
         col(DecisionConfirmation.decision_id) == decision_id, col(DecisionConfirmation.decision_id).in_(of_item)
     )
-    return [ConfirmationView.model_validate(row) for row in (await session.execute(query)).all()]
+    return [ConfirmationView.model_validate(row) for row in await rows(session, query)]

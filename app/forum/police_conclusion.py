@@ -13,6 +13,7 @@ from app.cases.schemas import Recorded
 from app.cases.service import must_be_at, must_be_party, note
 from app.cases.tables import Case, PartyRole
 from app.errors import refuse_if
+from app.evidence.sealed import plain_columns
 from app.forum.meetings import open_item
 from app.forum.rules import Sitting, obstacles_to_police_conclusion
 from app.forum.schemas import PoliceConclusionIn
@@ -20,7 +21,6 @@ from app.forum.sitting import sitting_on
 from app.forum.tables import PoliceConclusion
 from app.process import Stage
 from app.safeguarding.service import act_keys
-from app.storage.base import columns_of
 
 
 async def record_police_conclusion(
@@ -53,7 +53,7 @@ async def police_conclusion(
 ) -> Row[Any] | None:
     """The newest conclusion of one potential victim on an item, unless whoever recorded it no longer counts."""
     query: Select[Any] = (
-        select(*columns_of(PoliceConclusion))
+        select(*plain_columns(PoliceConclusion))
         .where(
             col(PoliceConclusion.item_id) == item_id,
             col(PoliceConclusion.potential_victim_id) == potential_victim_id,

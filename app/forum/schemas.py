@@ -26,8 +26,8 @@ _ONE_RECIPIENT = "Give recipient_id, or recipient_described for one who is no pa
 class StandingDecision:
     """What holds for one potential victim: the forum's decision, or until it the emergency authority (H6.8).
 
-    `pressing_need` and `proportionate` are reasons, None where the limb is not found. A decision not to disclose
-    stands from its confirmation; any other has `confirmed_at` equal to `decided_at`.
+    `pressing_need` and `proportionate`: whether the limb is found, with reasons. A decision not to disclose stands
+    from its confirmation; any other has `confirmed_at` equal to `decided_at`.
     """
 
     id: UUID
@@ -36,13 +36,10 @@ class StandingDecision:
     disclose: bool
     category: Category
     police_conclude_necessary: bool
-    pressing_need: str | None
-    proportionate: str | None
-    what: str | None
+    pressing_need: bool
+    proportionate: bool
     recipient_id: UUID | None
     recipient_described: str | None
-    how: str | None
-    delivering_agency: str | None
     subject_to_be_told: bool
     consult_offender_manager: bool
     decided_at: datetime

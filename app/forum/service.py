@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, Select, select
+from sqlalchemy import Row, Select, bindparam, select
 from sqlalchemy import case as case_when
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
@@ -21,6 +21,7 @@ from app.clock import LONDON
 from app.deadlines.service import meet
 from app.editions.terms import ClockKind, Route
 from app.errors import AlreadyDecided, Obstacle, Unprocessable, refuse_if
+from app.evidence.sealed import plain_columns
 from app.forum.meetings import end_item, open_item, open_item_of
 from app.forum.police_conclusion import police_conclusion
 from app.forum.rules import Proposal, obstacles_to_deciding, obstacles_to_sitting
@@ -40,6 +41,18 @@ from app.process import Move, Stage
 from app.safeguarding.service import act_keys, answer_duties, open_duties, owe
 from app.safeguarding.terms import DutyKind
 from app.storage.base import columns_of
+from app.storage.statements import rows
+
+_authority = columns_of(EmergencyAuthority)
+_EMERGENCIES = (
+    select(
+        *plain_columns(EmergencyAuthority),
+        _authority.recipient_described.label("recipient_described"),
+        _authority.already_managed.is_not(None).label("consult_offender_manager"),
+    )
+    .where(_authority.case_id == bindparam("case_id"))
+    .order_by(_authority.position)
+)
 
 
 async def decide_at_forum(
@@ -83,6 +96,7 @@ async def decide_at_forum(
         police_conclude_necessary=bool(concluded and concluded.necessary),
         **given.model_dump(exclude={"delivery", "offender_management"}),
         delivery=given.delivery.model_dump() if given.delivery else None,
+        consult_offender_manager=given.offender_management.already_managed is not None,
         offender_management=given.offender_management.model_dump(mode="json"),
     )
     session.add(row)
@@ -157,7 +171,7 @@ async def _obstacles_to_what_is_said(session: AsyncSession, case: Case, given: D
 
 
 async def now_stands(
-    session: AsyncSession, case: Case, decision: ForumDecision, *, actor: Actor, now: datetime
+    session: AsyncSession, case: Case, decision: ForumDecision | Row[Any], *, actor: Actor, now: datetime
 ) -> None:
     """A decision stands: the emergency is reviewed, and with the last potential victim's the case goes on."""
     for duty in await open_duties(session, case.id, DutyKind.EMERGENCY_REVIEW):
@@ -199,7 +213,10 @@ async def _decisions(session: AsyncSession, case_id: UUID) -> list[Row[Any]]:
     columns = columns_of(ForumDecision)
     query: Select[Any] = (
         select(
-            *columns,
+            *plain_columns(ForumDecision),
+            columns.recipient_described.label("recipient_described"),
+            columns.pressing_need.is_not(None).label("pressing_need"),
+            columns.proportionate.is_not(None).label("proportionate"),
             col(DecisionConfirmation.verdict),
             col(DecisionConfirmation.recorded_at).label("answered_at"),
             col(DecisionReturn.id).is_not(None).label("returned"),
@@ -210,7 +227,7 @@ async def _decisions(session: AsyncSession, case_id: UUID) -> list[Row[Any]]:
         .where(columns.case_id == case_id)
         .order_by(columns.position)
     )
-    return list((await session.execute(query)).all())
+    return list(await rows(session, query))
 
 
 def _confirmed_at() -> Any:
@@ -235,8 +252,7 @@ async def standing_decisions(session: AsyncSession, case_id: UUID) -> Mapping[UU
     decided = [row for row in await _decisions(session, case_id) if row.confirmed_at]
     found = {row.potential_victim_id: _from_forum(row) for row in decided if not row.returned}
     last = {row.potential_victim_id: row.confirmed_at for row in decided}
-    emergency = select(*columns_of(EmergencyAuthority)).where(col(EmergencyAuthority.case_id) == case_id)
-    for row in await session.execute(emergency.order_by(col(EmergencyAuthority.position))):
+    for row in await rows(session, _EMERGENCIES, case_id=case_id):
         spent_at = last.get(row.potential_victim_id)
         if spent_at is None or row.recorded_at > spent_at:
             found[row.potential_victim_id] = _from_emergency(row)
@@ -253,13 +269,10 @@ def _from_forum(row: Row[Any]) -> StandingDecision:
         police_conclude_necessary=row.police_conclude_necessary,
         pressing_need=row.pressing_need,
         proportionate=row.proportionate,
-        what=row.what,
         recipient_id=row.recipient_id,
         recipient_described=row.recipient_described,
-        how=_how(row.delivery),
-        delivering_agency=row.delivery["agency"] if row.delivery else None,
         subject_to_be_told=row.subject_to_be_told,
-        consult_offender_manager=row.offender_management["already_managed"] is not None,
+        consult_offender_manager=row.consult_offender_manager,
         decided_at=row.recorded_at,
         confirmed_at=row.confirmed_at,
     )
@@ -273,25 +286,15 @@ def _from_emergency(row: Row[Any]) -> StandingDecision:
         disclose=True,
         category=Category.CONCERN,
         police_conclude_necessary=True,
-        pressing_need=row.pressing_need,
-        proportionate=row.proportionate,
-        what=row.what,
+        pressing_need=True,
+        proportionate=True,
         recipient_id=row.recipient_id,
         recipient_described=row.recipient_described,
-        how=_how(row.delivery),
-        delivering_agency=row.delivery["agency"],
         subject_to_be_told=False,
-        consult_offender_manager=row.already_managed is not None,
+        consult_offender_manager=row.consult_offender_manager,
         decided_at=row.recorded_at,
         confirmed_at=row.recorded_at,
     )
-
-
-def _how(delivery: dict[str, Any] | None) -> str | None:
-    if delivery is None:
-        return None
-    means = "in person" if delivery["in_person"] else f"not in person: {delivery['not_in_person_because']}"
-    return f"{delivery['person']} ({delivery['agency']}), {means}; {delivery['place']}, {delivery['time']}"
 
 
 async def facts(session: AsyncSession, case: Case) -> ForumFacts:

@@ -9,10 +9,10 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from sqlalchemy import BigInteger, ForeignKeyConstraint, Identity, Index, UniqueConstraint, text
-from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
 from app.categorisation.terms import Category
+from app.evidence.sealed import sealed
 from app.forum.terms import ActionOutcome, Attendance, ItemEnd, MeetingKind, Verdict
 from app.storage.base import Act, CaseRow, case_constraints, check, text_enum
 
@@ -118,7 +118,7 @@ class PoliceConclusion(Act, table=True):
     item_id: UUID = Field(foreign_key="agenda_item.id", index=True)
     potential_victim_id: UUID
     necessary: bool
-    reasons: str
+    reasons: str = sealed("police_conclusion.reasons")
 
 
 def _recipient(table: str) -> ForeignKeyConstraint:
@@ -128,8 +128,9 @@ def _recipient(table: str) -> ForeignKeyConstraint:
 
 
 _WHOLE_DISCLOSURE = (
-    "pressing_need IS NOT NULL AND proportionate IS NOT NULL AND what IS NOT NULL AND delivery IS NOT NULL "
-    "AND num_nonnulls(recipient_id, recipient_described) = 1"
+    "pressing_need_sealed IS NOT NULL AND proportionate_sealed IS NOT NULL AND what_sealed IS NOT NULL "
+    "AND delivery_sealed IS NOT NULL "
+    "AND num_nonnulls(recipient_id, recipient_described_sealed) = 1"
 )
 
 
@@ -145,7 +146,7 @@ class ForumDecision(Act, table=True):
             "disclosure_is_whole",
         ),
         check("NOT police_conclude_necessary OR police_conclusion_id IS NOT NULL", "conclusion_by_name"),
-        check("NOT subject_to_be_told OR words_for_subject IS NOT NULL", "words_settled"),
+        check("NOT subject_to_be_told OR words_for_subject_sealed IS NOT NULL", "words_settled"),
         check("NOT subject_to_be_told OR disclose", "subject_told_of_disclosure_only"),
         party="potential_victim_id",
     )
@@ -156,19 +157,21 @@ class ForumDecision(Act, table=True):
     category: Category = Field(sa_type=text_enum(Category, "category"))
     police_conclusion_id: UUID | None = Field(default=None, foreign_key="police_conclusion.id")
     police_conclude_necessary: bool
-    pressing_need: str | None = None
-    proportionate: str | None = None
+    pressing_need: str | None = sealed("forum_decision.pressing_need", default=None)
+    proportionate: str | None = sealed("forum_decision.proportionate", default=None)
     disclose: bool
-    reasons: str
-    what: str | None = None
+    reasons: str = sealed("forum_decision.reasons")
+    what: str | None = sealed("forum_decision.what", default=None)
     recipient_id: UUID | None = None
-    recipient_described: str | None = None
-    delivery: dict[str, Any] | None = Field(default=None, sa_type=JSONB(none_as_null=True))
+    recipient_described: str | None = sealed("forum_decision.recipient_described", default=None)
+    delivery: dict[str, Any] | None = sealed("forum_decision.delivery", as_json=True, default=None)
     subject_to_be_told: bool
-    words_for_subject: str | None = None
-    further_safeguarding: str
-    offender_management: dict[str, Any] = Field(sa_type=JSONB)
-    dissent: str | None = None
+    words_for_subject: str | None = sealed("forum_decision.words_for_subject", default=None)
+    further_safeguarding: str = sealed("forum_decision.further_safeguarding")
+    consult_offender_manager: bool
+    """The subject is managed already: the manager is consulted before delivery (H6.5)."""
+    offender_management: dict[str, Any] = sealed("forum_decision.offender_management", as_json=True)
+    dissent: str | None = sealed("forum_decision.dissent", default=None)
 
 
 class DecisionConfirmation(Act, table=True):
@@ -179,7 +182,7 @@ class DecisionConfirmation(Act, table=True):
 
     decision_id: UUID = Field(foreign_key="forum_decision.id")
     verdict: Verdict = Field(sa_type=text_enum(Verdict, "verdict"))
-    reasons: str
+    reasons: str = sealed("decision_confirmation.reasons")
 
 
 class DecisionReturn(Act, table=True):
@@ -191,7 +194,7 @@ class DecisionReturn(Act, table=True):
     decision_id: UUID | None = Field(default=None, foreign_key="forum_decision.id")
     """Empty for somebody on whom the forum had decided nothing yet."""
     potential_victim_id: UUID
-    reason: str
+    reason: str = sealed("decision_return.reason")
 
 
 class EmergencyAuthority(Act, table=True):
@@ -201,25 +204,25 @@ class EmergencyAuthority(Act, table=True):
     __table_args__ = case_constraints(
         "emergency_authority",
         _recipient("emergency_authority"),
-        check("num_nonnulls(recipient_id, recipient_described) = 1", "has_recipient"),
+        check("num_nonnulls(recipient_id, recipient_described_sealed) = 1", "has_recipient"),
         party="potential_victim_id",
     )
 
     position: int = Field(default=None, sa_type=BigInteger, sa_column_args=[Identity(always=True)], nullable=False)
     potential_victim_id: UUID
     rank: str
-    concern: str
-    police_conclude_necessary: str
-    pressing_need: str
-    proportionate: str
-    representations: str
-    open_checks_accepted: list[str] = Field(sa_type=JSONB)
-    why_it_cannot_wait: str
-    what: str
+    concern: str = sealed("emergency_authority.concern")
+    police_conclude_necessary: str = sealed("emergency_authority.police_conclude_necessary")
+    pressing_need: str = sealed("emergency_authority.pressing_need")
+    proportionate: str = sealed("emergency_authority.proportionate")
+    representations: str = sealed("emergency_authority.representations")
+    open_checks_accepted: list[str] = sealed("emergency_authority.open_checks_accepted", as_json=True)
+    why_it_cannot_wait: str = sealed("emergency_authority.why_it_cannot_wait")
+    what: str = sealed("emergency_authority.what")
     recipient_id: UUID | None = None
-    recipient_described: str | None = None
-    delivery: dict[str, Any] = Field(sa_type=JSONB)
-    already_managed: dict[str, Any] | None = Field(default=None, sa_type=JSONB(none_as_null=True))
+    recipient_described: str | None = sealed("emergency_authority.recipient_described", default=None)
+    delivery: dict[str, Any] = sealed("emergency_authority.delivery", as_json=True)
+    already_managed: dict[str, Any] | None = sealed("emergency_authority.already_managed", as_json=True, default=None)
 
 
 class ForumAction(Act, table=True):

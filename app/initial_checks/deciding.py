@@ -1,7 +1,9 @@
 """The initial decision, and the second person's agreement to one not to progress (H4.3, H4.4)."""
 
 from datetime import datetime
+from typing import Any
 
+from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.access.rules import Actor
@@ -146,7 +148,7 @@ async def agree_initial_decision(
 async def _end_unprogressed(
     session: AsyncSession,
     case: Case,
-    decided: InitialDecision,
+    decided: Row[Any],
     agreed: InitialDecisionAgreement,
     checks: ChecksFacts,
     *,

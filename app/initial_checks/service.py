@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import bindparam, column, exists, select, table
+from sqlalchemy import Row, Select, bindparam, column, exists, select, table
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -17,6 +18,7 @@ from app.editions import edition
 from app.editions.terms import ClockKind, Searched
 from app.errors import Unprocessable
 from app.evidence.owing import combine
+from app.evidence.sealed import plain_columns
 from app.initial_checks.rules import CheckAnswer, ChecksFacts, minimum_searches, outside_the_case
 from app.initial_checks.schemas import CheckIn, IdentityIn
 from app.initial_checks.tables import InitialDecision, InitialDecisionAgreement, SubjectIdentity, SystemCheck
@@ -26,6 +28,7 @@ from app.safeguarding.service import act_keys, record_act
 from app.safeguarding.tables import Duty
 from app.safeguarding.terms import DutyKind
 from app.storage.base import columns_of
+from app.storage.statements import row as row_of
 from app.storage.statements import rows
 
 _SEARCHED = {
@@ -42,8 +45,8 @@ _PARTIES = select(_party.id, _party.role).where(_party.case_id == bindparam("cas
 _ANSWERS = select(
     _check.system, _check.party_id, _check.result, _check.visor_marker, _check.occurred_at, _check.recorded_at
 ).where(_check.case_id == bindparam("case_id"), _check.occurred_at >= bindparam("since"))
-_AWAITING_AGREEMENT = (
-    select(InitialDecision)
+_AWAITING_AGREEMENT: Select[Any] = (
+    select(*plain_columns(InitialDecision))
     .outerjoin(InitialDecisionAgreement, col(InitialDecisionAgreement.decision_id) == col(InitialDecision.id))
     .where(
         col(InitialDecision.case_id) == bindparam("case_id"),
@@ -163,9 +166,9 @@ async def checks_facts(session: AsyncSession, case: Case) -> ChecksFacts:
     )
 
 
-async def awaiting_agreement(session: AsyncSession, case_id: UUID) -> InitialDecision | None:
-    """The decision not to progress that no second person has answered yet (H4.4)."""
-    return (await session.scalars(_AWAITING_AGREEMENT, {"case_id": case_id})).one_or_none()
+async def awaiting_agreement(session: AsyncSession, case_id: UUID) -> Row[Any] | None:
+    """The decision not to progress that no second person has answered yet, without its texts (H4.4)."""
+    return await row_of(session, _AWAITING_AGREEMENT, case_id=case_id)
 
 
 async def _searched(session: AsyncSession, case_id: UUID) -> dict[Searched, list[UUID]]:

@@ -5,6 +5,7 @@ from uuid import UUID
 from sqlalchemy import UniqueConstraint
 from sqlmodel import Field
 
+from app.evidence.sealed import sealed
 from app.initial_checks.terms import CheckResult, Course, IdentityResult
 from app.storage.base import Act, case_constraints, check, text_enum
 
@@ -49,15 +50,15 @@ class InitialDecision(Act, table=True):
     __tablename__ = "initial_decision"
     __table_args__ = case_constraints(
         "initial_decision",
-        check("prioritised IS NULL OR prioritised OR priority_reason IS NOT NULL", "not_prioritised_has_reason"),
+        check("prioritised IS NULL OR prioritised OR priority_reason_sealed IS NOT NULL", "not_prioritised_has_reason"),
         check("decision = 'progress' OR prioritised IS NULL", "priority_of_progress"),
     )
 
     decision: Course = Field(sa_type=text_enum(Course, "decision"))
-    rationale: str
-    applicant_contact: str | None = None
+    rationale: str = sealed("initial_decision.rationale")
+    applicant_contact: str | None = sealed("initial_decision.applicant_contact", default=None)
     prioritised: bool | None = None
-    priority_reason: str | None = None
+    priority_reason: str | None = sealed("initial_decision.priority_reason", default=None)
     risk_grade_id: UUID = Field(foreign_key="risk_grade.id")
 
 
@@ -69,4 +70,4 @@ class InitialDecisionAgreement(Act, table=True):
 
     decision_id: UUID = Field(foreign_key="initial_decision.id")
     agrees: bool
-    reason: str
+    reason: str = sealed("initial_decision_agreement.reason")

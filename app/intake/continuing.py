@@ -18,6 +18,7 @@ from app.clock import in_london
 from app.editions.terms import Route
 from app.errors import Obstacle
 from app.evidence.owing import combine
+from app.evidence.sealed import give_key
 from app.intake.blank import blank_case
 from app.intake.people import OF_THE_PART, record_party
 from app.intake.service import start_clocks_of
@@ -63,6 +64,7 @@ async def continue_as_right_to_know(
         await _received(session, case, linked, reason, grading, received_from, actor=actor, now=now),
     )
     await carry_over(session, case, linked, by=actor.staff_id, now=now)
+    await give_key(session, linked.id, linked.force_id)
     await start_clocks_of(session, linked, applicant_is_potential_victim=False)
     await _carry_duties(session, case, linked, actor=actor, now=now)
     sentence = f"Carried on as right to know: {linked.reference}."

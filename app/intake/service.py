@@ -22,6 +22,7 @@ from app.editions.rules import Edition
 from app.editions.terms import Route
 from app.errors import Conflict, NotPermitted
 from app.evidence.owing import combine
+from app.evidence.sealed import give_key
 from app.intake.accounts import flag
 from app.intake.blank import blank_case
 from app.intake.contacts import join, keep_contact, plans_from_contact
@@ -68,6 +69,7 @@ async def open_application(
     case.first_contact_at, case.first_contact_recorded_at = began, now
     sentence = f"Opened as {case.route.replace('_', ' ')}; initial contact {in_london(began)}."
     await advance(session, case, Move.OPENED, by=actor, now=now, sentence=sentence)
+    await give_key(session, case.id, case.force_id)
     flags = await keep_people(session, case, told, known=Parties(), actor=actor, now=now)
     await keep_contact(session, case, application, flags=flags, actor=actor, now=now)
     own = any(one.is_applicant for one in application.potential_victims)

@@ -24,6 +24,7 @@ from app.errors import (
     Unauthenticated,
     Unavailable,
     Unprocessable,
+    Unreadable,
     VersionRequired,
 )
 from app.evidence.owing import LogUnwritten
@@ -38,6 +39,7 @@ STATUS: dict[type[ClaresLawError], int] = {
     StaleVersion: 412,
     Unprocessable: 422,
     VersionRequired: 428,
+    Unreadable: 500,
     Unavailable: 503,
 }
 

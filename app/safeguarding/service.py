@@ -34,7 +34,7 @@ from app.safeguarding.schemas import (
 )
 from app.safeguarding.tables import ContactAttempt, CrimeReference, Duty, SafeguardingAction, SafetyPlan
 from app.safeguarding.terms import DutyKind
-from app.storage.base import Act, CaseRow, columns_of
+from app.storage.base import Act, CaseRow, columns_of, shown_columns
 from app.storage.statements import rows
 
 V = TypeVar("V", bound=RowView)
@@ -380,7 +380,7 @@ def _rows_of(table: type[CaseRow], *about: str) -> Select[Any]:
     order = columns.get("recorded_at", columns.get("opened_at", columns.id))
     wanted = [columns[name] == bindparam(name) for name in ("case_id", *about)]
     people = [column for name, column in _people_of(table).items() if name not in columns]
-    return select(*columns, *people).where(*wanted).order_by(order, columns.id)
+    return select(*shown_columns(table), *people).where(*wanted).order_by(order, columns.id)
 
 
 @cache

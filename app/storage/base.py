@@ -98,6 +98,11 @@ def columns_of(table: type[SQLModel]) -> ReadOnlyColumnCollection[str, Any]:
     return table_of(table).c
 
 
+def shown_columns(table: type[SQLModel]) -> list[Any]:
+    """Every column under the name by which the code knows it, where the database calls it otherwise."""
+    return [one if one.key == one.name else one.label(one.key) for one in columns_of(table)]
+
+
 def shares_any(names: Any, values: Iterable[str]) -> ColumnElement[bool]:
     """Whether a column of texts holds any of the values."""
     return col(names).bool_op("&&")(cast(sorted(values), ARRAY(Text)))

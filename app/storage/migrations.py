@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar
+from uuid import UUID
 
 import psycopg
 from psycopg import sql
@@ -151,6 +152,16 @@ def editions_of_open_cases(url: str, role: DatabaseRole) -> list[tuple[str, str 
         if not known:
             raise DatabaseUnusable("The database is older than this version of the service: clares-law migrate")
         return connection.execute("SELECT name, version FROM editions_of_open_cases()").fetchall()
+
+
+def newest_case_key(url: str, role: DatabaseRole) -> tuple[UUID, bytes] | None:
+    """One wrapped key of a case, under the newest version in use; None where there is no case yet."""
+    with _connect(as_role(url, role)) as connection:
+        known = connection.execute("SELECT to_regprocedure('newest_case_key()')").fetchone() != (None,)
+        if not known:
+            raise DatabaseUnusable("The database is older than this version of the service: clares-law migrate")
+        found = connection.execute("SELECT case_id, wrapped FROM newest_case_key()").fetchone()
+    return None if found is None or found[0] is None else (found[0], bytes(found[1]))
 
 
 def upgrade(url: str, revision: str = "head") -> None:

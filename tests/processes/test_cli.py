@@ -65,6 +65,8 @@ PRODUCTION = {
     "CLARES_LAW_TOKEN_ISSUER": "https://issuer.example",
     "CLARES_LAW_TOKEN_AUDIENCE": "clares-law",
     "CLARES_LAW_TOKEN_JWKS_FILE": "/nowhere/jwks.json",
+    "CLARES_LAW_TRANSIT_URL": "https://vault.example:8200",
+    "CLARES_LAW_TRANSIT_TOKEN_FILE": "/nowhere/token",
 }
 
 
@@ -80,6 +82,21 @@ def test_production_names_each_setting_that_is_missing(call: Call) -> None:
     result = call("serve", CLARES_LAW_ENVIRONMENT="production")
     assert result.exit_code == 1
     assert "CLARES_LAW_DATABASE_URL, CLARES_LAW_TOKEN_ISSUER" in result.output
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"CLARES_LAW_TRANSIT_URL": ""}, "production needs CLARES_LAW_TRANSIT_URL"),
+        ({"CLARES_LAW_TRANSIT_TOKEN_FILE": ""}, "needs CLARES_LAW_TRANSIT_TOKEN_FILE"),
+        ({"CLARES_LAW_TRANSIT_URL": "http://vault.example:8200"}, "without https://"),
+        ({"CLARES_LAW_CASE_KEYS_FILE": "/nowhere/keys"}, "refuses CLARES_LAW_CASE_KEYS_FILE"),
+    ],
+)
+def test_production_keeps_its_keys_in_a_transit_engine(call: Call, given: dict[str, str], says: str) -> None:
+    result = call("serve", **PRODUCTION | given)
+    assert result.exit_code == 1
+    assert says in result.output
 
 
 def test_production_refuses_a_moved_clock(call: Call) -> None:

@@ -66,7 +66,6 @@ async def test_an_emergency_waives_what_is_missing_and_the_forum_reviews_it(worl
     )
     authority = (await standing(world, case))[UUID(she)]
     assert (authority.source, authority.disclose, authority.confirmed_at) == ("emergency", True, world.now)
-    assert authority.how is not None and "consulting room 2" in authority.how
     duties = "SELECT answered_at FROM duty WHERE case_id = %s AND kind = 'emergency_review'"
     assert [row["answered_at"] for row in world.rows(duties, case)] == [None]
 
@@ -204,7 +203,7 @@ async def test_decisions_are_kept_as_written(world: World) -> None:
     await planned(world, case)
     await forum.authorise(world, case, forum.emergency(victim(world, case)))
     with world.unchanged(refusals=0), pytest.raises(Exception, match="kept as it was written"):
-        world.execute("UPDATE emergency_authority SET what = 'Something else.'")
+        world.execute("UPDATE emergency_authority SET what_sealed = 'Something else.'")
 
 
 async def test_a_case_that_ends_otherwise_leaves_the_agenda_and_partners_see(world: World) -> None:

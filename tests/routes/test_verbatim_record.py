@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import AsyncIterator
 from typing import Any
+from uuid import uuid4
 
 import psycopg
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from app.storage.migrations import conninfo
-from tests.arrange import emergency_authority, forum_decision
+from tests.arrange import emergency_authority, forum_decision, text_of
 from tests.ready import Ready, flags, made_ready
 from tests.steps import disclosure as steps
 from tests.steps import final_report, intake
@@ -190,7 +191,7 @@ async def test_only_those_who_may_read_the_words(ready: Ready) -> None:
     assert steps.WORDS not in answer.text
 
 
-@pytest.mark.parametrize("change", ["UPDATE disclosure SET words = 'other'", "DELETE FROM disclosure"])
+@pytest.mark.parametrize("change", ["UPDATE disclosure SET words_sealed = 'other'", "DELETE FROM disclosure"])
 async def test_the_database_refuses_every_change(ready: Ready, change: str) -> None:
     await steps.disclose(ready.world, ready.case, ready.told())
     with psycopg.connect(conninfo(ready.world.url)) as connection:  # as the superuser, who is under no policy
@@ -209,13 +210,16 @@ async def test_the_database_refuses_every_change(ready: Ready, change: str) -> N
             connection.execute(change.encode())
 
 
-async def test_the_database_holds_the_digest_to_the_words(ready: Ready) -> None:
+async def test_a_copy_of_a_record_under_another_id_does_not_open(ready: Ready) -> None:
     await steps.disclose(ready.world, ready.case, ready.told())
-    with pytest.raises(psycopg.errors.CheckViolation, match="digest_of_words"):
-        ready.world.execute(
-            "INSERT INTO disclosure SELECT (jsonb_populate_record(d, jsonb_build_object('id', gen_random_uuid(), "
-            "'words', 'forged'))).* FROM disclosure d"
-        )
+    ready.world.execute(
+        "INSERT INTO disclosure SELECT (jsonb_populate_record(d, jsonb_build_object('id', %s::text))).* "
+        "FROM disclosure d",
+        forged := str(uuid4()),
+    )
+    answer = await ready.world.as_("officer").get(steps.path(ready.case, f"disclosures/{forged}"))
+    assert (answer.status_code, answer.json()["type"]) == (500, "urn:clares-law:problem:seal_broken")
+    assert steps.WORDS not in answer.text
 
 
 HARD = [
@@ -240,8 +244,7 @@ async def test_what_goes_in_comes_out_byte_for_byte(ready: Ready) -> None:
         assert shown["beyond_script"] == words
         assert shown["sha256"] == hashlib.sha256(words.encode()).hexdigest()
         assert shown["byte_length"] == len(words.encode())
-        stored = ready.world.rows("SELECT convert_to(words, 'UTF8') AS b FROM disclosure WHERE id = %s", receipt["id"])
-        assert stored[0]["b"] == words.encode()
+        assert text_of(ready.world, "disclosure", "words", receipt["id"]) == words
 
 
 def _samples() -> list[str]:

@@ -258,7 +258,7 @@ async def test_nobody_changes_or_deletes_a_record_and_the_timeline_tells_no_word
     logged = world.rows("SELECT category, recipient FROM access_log WHERE action = 'record_delivery' AND NOT refused")
     subject = intake.parties(world, decided.case)["subject"][0]
     assert [(row["category"], str(row["recipient"])) for row in logged] == [("disclosure", subject)]
-    for statement in ("UPDATE words_to_subject SET words = 'x'", "DELETE FROM words_to_subject"):
+    for statement in ("UPDATE words_to_subject SET words_sealed = 'x'", "DELETE FROM words_to_subject"):
         with pytest.raises(errors.RestrictViolation, match="kept as it was written"):
             world.execute(statement)
         with (

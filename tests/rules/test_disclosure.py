@@ -52,13 +52,10 @@ STANDING = StandingDecision(
     disclose=True,
     category=Category.CONCERN,
     police_conclude_necessary=True,
-    pressing_need="He threatens her.",
-    proportionate="Weighed.",
-    what="The convictions.",
+    pressing_need=True,
+    proportionate=True,
     recipient_id=VICTIM,
     recipient_described=None,
-    how=None,
-    delivering_agency=None,
     subject_to_be_told=False,
     consult_offender_manager=False,
     decided_at=NOON,
@@ -92,8 +89,8 @@ def test_nothing_stands_against_a_good_clearance() -> None:
     [
         replace(STANDING, category=Category.NO_CONCERN),
         replace(STANDING, police_conclude_necessary=False),
-        replace(STANDING, pressing_need=None),
-        replace(STANDING, proportionate=None),
+        replace(STANDING, pressing_need=False),
+        replace(STANDING, proportionate=False),
     ],
 )
 def test_every_limb_is_needed(lacking: StandingDecision) -> None:

@@ -10,7 +10,8 @@ from uuid import uuid4
 
 import pytest
 
-from app.channels.sealing import SealBroken, SecretBox
+from app.channels.sealing import SecretBox
+from app.evidence.sealing import SealBroken
 from app.outside.mail import SmtpSender, SmtpServer
 from app.outside.webhooks import AddressRefused, HttpWebhooks, is_public
 from app.settings import Settings, settings

@@ -1,0 +1,112 @@
+"""Key-encryption keys in a file, and the keys that a process remembers."""
+
+import secrets
+import stat
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from app.evidence.keys import FileKeys, KeyFileRefused, KeyRing
+from app.evidence.sealing import DataKey
+from app.outside.transit import KeptKeys, KeyRefused, KeyServiceDown
+
+CASE = uuid4()
+SECRET = secrets.token_bytes(32)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "data" / "case-keys"
+
+
+def test_the_file_is_made_once_for_its_owner_alone(path: Path) -> None:
+    FileKeys.made_once(path)
+    written = path.read_text()
+    FileKeys.made_once(path)
+    assert path.read_text() == written
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert [one.name for one in path.parent.iterdir()] == [path.name]
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o660, 0o644])
+async def test_a_file_that_others_may_read_is_refused(path: Path, mode: int) -> None:
+    keys = FileKeys.made_once(path)
+    path.chmod(mode)
+    with pytest.raises(KeyFileRefused, match="chmod 600"):
+        FileKeys(path)
+    with pytest.raises(KeyFileRefused, match="chmod 600"):
+        await keys.newest()
+
+
+@pytest.mark.parametrize("held", ["", "1 abc\n", "0 " + "a" * 64, "1 " + "A" * 64, "x", "1 " + "a" * 64 + "\nmore"])
+def test_a_file_with_something_else_is_refused_and_not_shown(path: Path, held: str) -> None:
+    FileKeys.made_once(path)
+    path.write_text(held)
+    with pytest.raises(KeyFileRefused, match="holds no keys of cases") as refused:
+        FileKeys(path)
+    assert "a" * 64 not in str(refused.value)
+
+
+def test_a_file_that_is_not_there_is_refused(path: Path) -> None:
+    with pytest.raises(KeyFileRefused, match="cannot be read"):
+        FileKeys(path)
+
+
+async def test_it_wraps_for_one_case_and_rotates_beside_another_process(path: Path) -> None:
+    keys, other = FileKeys.made_once(path), FileKeys(path)
+    first = await keys.wrap(CASE, SECRET)
+    assert await other.rotate() == 2
+    assert await keys.newest() == 2
+    assert await keys.unwrap(CASE, first.key) == SECRET
+    second = await keys.rewrap(CASE, first.key)
+    assert (first.version, second.version) == (1, 2)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    await other.withdraw_before(2)
+    assert await keys.unwrap(CASE, second.key) == SECRET
+    for case_id, wrapped in ((CASE, first.key), (uuid4(), second.key), (CASE, second.key[:-1]), (CASE, b"file:v2:")):
+        with pytest.raises(KeyRefused):
+            await keys.unwrap(case_id, wrapped)
+
+
+async def test_another_file_opens_nothing(path: Path, tmp_path: Path) -> None:
+    wrapped = await FileKeys.made_once(path).wrap(CASE, SECRET)
+    with pytest.raises(KeyRefused):
+        await FileKeys.made_once(tmp_path / "another").unwrap(CASE, wrapped.key)
+
+
+async def test_a_key_is_asked_for_once_and_after_its_time_anew() -> None:
+    service = KeptKeys()
+    wrapped = await service.wrap(CASE, SECRET)
+    ring = KeyRing(service, remembers=60)
+    service.asked.clear()
+    assert {await ring.data_key(CASE, wrapped.key) for _ in range(3)} == {DataKey(SECRET)}
+    assert service.asked == ["unwrap"]
+    ring.forget()
+    await ring.data_key(CASE, wrapped.key)
+    forgetful = KeyRing(service, remembers=0)
+    for _ in range(2):
+        await forgetful.data_key(CASE, wrapped.key)
+    assert service.asked == ["unwrap"] * 4
+
+
+async def test_what_is_remembered_is_bounded_and_bound_to_its_case(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.evidence.keys._REMEMBERED", 5)
+    service = KeptKeys()
+    ring = KeyRing(service, remembers=60)
+    made = [(one := uuid4(), (await ring.made(one))[1].key) for _ in range(9)]
+    await ring.data_keys(dict(made))
+    assert len(ring._held) == 5
+    with pytest.raises(KeyRefused):
+        await ring.data_key(uuid4(), made[-1][1])
+
+
+async def test_a_service_that_is_down_is_not_asked_by_everybody_at_once() -> None:
+    service = KeptKeys()
+    wrapped = await service.wrap(CASE, SECRET)
+    ring = KeyRing(service, remembers=60)
+    service.down, service.asked = True, []
+    for _ in range(5):
+        with pytest.raises(KeyServiceDown):
+            await ring.data_key(CASE, wrapped.key)
+    assert service.asked == ["unwrap"]
