@@ -82,9 +82,11 @@ def _database_url(chosen: Settings) -> str:
 def _fit(url: str, chosen: Settings, role: "DatabaseRole") -> None:
     """Refuse a start with an edition that is no edition, or over a database that this process does not fit."""
     from app.editions import all_editions, require_as_used
+    from app.retention.schedule import schedule
     from app.storage.migrations import editions_of_open_cases, refuse_other_kind
 
     all_editions()
+    schedule()
     refuse_other_kind(url, chosen.environment, role)
     require_as_used(editions_of_open_cases(url, role))
 

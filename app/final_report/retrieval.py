@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, Select, case, select, tuple_
+from sqlalchemy import Row, Select, case, exists, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 from sqlmodel import col
@@ -29,6 +29,7 @@ from app.final_report.schemas import (
     ReportDocument,
 )
 from app.final_report.tables import Closing, FinalReport, FinalReportKey, IntelligenceSubmission
+from app.retention.tables import Erasure
 from app.storage.base import columns_of
 
 SEARCH_LIMIT = 200
@@ -130,10 +131,12 @@ def _facts(rows: Iterable[Row[Any]]) -> list[ReportFacts]:
 
 
 def _reports(actor: Actor) -> Select[Any]:
-    """Reports, each with its case's id for the force that holds the case and for nobody else."""
+    """Reports, each with its case's id for the force that holds the case and for nobody else; of no erased case."""
     columns = columns_of(FinalReport)
     own = case((columns.force_id == actor.force_id, columns.case_id), else_=None).label("case_id")
-    return select(*(column for column in columns if column.name != "case_id"), columns.case_id.label("of_case"), own)
+    erased = exists().where(col(Erasure.case_id) == columns.case_id)
+    shown = (column for column in columns if column.name != "case_id")
+    return select(*shown, columns.case_id.label("of_case"), own).where(~erased)
 
 
 def _standing(actor: Actor) -> Select[Any]:

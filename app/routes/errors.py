@@ -16,6 +16,7 @@ from starlette.exceptions import HTTPException
 from app.errors import (
     ClaresLawError,
     Conflict,
+    Gone,
     NotFound,
     NotPermitted,
     Refused,
@@ -33,6 +34,7 @@ STATUS: dict[type[ClaresLawError], int] = {
     NotPermitted: 403,
     NotFound: 404,
     Conflict: 409,
+    Gone: 410,
     StaleVersion: 412,
     Unprocessable: 422,
     VersionRequired: 428,
@@ -47,6 +49,7 @@ _TITLES = {
     404: "Not there, or not yours",
     405: "That cannot be done here",
     409: "A rule of the scheme stands against it",
+    410: "It was erased",
     412: "It changed since you read it",
     415: "Send JSON",
     422: "The request does not fit the published schema",
@@ -254,7 +257,10 @@ _ALWAYS: dict[int | str, dict[str, Any]] = {
     ),
     503: _example(503, "unavailable", "The database does not answer or is busy."),
 }
-_OF_CASE = {404: _example(404, "case_not_found", "No case is held under that address, or it is not yours to see.")}
+_OF_CASE = {
+    404: _example(404, "case_not_found", "No case is held under that address, or it is not yours to see."),
+    410: _example(410, "case_erased", "What was recorded in this case was erased under the retention schedule."),
+}
 _REFUSED = {
     409: _example(
         409,
