@@ -90,9 +90,11 @@ def _fit(url: str, chosen: Settings, role: "DatabaseRole") -> None:
     from app.editions import all_editions, require_as_used
     from app.evidence.keys import key_ring
     from app.evidence.rotating import must_open
+    from app.retention.schedule import schedule
     from app.storage.migrations import editions_of_open_cases, refuse_other_kind
 
     all_editions()
+    schedule()
     refuse_other_kind(url, chosen.environment, role)
     require_as_used(editions_of_open_cases(url, role))
     asyncio.run(must_open(url, role, key_ring()))

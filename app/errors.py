@@ -34,6 +34,12 @@ class NotFound(ClaresLawError):
         super().__init__(what)
 
 
+class Gone(ClaresLawError):
+    """It was there, and was erased for good."""
+
+    code = "gone"
+
+
 class NotPermitted(ClaresLawError):
     """The role may not."""
 

@@ -25,6 +25,8 @@ from app.evidence.signing import signer_of, witness_of
 from app.intake.accounts import accounts_to_compare, compare_account
 from app.intake.watching import watch_attempts, watch_pointers
 from app.outside.bank_holidays import BankHolidaySource, GovUk, SourceRefused, SourceUnreachable
+from app.retention.reviewing import BATCH as REVIEWS_AT_ONCE
+from app.retention.reviewing import PRUNED_AT_ONCE, ask_for_reviews, prune
 from app.scheduler import Job, Sessions, Worker
 from app.settings import settings
 from app.storage.engine import DatabaseRole, engine_for, sessions
@@ -39,6 +41,8 @@ ATTEMPT_EVERY = 300.0
 """How often a worker looks whether the published bank holidays are to be asked for; its row says when."""
 WATCH_EVERY = 60.0
 REWRAP_EVERY = 60.0
+REVIEW_EVERY = 300.0
+PRUNE_EVERY = 300.0
 
 _log = structlog.get_logger()
 
@@ -193,6 +197,18 @@ async def rewrap_keys(worker: Worker, now: datetime) -> bool:
     return False
 
 
+async def review_retention(worker: Worker, now: datetime) -> bool:
+    """Put closed cases whose review is due before the reviewers; nothing here erases one."""
+    async with worker.sessions() as session, session.begin():
+        return await ask_for_reviews(session, now=now) >= REVIEWS_AT_ONCE
+
+
+async def prune_settled(worker: Worker, now: datetime) -> bool:
+    """Delete messages that are settled and requests that were answered long ago."""
+    async with worker.sessions() as session, session.begin():
+        return await prune(session, now=now) >= PRUNED_AT_ONCE
+
+
 def jobs(*, sweep_every: float) -> list[Job]:
     """Everything that a worker does in turn."""
     return [
@@ -207,6 +223,8 @@ def jobs(*, sweep_every: float) -> list[Job]:
         Job("mail", DELIVER_EVERY, deliver_mail),
         Job("webhooks", DELIVER_EVERY, deliver_webhooks),
         Job("rewrap_keys", REWRAP_EVERY, rewrap_keys),
+        Job("retention", REVIEW_EVERY, review_retention),
+        Job("prune", PRUNE_EVERY, prune_settled),
     ]
 
 

@@ -36,6 +36,7 @@ from app.editions import all_editions, require_as_used
 from app.errors import ClaresLawError
 from app.evidence.keys import key_ring
 from app.evidence.rotating import must_open, rewrap, withdraw_before
+from app.retention.schedule import schedule
 from app.settings import Settings
 from app.storage import embedded, migrations
 from app.storage.engine import DatabaseRole, engine_for, sessions
@@ -195,6 +196,7 @@ def run(chosen: Settings, *, say: Say, show_card: Callable[[], None]) -> None:
     _listen_for_signals()
     try:
         all_editions()  # one that is no edition is told before anything is started
+        schedule()
         _refuse_taken_port(chosen)
         chosen.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         with database(chosen, say) as where:

@@ -69,6 +69,8 @@ class Permission(StrEnum):
     ANSWER_TASK = "answer_task"
     READ_CALENDARS = "read_calendars"
     PROCLAIM_DAY = "proclaim_day"
+    FREEZE_CASE = "freeze_case"
+    REVIEW_RETENTION = "review_retention"
     SEE_APPLICANT = "see_applicant"
     """Who applied, that somebody other than a potential victim did, and what the applicant said."""
     SEE_ROUTE = "see_route"
@@ -96,6 +98,7 @@ _EVERY_OFFICER = VIEW_PERMISSIONS | {
     P.READ_ALERTS,
     P.RECORD_CONTACT,
     P.SAFEGUARD,
+    P.FREEZE_CASE,
 }
 _OFFICER = _EVERY_OFFICER | {
     P.OPEN_APPLICATION,
@@ -135,7 +138,7 @@ _OF_ROLE: dict[Role, frozenset[Permission]] = {
     Role.CONTROL_ROOM: frozenset(_EVERY_OFFICER | {P.OPEN_APPLICATION, P.RECORD_CHECK}),
     Role.PUBLIC_PROTECTION_OFFICER: frozenset(_OFFICER),
     Role.PUBLIC_PROTECTION_SUPERVISOR: frozenset(_SUPERVISOR),
-    Role.HEAD_OF_PUBLIC_PROTECTION: frozenset(_SUPERVISOR | {P.PROCLAIM_DAY}),
+    Role.HEAD_OF_PUBLIC_PROTECTION: frozenset(_SUPERVISOR | {P.PROCLAIM_DAY, P.REVIEW_RETENTION}),
     Role.FORUM_MEMBER: frozenset(_FORUM),
     Role.FORUM_CHAIR: frozenset(_FORUM | {P.ARRANGE_FORUM, P.DECIDE_AT_FORUM, P.POSTPONE, P.LIST_STAFF}),
     Role.INTELLIGENCE_OFFICER: frozenset(
@@ -153,6 +156,8 @@ _OF_ROLE: dict[Role, frozenset[Permission]] = {
             P.READ_LOG,
             P.LIST_STAFF,
             P.DECIDE_ACCESS,
+            P.FREEZE_CASE,
+            P.REVIEW_RETENTION,
         }
     ),
     Role.AUDITOR: frozenset({P.READ_LOG, P.READ_CASE, P.READ_RECORDS, P.SEE_ROUTE}),

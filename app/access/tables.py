@@ -170,6 +170,7 @@ class AnsweredRequest(SQLModel, table=True):
     """An idempotency key: the request it came with and what was made. A replay is read anew, with today's rights."""
 
     __tablename__ = "answered_request"
+    __table_args__ = (Index("ix_answered_request_answered_at", "answered_at"),)
 
     staff_id: UUID = Field(primary_key=True, foreign_key="staff_member.id")
     key: str = Field(primary_key=True, max_length=200)

@@ -103,7 +103,7 @@ _WORKLIST = (
     .select_from(
         table_of(Case).outerjoin(_next, true()).outerjoin(table_of(StaffMember), _staff.id == _case.assigned_to)
     )
-    .where(_case.force_id == bindparam("force_id"), _case.first_contact_at.is_not(None))
+    .where(_case.force_id == bindparam("force_id"), _case.first_contact_at.is_not(None), _case.erased_at.is_(None))
     .limit(bindparam("limit"))
 )
 # As the indexes stand; PostgreSQL puts what is empty last.
@@ -214,6 +214,7 @@ async def search(session: AsyncSession, wanted: SearchIn, *, limit: int = 100) -
         .select_from(Case)
         .join(Party, col(Party.case_id) == col(Case.id))
         .join(Person, col(Person.id) == col(Party.person_id))
+        .where(col(Case.erased_at).is_(None))
         .order_by(col(Case.first_contact_at).desc(), col(Case.id), col(Party.role))
         .limit(limit)
     )

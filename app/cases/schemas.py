@@ -62,6 +62,8 @@ class Recorded:
     flags: tuple[Obstacle, ...] = ()
     recipient: UUID | None = None
     opened: UUID | None = None
+    erased: bool = False
+    """Whether it erased what the case held (H12.2)."""
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,9 @@ from sqlmodel import col
 from app.access.rules import Actor
 from app.cases.schemas import Parties, PartyView
 from app.cases.tables import Case, Party, PartyRole
+from app.clock import in_london
 from app.editions.terms import Outcome
-from app.errors import NotFound, Unprocessable, WrongStage
+from app.errors import Gone, NotFound, Unprocessable, WrongStage
 from app.evidence.owing import touch
 from app.people.service import persons
 from app.process import IllegalMove, Move, Stage, require
@@ -37,6 +38,18 @@ class CaseNotFound(NotFound):
         super().__init__("No case is held under that address, or it is not yours to see.")
 
 
+class CaseErased(Gone):
+    """The case was erased under the retention schedule; whoever could not see it gets CaseNotFound."""
+
+    code = "case_erased"
+
+    def __init__(self, erased_at: datetime) -> None:
+        super().__init__(
+            f"What was recorded in this case was erased {in_london(erased_at)} under the retention schedule (H12.2). "
+            "Proof that it was recorded, and who erased it, is kept: read its 'erasure'."
+        )
+
+
 class NoSuchParty(Unprocessable):
     """The person named is not a party of this case in that part."""
 
@@ -57,11 +70,16 @@ def new_reference() -> str:
 
 
 async def access_case(session: AsyncSession, case_id: UUID, *, for_change: bool) -> Case:
-    """The case, if row-level security shows it to this transaction; held against others where it is to change."""
+    """The case, if row-level security shows it to this transaction; held against others where it is to change.
+
+    CaseNotFound where it is not shown, CaseErased where there is nothing left of it to show.
+    """
     query = _CASE_TO_CHANGE if for_change else _CASE
     case = (await session.scalars(query, {"case_id": case_id})).one_or_none()
     if case is None or (for_change and await withheld_by_now(session, case_id)):
         raise CaseNotFound
+    if case.erased_at is not None:
+        raise CaseErased(case.erased_at)
     return case
 
 

@@ -64,6 +64,7 @@ class Case(SQLModel, table=True):
         check("stage = 'intake' OR first_contact_at IS NOT NULL", "open_has_first_contact"),
         check("first_contact_at <= first_contact_recorded_at", "contact_not_in_future"),
         check("(stage = 'closed') = (closed_at IS NOT NULL)", "closed_has_time"),
+        check("erased_at IS NULL OR stage = 'closed'", "erased_when_closed"),
         check(
             "(stage IN ('final_report', 'closed')) = (outcome IS NOT NULL)",
             "outcome_when_concluded",
@@ -100,6 +101,8 @@ class Case(SQLModel, table=True):
     created_by: UUID = Field(foreign_key="staff_member.id")
     outcome: Outcome | None = Field(default=None, sa_type=text_enum(Outcome, "outcome"))
     closed_at: datetime | None = None
+    erased_at: datetime | None = None
+    """When what was recorded was erased (H12.2): the case is then only proof that it was. The database sets it."""
     follows_id: UUID | None = Field(default=None, foreign_key="application.id")
     follows_because: LinkKind | None = Field(default=None, sa_type=text_enum(LinkKind, "follows_because"))
 

@@ -33,6 +33,11 @@ class Outbox(SQLModel, table=True):
             "next_try_at",
             postgresql_where=text("delivered_at IS NULL AND given_up_at IS NULL"),
         ),
+        Index(
+            "ix_outbox_settled",
+            text("coalesce(delivered_at, given_up_at)"),
+            postgresql_where=text("delivered_at IS NOT NULL OR given_up_at IS NOT NULL"),
+        ),
         Index("ix_outbox_not_delivered", "channel", postgresql_where=text("delivered_at IS NULL")),
         UniqueConstraint("idempotency_key"),
         check("(channel = 'mail') = (staff_id IS NOT NULL)", "mail_has_a_reader"),

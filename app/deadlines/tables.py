@@ -276,6 +276,8 @@ class TaskKind(StrEnum):
     DELIVERY_GIVEN_UP = "delivery_given_up"
     WEBHOOK_FAILING = "webhook_failing"
     CLOCK_NOT_SWEPT = "clock_not_swept"
+    REVIEW_DUE = "review_due"
+    CASE_FROZEN = "case_frozen"
 
 
 class Task(SQLModel, table=True):

@@ -45,6 +45,7 @@ async def open_task(
     about: str,
     now: datetime,
     case_id: UUID | None = None,
+    though_withheld: bool = False,
 ) -> None:
     """Put something before everybody of a role, in one force or (`force_id` None) in every one.
 
@@ -52,9 +53,10 @@ async def open_task(
     already, that one stays as it was written. The worker may name any force, the API its transaction's own.
 
     `case_id` is given where the task tells of a case: whoever may not see that case does not see the task, and where
-    it is withheld from anybody, professional standards are asked in place of the role (H2.8).
+    it is withheld from anybody, professional standards are asked in place of the role (H2.8); but `though_withheld`,
+    the role is asked all the same, as far as it sees the case.
     """
-    if case_id is not None and await withheld_cases(session, {case_id}):
+    if case_id is not None and not though_withheld and await withheld_cases(session, {case_id}):
         for_role = Role.PROFESSIONAL_STANDARDS
     row = {
         "id": uuid4(),

@@ -176,6 +176,7 @@ class CaseDoor(Door):
         made = await service(self.session, self.case, given, actor=self.actor, now=self.now)
         self.case.version += 1
         category = Category.DISCLOSURE if made.recipient else Category.ALTERATION
+        category = Category.ERASURE if made.erased else category
         await self.log(
             category,
             case_id=self.case.id,

@@ -28,6 +28,7 @@ from app.initial_checks.rules import checks_unanswered
 from app.initial_checks.service import checks_facts
 from app.intake.rules import attempted
 from app.process import Move, Stage
+from app.retention.service import schedule_review
 from app.safeguarding.service import act_keys, current_plan, newest_immediate_risk_at, open_duties
 from app.safeguarding.tables import Duty
 from app.safeguarding.terms import DutyKind
@@ -43,6 +44,7 @@ async def close_case(session: AsyncSession, case: Case, given: ClosingIn, *, act
     session.add(row)
     await session.flush()
     await advance(session, case, Move.CLOSED, by=actor, now=now, sentence="Closed.", about_id=row.id)
+    schedule_review(session, case, now=now)
     return Recorded(row.id)
 
 

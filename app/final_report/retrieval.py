@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, Select, bindparam, case, select, tuple_
+from sqlalchemy import Row, Select, bindparam, case, exists, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 from sqlmodel import col
@@ -30,6 +30,7 @@ from app.final_report.schemas import (
     ReportDocument,
 )
 from app.final_report.tables import Closing, FinalReport, FinalReportKey, IntelligenceSubmission
+from app.retention.tables import Erasure
 from app.storage.base import columns_of
 from app.storage.statements import row as row_of
 from app.storage.statements import rows
@@ -141,12 +142,14 @@ def _facts(reports: Iterable[Row[Any]], documents: Mapping[UUID, Any]) -> list[R
 
 
 def _reports(actor: Actor, *texts: str) -> Select[Any]:
-    """Reports with some of their texts, each with its case's id for the force that holds the case and nobody else."""
+    """Reports with some of their texts, each with its case's id for the force that holds the case and nobody else; of
+    no erased case."""
     columns = columns_of(FinalReport)
     own = case((columns.force_id == actor.force_id, columns.case_id), else_=None).label("case_id")
     shown = [column for column in plain_columns(FinalReport) if column.name != "case_id"]
     opened = [columns[text].label(text) for text in texts]
-    return select(*shown, *opened, columns.case_id.label("of_case"), own)
+    erased = exists().where(col(Erasure.case_id) == columns.case_id)
+    return select(*shown, *opened, columns.case_id.label("of_case"), own).where(~erased)
 
 
 def _standing(actor: Actor) -> Select[Any]:

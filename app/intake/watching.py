@@ -70,6 +70,7 @@ async def watch_attempts(session: AsyncSession, *, now: datetime) -> int:
         .where(
             col(LogRow.refused),
             col(LogRow.staff_id).is_not(None),
+            col(Case.erased_at).is_(None),
             or_(excluded, restricted),
             ~_any(RefusalSeen.log_id, col(RefusalSeen.log_id) == col(LogRow.id)),
         )

@@ -17,6 +17,7 @@ from starlette.exceptions import HTTPException
 from app.errors import (
     ClaresLawError,
     Conflict,
+    Gone,
     NotFound,
     NotPermitted,
     Refused,
@@ -36,6 +37,7 @@ STATUS: dict[type[ClaresLawError], int] = {
     NotPermitted: 403,
     NotFound: 404,
     Conflict: 409,
+    Gone: 410,
     StaleVersion: 412,
     Unprocessable: 422,
     VersionRequired: 428,
@@ -51,6 +53,7 @@ _TITLES = {
     404: "Not there, or not yours",
     405: "That cannot be done here",
     409: "A rule of the scheme stands against it",
+    410: "It was erased",
     412: "It changed since you read it",
     415: "Send JSON",
     422: "The request does not fit the published schema",
@@ -296,7 +299,10 @@ _ALWAYS: dict[int | str, dict[str, Any]] = {
     ),
     503: _example(503, "unavailable", "The database does not answer or is busy."),
 }
-_OF_CASE = {404: _example(404, "case_not_found", "No case is held under that address, or it is not yours to see.")}
+_OF_CASE = {
+    404: _example(404, "case_not_found", "No case is held under that address, or it is not yours to see."),
+    410: _example(410, "case_erased", "What was recorded in this case was erased under the retention schedule."),
+}
 _REFUSED = {
     409: _example(
         409,

@@ -3,7 +3,7 @@
 import base64
 import json
 import re
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Any, Generic, TypeVar
 from uuid import UUID
 
@@ -57,6 +57,19 @@ def after_moment(cursor: str | None) -> tuple[datetime, UUID] | None:
         if read.tzinfo is None:
             raise ValueError
         return read, UUID(row)
+    except ValueError:
+        raise BadCursor(
+            "The cursor was not given by this list; leave it out for the first page.", field="cursor"
+        ) from None
+
+
+def after_day(cursor: str | None) -> tuple[date, UUID] | None:
+    """The day and id that a cursor stands for."""
+    if cursor is None:
+        return None
+    day, row = _decode(cursor, 2)
+    try:
+        return date.fromisoformat(day), UUID(row)
     except ValueError:
         raise BadCursor(
             "The cursor was not given by this list; leave it out for the first page.", field="cursor"
