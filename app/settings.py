@@ -84,6 +84,10 @@ class Settings(BaseSettings):
     stream_limit: int = Field(100, ge=0)
     stream_seconds: float = Field(3600.0, ge=0)
 
+    def __hash__(self) -> int:
+        """By what is set: a map among the fields has no hash of its own."""
+        return hash(self.model_dump_json())
+
     @model_validator(mode="after")
     def _mail_is_whole(self) -> Self:
         if self.smtp_host is None:
