@@ -95,6 +95,8 @@ class OpenIdProvider:
         """`timeout` is in seconds and for each whole answer; `transport` is the network unless a test brings one."""
         self._issuer, self._timeout, self._most_bytes, self._transport = issuer, timeout, most_bytes, transport
         self._known: tuple[Endpoints, float] | None = None
+        # Made once: it reads a file of certificates, for which no request is to wait.
+        self._tls = httpx.create_ssl_context()
 
     async def endpoints(self) -> Endpoints:
         """As the protocol says; asked for anew after an hour."""
@@ -156,6 +158,7 @@ class OpenIdProvider:
                 # A provider on this machine is never behind a proxy.
                 httpx.AsyncClient(
                     transport=self._transport,
+                    verify=self._tls,
                     timeout=self._timeout,
                     follow_redirects=False,
                     trust_env=self._issuer.startswith("https://"),

@@ -8,7 +8,7 @@ import pytest
 
 from app.access.claims import TokenRefused
 from app.access.tokens import KeyRing, KeySetRefused, KeyStore, KeysUnavailable, TokenReader
-from tests.access.test_tokens import (
+from tests.access.forging import (
     AUDIENCE,
     GOOD,
     ISSUER,

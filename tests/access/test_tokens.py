@@ -1,114 +1,45 @@
-"""Tokens: what is refused, with which reason, and that what is accepted is exactly what was signed.
-
-Forgeries are signed here with `cryptography`, never with the library under guard.
-"""
+"""Tokens: what is refused, with which reason, and that what is accepted is exactly what was signed."""
 
 import base64
-import hashlib
-import hmac
 import json
 import stat
 import traceback
-from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
-from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from app.access.claims import MAX_TOKEN_CHARACTERS, TokenRefused
-from app.access.tokens import DemonstrationIssuer, KeySetRefused, KeyStore, TokenReader, verify_compact
-
-SHARED = Path(__file__).resolve().parents[2] / ".." / "shared"
-NOW = datetime(2026, 5, 4, 9, 0, tzinfo=UTC)
-T = int(NOW.timestamp())
-ISSUER, AUDIENCE = "https://identity.example", "clares-law"
-
-EC_KEY = ec.generate_private_key(ec.SECP256R1())
-OTHER_EC_KEY = ec.generate_private_key(ec.SECP256R1())
-RSA_KEY = rsa.generate_private_key(65537, 2048)
-SMALL_RSA_KEY = rsa.generate_private_key(65537, 1024)
-Signer = Callable[[bytes], bytes]
-
-
-def b64(raw: bytes) -> str:
-    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
-
-
-def number(value: int) -> str:
-    return b64(value.to_bytes((value.bit_length() + 7) // 8, "big"))
-
-
-def es256(key: ec.EllipticCurvePrivateKey = EC_KEY) -> Signer:
-    def sign(message: bytes) -> bytes:
-        r, s = decode_dss_signature(key.sign(message, ec.ECDSA(hashes.SHA256())))
-        return r.to_bytes(32, "big") + s.to_bytes(32, "big")
-
-    return sign
-
-
-def rs256(key: rsa.RSAPrivateKey = RSA_KEY) -> Signer:
-    return lambda message: key.sign(message, padding.PKCS1v15(), hashes.SHA256())
-
-
-def hs256(secret: bytes) -> Signer:
-    return lambda message: hmac.digest(secret, message, hashlib.sha256)
-
-
-def nothing(message: bytes) -> bytes:
-    return b""
-
-
-def ec_jwk(key: ec.EllipticCurvePrivateKey, kid: str, **members: Any) -> dict[str, Any]:
-    point = key.public_key().public_numbers()
-    x, y = b64(point.x.to_bytes(32, "big")), b64(point.y.to_bytes(32, "big"))
-    public = {"kty": "EC", "crv": "P-256", "x": x, "y": y}
-    return public | {"kid": kid, "use": "sig", "alg": "ES256"} | members
-
-
-def rsa_jwk(key: rsa.RSAPrivateKey, kid: str, **members: Any) -> dict[str, Any]:
-    public = key.public_key().public_numbers()
-    named = {"kty": "RSA", "kid": kid, "use": "sig", "alg": "RS256"}
-    return named | {"n": number(public.n), "e": number(public.e)} | members
-
-
-JWKS = {
-    "keys": [
-        ec_jwk(EC_KEY, "ec"),
-        ec_jwk(OTHER_EC_KEY, "other"),
-        rsa_jwk(RSA_KEY, "rsa"),
-        rsa_jwk(SMALL_RSA_KEY, "small"),
-    ]
-}
-KEYS = KeyStore.from_jwks(JWKS)
-HEADER = {"alg": "ES256", "kid": "ec", "typ": "JWT"}
-CLAIMS = {"iss": ISSUER, "aud": AUDIENCE, "sub": "officer-17", "iat": T, "exp": T + 600}
-
-
-def signed(header: str | dict[str, Any], payload: str | dict[str, Any], sign: Signer) -> str:
-    parts = [p if isinstance(p, str) else json.dumps(p) for p in (header, payload)]
-    message = ".".join(b64(part.encode("utf-8", "surrogatepass")) for part in parts)
-    return f"{message}.{b64(sign(message.encode()))}"
-
-
-def with_header(*, without: str = "", sign: Signer | None = None, **members: Any) -> str:
-    header = {name: value for name, value in (HEADER | members).items() if name != without}
-    return signed(header, CLAIMS, sign or es256())
-
-
-def with_claims(*, without: str = "", **members: Any) -> str:
-    claims = {name: value for name, value in (CLAIMS | members).items() if name != without}
-    return signed(HEADER, claims, es256())
-
-
-def public_bytes(encoding: serialization.Encoding) -> bytes:
-    form = serialization.PublicFormat.SubjectPublicKeyInfo
-    return EC_KEY.public_key().public_bytes(encoding, form)
+from app.access.tokens import DemonstrationIssuer, KeyStore, TokenReader
+from tests.access.forging import (
+    AUDIENCE,
+    CLAIMS,
+    EC_KEY,
+    GOOD,
+    HEADER,
+    ISSUER,
+    KEYS,
+    NOW,
+    OTHER_EC_KEY,
+    RSA_KEY,
+    SMALL_RSA_KEY,
+    T,
+    b64,
+    ec_jwk,
+    es256,
+    hs256,
+    nothing,
+    public_bytes,
+    rs256,
+    signed,
+    with_claims,
+    with_header,
+)
 
 
 def reader(keys: KeyStore = KEYS) -> TokenReader:
@@ -121,7 +52,6 @@ def reason_for(token: str, *, now: datetime = NOW, by: TokenReader | None = None
     return refused.value.reason
 
 
-GOOD = signed(HEADER, CLAIMS, es256())
 HEAD, BODY, SIGNATURE = GOOD.split(".")
 SIGNATURE_BYTES = base64.urlsafe_b64decode(SIGNATURE + "==")
 PEM, DER = serialization.Encoding.PEM, serialization.Encoding.DER
@@ -367,66 +297,6 @@ def test_the_last_character_of_each_part_has_one_spelling(end: int) -> None:
     assert accepted == [GOOD[end]]
 
 
-def without(member: str) -> dict[str, Any]:
-    return {name: value for name, value in ec_jwk(EC_KEY, "x").items() if name != member}
-
-
-P384_KEY = ec.generate_private_key(ec.SECP384R1())
-LONG_X = b64(b"\0" + EC_KEY.public_key().public_numbers().x.to_bytes(32, "big"))
-OFF_CURVE = ec_jwk(EC_KEY, "x", y=b64(b"\x01" * 32))
-UNFIT_KEYS: list[tuple[str, dict[str, Any]]] = [
-    ("no kid", without("kid")),
-    ("empty kid", ec_jwk(EC_KEY, "")),
-    ("kid a number", ec_jwk(EC_KEY, "x") | {"kid": 1}),
-    ("1024-bit RSA", rsa_jwk(SMALL_RSA_KEY, "x")),
-    ("RSA exponent 1", rsa_jwk(RSA_KEY, "x", e="AQ")),
-    ("RSA without n", rsa_jwk(RSA_KEY, "x", n=None)),
-    ("for encryption", ec_jwk(EC_KEY, "x", use="enc")),
-    ("use null", ec_jwk(EC_KEY, "x", use=None)),
-    ("PS256", rsa_jwk(RSA_KEY, "x", alg="PS256")),
-    ("RS512", rsa_jwk(RSA_KEY, "x", alg="RS512")),
-    ("alg of another kty", ec_jwk(EC_KEY, "x", alg="RS256")),
-    ("P-384", ec_jwk(EC_KEY, "x", crv="P-384")),
-    ("off the curve", OFF_CURVE),
-    ("x padded", ec_jwk(EC_KEY, "x", x=ec_jwk(EC_KEY, "x")["x"] + "=")),
-    ("x one byte longer", ec_jwk(EC_KEY, "x", x=LONG_X)),
-    ("private", ec_jwk(EC_KEY, "x", d=number(EC_KEY.private_numbers().private_value))),
-    ("symmetric", {"kty": "oct", "kid": "x", "use": "sig", "alg": "HS256", "k": b64(bytes(32))}),
-    ("key_ops sign", ec_jwk(EC_KEY, "x", key_ops=["sign"])),
-    ("key_ops encrypt", rsa_jwk(RSA_KEY, "x", key_ops=["encrypt"])),
-    ("key_ops text", ec_jwk(EC_KEY, "x", key_ops="verify")),
-]
-
-
-@pytest.mark.parametrize("key", [pytest.param(key, id=name) for name, key in UNFIT_KEYS])
-def test_an_unfit_key_is_dropped_and_the_others_stay(key: dict[str, Any]) -> None:
-    keys = KeyStore.from_jwks({"keys": [key, ec_jwk(OTHER_EC_KEY, "good")]})
-    assert (len(keys), len(keys.dropped)) == (1, 1)
-    assert keys.find("x") is None
-    assert keys.dropped[0].why
-
-
-def test_a_kid_given_twice_names_no_key() -> None:
-    published = [ec_jwk(EC_KEY, "ec"), ec_jwk(OTHER_EC_KEY, "ec"), rsa_jwk(RSA_KEY, "rsa")]
-    keys = KeyStore.from_jwks({"keys": published})
-    assert keys.find("ec") is None
-    assert keys.find("rsa") is not None
-    assert [dropped.why for dropped in keys.dropped] == ["kid given more than once"] * 2
-
-
-@pytest.mark.parametrize(
-    "key", [without("use"), without("use") | {"key_ops": ["verify"]}, without("alg"), without("") | {"x5c": ["M"]}]
-)
-def test_what_a_key_need_not_state_does_not_drop_it(key: dict[str, Any]) -> None:
-    assert KeyStore.from_jwks({"keys": [key]}).find("x") is not None
-
-
-@pytest.mark.parametrize("document", [{}, {"keys": {}}, {"keys": ["k"]}, {"keys": None}, [], "keys"])
-def test_what_is_no_key_set_is_refused(document: Any) -> None:
-    with pytest.raises(KeySetRefused):
-        KeyStore.from_jwks(document)
-
-
 def test_the_demonstration_issuer_is_read_by_its_own_key_set() -> None:
     issuer = DemonstrationIssuer(ISSUER, AUDIENCE)
     token = issuer.issue("officer-17", now=NOW, lifetime=timedelta(minutes=10), force="met")
@@ -459,6 +329,9 @@ def test_a_saved_key_keeps_its_name_and_is_for_its_owner_alone(tmp_path: Path) -
         DemonstrationIssuer.load(path, issuer=ISSUER, audience=AUDIENCE)
 
 
+P384_KEY = ec.generate_private_key(ec.SECP384R1())
+
+
 @pytest.mark.parametrize("key", [P384_KEY, RSA_KEY], ids=["P-384", "RSA"])
 def test_only_a_p256_key_is_loaded(tmp_path: Path, key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey) -> None:
     path = tmp_path / "issuer.pem"
@@ -466,56 +339,3 @@ def test_only_a_p256_key_is_loaded(tmp_path: Path, key: ec.EllipticCurvePrivateK
     path.write_bytes(key.private_bytes(PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()))
     with pytest.raises(ValueError, match=r"curve"):
         DemonstrationIssuer.load(path, issuer=ISSUER, audience=AUDIENCE)
-
-
-# Wycheproof: each group has one key and tokens marked valid or invalid; payloads are no JWT claims.
-
-
-def wycheproof() -> list[tuple[dict[str, Any], dict[str, Any]]]:
-    path = SHARED / "vectors" / "wycheproof-jws.json"
-    if not path.is_file():
-        return []
-    groups = json.loads(path.read_text())["testGroups"]
-    return [(g.get("public", g["private"]), test) for g in groups for test in g["tests"]]
-
-
-def accepts(key: dict[str, Any], token: str) -> bool:
-    try:
-        verify_compact(token, KeyStore.from_jwks({"keys": [key]}).find)
-    except TokenRefused:
-        return False
-    return True
-
-
-def of_accepted_kind(key: dict[str, Any]) -> bool:
-    """RS256 or ES256 by the key's own word, or as the only one of the two that a key of its kind can verify."""
-    return key.get("alg", {"RSA": "RS256", "EC": "ES256"}.get(key["kty"])) in ("RS256", "ES256")
-
-
-VECTORS = wycheproof()
-needs_vectors = pytest.mark.skipif(not VECTORS, reason="the shared vectors are not beside the tree")
-
-
-@needs_vectors
-def test_no_invalid_wycheproof_token_is_accepted() -> None:
-    invalid = [(key, test) for key, test in VECTORS if test["result"] != "valid"]
-    assert len(invalid) > 300
-    assert [test["tcId"] for key, test in invalid if accepts(key, test["jws"])] == []
-
-
-@needs_vectors
-def test_nor_with_a_key_that_would_state_its_algorithm() -> None:
-    """Some keys are dropped for want of `alg` alone; their other fault must suffice too."""
-    algorithm = {"RSA": "RS256", "EC": "ES256"}
-    silent = [(key, test) for key, test in VECTORS if "alg" not in key]
-    assert silent
-    for key, test in silent:
-        assert not accepts(key | {"alg": algorithm[key["kty"]]}, test["jws"]), test["tcId"]
-
-
-@needs_vectors
-def test_every_valid_wycheproof_token_of_our_algorithms_is_accepted() -> None:
-    valid = [(key, test) for key, test in VECTORS if test["result"] == "valid"]
-    ours = {test["tcId"] for key, test in valid if of_accepted_kind(key)}
-    assert {test["tcId"] for key, test in valid if accepts(key, test["jws"])} == ours
-    assert len(ours) >= 8

@@ -20,7 +20,7 @@ from app.access.demonstration import AUDIENCE, BROWSER, ISSUER, SYSTEM, secret_o
 from app.access.tokens import DemonstrationIssuer, KeyStore, TokenReader
 from app.doors.provided import built_in_of, identity_of
 from app.main import Held, create_app, hold
-from app.outside.identity import Endpoints, FakeProvider, IdentityProvider, OpenIdProvider, Tokens
+from app.outside.identity import FakeProvider, IdentityProvider, OpenIdProvider, Tokens
 from app.settings import Settings
 from app.storage.engine import sessions
 from tests.world import World
@@ -136,14 +136,18 @@ def _nobody() -> TokenReader:
 
 
 @asynccontextmanager
-async def desk(world: World, folder: Path, *, built_in: bool = False, **settings: Any) -> AsyncIterator[Desk]:
-    """The service with the built-in provider, asked over HTTP, or with a fake one that signs with the world's key."""
-    issuer = BUILT_IN if built_in else ISSUER
+async def desk(
+    world: World, folder: Path, *, built_in: bool = False, issuer: str | None = None, **settings: Any
+) -> AsyncIterator[Desk]:
+    """The service with a provider behind it, asked over HTTP: the built-in one, or that of an issuer which runs.
+
+    With neither it is a fake one, which signs with the world's key.
+    """
     data = folder / "data"
     data.mkdir(exist_ok=True)
     chosen = Settings(
         data_dir=data,
-        token_issuer=issuer,
+        token_issuer=issuer or (BUILT_IN if built_in else ISSUER),
         token_audience=AUDIENCE,
         public_url=PUBLIC,
         sign_in_client_id=BROWSER,
@@ -152,25 +156,21 @@ async def desk(world: World, folder: Path, *, built_in: bool = False, **settings
         **settings,
     )
     assert world.api is not None
-    later = _Later()
-    provider: IdentityProvider = (
-        OpenIdProvider(issuer, transport=later)
-        if built_in
-        else FakeProvider(
-            world.issuer.jwks(), Endpoints("https://idp.example/authorize", "https://idp.example/token", "")
-        )
-    )
+    itself = _Itself()
+    provider: IdentityProvider = FakeProvider(world.issuer.jwks())
+    if built_in or issuer:
+        provider = OpenIdProvider(str(chosen.token_issuer), timeout=30, transport=itself if built_in else None)
     identity = identity_of(chosen, provider)
     held = Held(world.api.state.sessions, identity.tokens, identity.admission, identity.sign_in, built_in_of(chosen))
     app = _service(built_in)
     hold(app, held)
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
-    later.inner = transport
+    itself.inner = transport
     async with httpx.AsyncClient(transport=transport, base_url=PUBLIC) as http:
         yield Desk(world, app, http, provider, chosen)
 
 
-class _Later(httpx.AsyncBaseTransport):
+class _Itself(httpx.AsyncBaseTransport):
     """Leads to the service itself, once it is there."""
 
     inner: httpx.AsyncBaseTransport
