@@ -250,15 +250,13 @@ async def have_keys(session: AsyncSession, case_ids: Collection[UUID]) -> None:
 
 
 async def give_key(session: AsyncSession, case_id: UUID, force_id: str) -> None:
-    """Give a case its key as it is opened; while the key service is down, its first sealed record does so later."""
+    """Give a new case its key; while the key service is down, its first sealed record does so later."""
 
     def give(held: Any) -> None:
         held.flush()
-        connection = held.connection()
-        if connection.execute(_HELD, {"case_id": case_id}).first() is None:
-            try:
-                _given(connection, case_id, force_id)
-            except (KeyServiceDown, KeyRefused) as error:
-                _log.warning("case_without_key", case_id=str(case_id), error=type(error).__name__)
+        try:
+            _given(held.connection(), case_id, force_id)
+        except (KeyServiceDown, KeyRefused) as error:
+            _log.warning("case_without_key", case_id=str(case_id), error=type(error).__name__)
 
     await session.run_sync(give)
