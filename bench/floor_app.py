@@ -16,6 +16,7 @@ import unicodedata
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import date, datetime, timedelta
+from secrets import token_bytes
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -199,6 +200,7 @@ async def _open(connection: Connection, actor: DictRow, body: dict[str, Any], ke
     await (await run(sql.OPEN_CASES_OF_PAIR, case)).fetchall()
     await (await run(sql.OPEN_CASE, case)).fetchall()
     await run(sql.EVENT, {**case, "id": uuid4(), "sentence": f"Opened as {body['route']}; initial contact {now}."})
+    await run(sql.CASE_KEY, {**case, "wrapped": token_bytes(68), "public_half": token_bytes(32)})
     he = await _person(connection, case, subject, "subject")
     she = uuid4()
     await run(sql.PERSON, {**case, **_described(victim), "id": she})

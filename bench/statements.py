@@ -103,8 +103,7 @@ CASE_PARTS = {
         WHERE face_to_face_meeting.case_id = %(case_id)s AND party.is_applicant
     """,
     "withdrawal": """
-        SELECT id, case_id, force_id, occurred_at, recorded_at, recorded_by, taken_by, means, by_safe_means,
-            duress_suspected, duress_considered, reason
+        SELECT id, case_id, force_id, occurred_at, recorded_at, recorded_by, by_safe_means, duress_suspected
         FROM withdrawal WHERE case_id = %(case_id)s ORDER BY recorded_at DESC LIMIT 1
     """,
     "interim plans": """
@@ -227,6 +226,10 @@ EVENT = """
     INSERT INTO event (id, case_id, force_id, occurred_at, recorded_at, recorded_by, kind, sentence, about_id)
     VALUES (%(id)s, %(case_id)s, %(force_id)s, %(now)s, %(now)s, %(staff_id)s, 'opened', %(sentence)s, NULL)
 """
+CASE_KEY = """
+    INSERT INTO case_key (case_id, force_id, wrapped, key_version, public_half, made_at)
+    VALUES (%(case_id)s, %(force_id)s, %(wrapped)s, 1, %(public_half)s, %(now)s) ON CONFLICT DO NOTHING
+"""
 RISK_GRADE = """
     INSERT INTO risk_grade (id, case_id, force_id, occurred_at, recorded_at, recorded_by, potential_victim_id, grade,
         immediate, reason)
@@ -276,7 +279,7 @@ BY_REQUEST = {
     "opening": (
         *ENTERING,
         *(CLAIM_KEY, LOCK, CONTEXT, POINTED_AT, OPEN_CASES_OF_PAIR, OPEN_CASE),
-        *(EVENT, PERSON, PARTY, PERSON, ADDRESS, PARTY, SAFE_CONTACT, RESTRICTED, POINTER),
+        *(EVENT, CASE_KEY, PERSON, PARTY, PERSON, ADDRESS, PARTY, SAFE_CONTACT, RESTRICTED, POINTER),
         *(LOCK_ACCOUNTS, NAMES, OTHER_NAMES, ACCOUNTS, ACCOUNTS),
         *(RISK_GRADE, INITIAL_CONTACT, GRADES, CURRENT_GRADE, CLOCKS_TO_CHANGE),
         *(FORCE, CALENDAR, CLOCKS_TO_CHANGE, CLOCK, CLOCKS, REMEMBER, LOG, INDIVIDUALS),

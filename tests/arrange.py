@@ -163,11 +163,11 @@ def forum_decision(
         "reasons": "As minuted.",
         "subject_to_be_told": False,
         "further_safeguarding": "The plan is kept under review.",
-        "consult_offender_manager": False,
         "offender_management": {"already_managed": None},
         **(whole if disclose else {}),
         **changed,
     }
+    row["consult_offender_manager"] = row["offender_management"]["already_managed"] is not None
     decision = insert(world, "forum_decision", **row)
     if not disclose and confirmed:
         insert(world, "decision_confirmation", **act, decision_id=decision, verdict="confirm", reasons="Agreed.")

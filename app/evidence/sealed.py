@@ -24,11 +24,11 @@ from sqlalchemy import (
     bindparam,
     event,
     func,
-    insert,
     literal_column,
     select,
     type_coerce,
 )
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapper
 from sqlalchemy.orm.attributes import set_committed_value
@@ -39,7 +39,7 @@ from sqlmodel import Field, SQLModel
 from app import clock
 from app.errors import Unavailable, Unreadable
 from app.evidence.keys import KeyRefused, KeyServiceDown, key_ring
-from app.evidence.sealing import Place, SealBroken, seal_to
+from app.evidence.sealing import DataKey, Place, SealBroken, seal_to
 from app.evidence.tables import CaseKey
 from app.storage.base import columns_of, table_of
 from app.storage.statements import rows
@@ -235,12 +235,15 @@ def _sealing(connection: Connection, case_id: UUID, force_id: str) -> Any:
 
 def _given(connection: Connection, case_id: UUID, force_id: str) -> Any:
     """Make the key of a case that has none."""
+    key, row = _made(case_id, force_id)
+    connection.execute(_MAKE, row)
+    return key.seal
+
+
+def _made(case_id: UUID, force_id: str) -> tuple[DataKey, dict[str, Any]]:
     key, wrapped = await_only(key_ring().made(case_id))
     row = {"case_id": case_id, "force_id": force_id, "made_at": clock.real_now()}
-    connection.execute(
-        _MAKE, {**row, "wrapped": wrapped.key, "key_version": wrapped.version, "public_half": key.public_half}
-    )
-    return key.seal
+    return key, {**row, "wrapped": wrapped.key, "key_version": wrapped.version, "public_half": key.public_half}
 
 
 async def have_keys(session: AsyncSession, case_ids: Collection[UUID]) -> None:
@@ -250,15 +253,14 @@ async def have_keys(session: AsyncSession, case_ids: Collection[UUID]) -> None:
 
 
 async def give_key(session: AsyncSession, case_id: UUID, force_id: str) -> None:
-    """Give a case its key as it is opened; while the key service is down, its first sealed record does so later."""
+    """Give a new case its key; while the key service is down, its first sealed record does so later."""
 
     def give(held: Any) -> None:
         held.flush()
-        connection = held.connection()
-        if connection.execute(_HELD, {"case_id": case_id}).first() is None:
-            try:
-                _given(connection, case_id, force_id)
-            except (KeyServiceDown, KeyRefused) as error:
-                _log.warning("case_without_key", case_id=str(case_id), error=type(error).__name__)
+        try:
+            # One that a record of its draft brought along stays.
+            held.connection().execute(_MAKE.on_conflict_do_nothing(), _made(case_id, force_id)[1])
+        except (KeyServiceDown, KeyRefused) as error:
+            _log.warning("case_without_key", case_id=str(case_id), error=type(error).__name__)
 
     await session.run_sync(give)

@@ -9,6 +9,7 @@ import asyncio
 import base64
 import binascii
 import re
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -94,7 +95,7 @@ class Transit:
     ca_file: Path | None = None
     timeout: float = 2.0
     """Seconds for one try, the look-up of the name and the last byte included."""
-    _clients: dict[int, httpx.AsyncClient] = field(default_factory=dict, repr=False)
+    _connected: tuple[asyncio.AbstractEventLoop, httpx.AsyncClient] | None = field(default=None, repr=False)
 
     async def newest(self) -> int:
         """Raises KeyServiceMisused where the key is none that is derived for each context."""
@@ -181,14 +182,12 @@ class Transit:
 
     def _client(self) -> httpx.AsyncClient:
         """The connections of the loop that asks: they serve no other."""
-        loop = id(asyncio.get_running_loop())
-        if loop not in self._clients:
-            verify: Any = str(self.ca_file) if self.ca_file else True
-            self._clients.clear()
-            self._clients[loop] = httpx.AsyncClient(
-                follow_redirects=False, trust_env=False, timeout=self.timeout, verify=verify
-            )
-        return self._clients[loop]
+        loop = asyncio.get_running_loop()
+        if self._connected is None or self._connected[0] is not loop:
+            verify = ssl.create_default_context(cafile=str(self.ca_file) if self.ca_file else None)
+            client = httpx.AsyncClient(follow_redirects=False, trust_env=False, timeout=self.timeout, verify=verify)
+            self._connected = loop, client
+        return self._connected[1]
 
 
 def _context(case_id: UUID) -> str:

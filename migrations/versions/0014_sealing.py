@@ -126,10 +126,6 @@ def upgrade() -> None:
     op.add_column("forum_decision", sa.Column("consult_offender_manager", sa.Boolean()))
     with _lifted():
         keys = _give_keys()
-        op.execute(
-            "UPDATE forum_decision SET consult_offender_manager = (offender_management -> 'already_managed') "
-            "IS NOT NULL AND offender_management -> 'already_managed' <> 'null'::jsonb"
-        )
         for table in SEALED:
             _seal(table, keys)
     op.alter_column("forum_decision", "consult_offender_manager", nullable=False)
@@ -305,10 +301,14 @@ def _seal(table: str, keys: Mapping[UUID, DataKey]) -> None:
             text = json.dumps(value, ensure_ascii=False) if column.json and value is not None else value
             place = Place(row.case_id, row.id, f"{table}.{column.name}")
             found[f"{column.name}_sealed"] = None if text is None else keys[row.case_id].seal(text, place)
+        if table == "forum_decision":
+            found["consult_offender_manager"] = row.offender_management.get("already_managed") is not None
         return found
 
     names = [column.name for column in columns]
-    _rewrite(table, names, [f"{name}_sealed" for name in names], sealed)
+    # Each row is written once: a second time its foreign keys would be looked at again.
+    facts = ["consult_offender_manager"] if table == "forum_decision" else []
+    _rewrite(table, names, [*(f"{name}_sealed" for name in names), *facts], sealed)
     _same_number(table, names, [f"{name}_sealed" for name in names])
 
 

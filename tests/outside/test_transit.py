@@ -114,12 +114,12 @@ async def test_nobody_there_and_nobody_who_answers_in_time(transit: Transit, tmp
     hangs = await asyncio.start_server(lambda reader, writer: asyncio.sleep(30), "127.0.0.1", 0)
     port = hangs.sockets[0].getsockname()[1]
     with pytest.raises(KeyServiceDown):
-        await replace(transit, address=f"http://127.0.0.1:{port}", timeout=0.2, _clients={}).newest()
+        await replace(transit, address=f"http://127.0.0.1:{port}", timeout=0.2, _connected=None).newest()
     hangs.close()
     with pytest.raises(KeyServiceDown):
-        await replace(transit, address="http://127.0.0.1:1", timeout=0.5, _clients={}).newest()
+        await replace(transit, address="http://127.0.0.1:1", timeout=0.5, _connected=None).newest()
     with pytest.raises(KeyServiceDown):
-        await replace(transit, token_file=tmp_path / "none", _clients={}).newest()
+        await replace(transit, token_file=tmp_path / "none", _connected=None).newest()
 
 
 @pytest.mark.parametrize("kind", ["transit", "fake"])
