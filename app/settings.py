@@ -83,6 +83,11 @@ class Settings(BaseSettings):
     receiver_timeout_seconds: float = Field(10.0, gt=0, le=30)
     stream_limit: int = Field(100, ge=0)
     stream_seconds: float = Field(3600.0, ge=0)
+    subject_access_answer: str = (
+        "Your request has been considered. Beside what is sent with this letter, if anything, there is no personal "
+        "data of yours that the law requires us to give you. This says neither that we hold any other data of yours "
+        "nor that we hold none."
+    )
 
     def __hash__(self) -> int:
         """By what is set: a map among the fields has no hash of its own."""

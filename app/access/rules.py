@@ -71,6 +71,7 @@ class Permission(StrEnum):
     PROCLAIM_DAY = "proclaim_day"
     FREEZE_CASE = "freeze_case"
     REVIEW_RETENTION = "review_retention"
+    ANSWER_SUBJECT_ACCESS = "answer_subject_access"
     SEE_APPLICANT = "see_applicant"
     """Who applied, that somebody other than a potential victim did, and what the applicant said."""
     SEE_ROUTE = "see_route"
@@ -138,7 +139,7 @@ _OF_ROLE: dict[Role, frozenset[Permission]] = {
     Role.CONTROL_ROOM: frozenset(_EVERY_OFFICER | {P.OPEN_APPLICATION, P.RECORD_CHECK}),
     Role.PUBLIC_PROTECTION_OFFICER: frozenset(_OFFICER),
     Role.PUBLIC_PROTECTION_SUPERVISOR: frozenset(_SUPERVISOR),
-    Role.HEAD_OF_PUBLIC_PROTECTION: frozenset(_SUPERVISOR | {P.PROCLAIM_DAY, P.REVIEW_RETENTION}),
+    Role.HEAD_OF_PUBLIC_PROTECTION: frozenset(_SUPERVISOR | {P.PROCLAIM_DAY, P.REVIEW_RETENTION, P.ANSWER_SUBJECT_ACCESS}),
     Role.FORUM_MEMBER: frozenset(_FORUM),
     Role.FORUM_CHAIR: frozenset(_FORUM | {P.ARRANGE_FORUM, P.DECIDE_AT_FORUM, P.POSTPONE, P.LIST_STAFF}),
     Role.INTELLIGENCE_OFFICER: frozenset(
@@ -155,6 +156,7 @@ _OF_ROLE: dict[Role, frozenset[Permission]] = {
             P.READ_VERBATIM,
             P.READ_LOG,
             P.LIST_STAFF,
+            P.ANSWER_SUBJECT_ACCESS,
             P.DECIDE_ACCESS,
             P.FREEZE_CASE,
             P.REVIEW_RETENTION,

@@ -7,6 +7,7 @@ from uuid import UUID
 from pydantic import Field
 
 from app.access.rules import Permission, Role
+from app.access.subject_access import NOT_TO_BE_RELEASED
 from app.cases.schemas import CaseHeader, FlagView, GradeView, PartyView
 from app.categorisation.terms import Category
 from app.deadlines.schemas import ClockView
@@ -74,7 +75,7 @@ class FollowedBy(View):
 class CaseFile(CaseHeader):
     """Everything that decides what happens next, in one read."""
 
-    handling: str = "OFFICIAL-SENSITIVE. Who applied, or that anybody did, is never revealed to the subject."
+    handling: str = f"Who applied, or that anybody did, is never revealed to the subject. {NOT_TO_BE_RELEASED}."
     urgent: bool
     assigned_name: str | None
     parties: PartiesView

@@ -1,6 +1,6 @@
 """Considering representations, categorising, referring to the forum (H5.3 to H5.6)."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from uuid import UUID
 
@@ -15,6 +15,7 @@ from app.cases.tables import Case, PartyRole
 from app.categorisation.rules import (
     CategorisationFacts,
     FactorFound,
+    names_the_applicant,
     obstacles_to_category,
     obstacles_to_referral,
     obstacles_to_representations,
@@ -179,13 +180,32 @@ async def representations_considered(session: AsyncSession, case_id: UUID, poten
 
 
 async def names_to_keep_apart(session: AsyncSession, case: Case) -> tuple[list[str], list[str]]:
-    """The applicant's names, which words for the subject may not hold, and the subject's own (H2.7)."""
+    """The names of all who asked, which words for the subject may not hold, and the subject's own (H2.7)."""
     known = await parties(session, case.id)
-    return _names(known.applicant), _names(known.subject)
+    return _names(known.applicant, *known.other_applicants), _names(known.subject)
 
 
-def _names(party: PartyView | None) -> list[str]:
-    if party is None:
-        return []
-    named: list[PersonView | AliasView] = [party.person, *party.person.aliases]
+async def told_of_a_third_party(
+    session: AsyncSession, case: Case, texts: Iterable[str], *, to: UUID | None
+) -> list[Obstacle]:
+    """What is wrong where words for a recipient hold a name of a third party who asked and is another (H2.7).
+
+    A name that the subject, a potential victim or a child bears too tells nothing, nor does the recipient's own.
+    """
+    known = await parties(session, case.id)
+    asked = [one for one in known.everyone if one.role is PartyRole.APPLICANT and one.id != to]
+    others = [one for one in known.everyone if one not in asked]
+    applicants, spoken_of = _names(*asked), _names(*others)
+    if any(names_the_applicant(text, applicants_names=applicants, subjects_names=spoken_of) for text in texts):
+        says = (
+            "What is to be said holds a name of the third party who asked: say it so that nobody who asked is known "
+            "by it."
+        )
+        return [Obstacle("words_identify_applicant", says, "H2.7")]
+    return []
+
+
+def _names(*of: PartyView | None) -> list[str]:
+    known = [party.person for party in of if party is not None]
+    named: list[PersonView | AliasView] = [*known, *(alias for person in known for alias in person.aliases)]
     return [name for one in named for name in (one.given_names, one.surname) if name]

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 
+from app.access.subject_access import NOT_TO_BE_RELEASED
+
 _OCTETS = 75
 _ESCAPED = str.maketrans({"\\": "\\\\", ";": "\\;", ",": "\\,", "\n": "\\n", "\r": None})
 
@@ -27,6 +29,7 @@ def calendar_text(entries: Iterable[Entry], *, stamp: datetime) -> str:
         "PRODID:-//Clare's Law case service//Clocks//EN",
         "CALSCALE:GREGORIAN",
         "METHOD:PUBLISH",
+        f"DESCRIPTION:{escaped(NOT_TO_BE_RELEASED)}",
         "REFRESH-INTERVAL;VALUE=DURATION:PT1H",
     ]
     for entry in entries:

@@ -47,7 +47,7 @@ def view(clock: ClockRow, *, now: datetime, deviations: Iterable[DeviationView] 
 
 
 def _shown(clock: ClockRow) -> dict[str, Any]:
-    derived = {"limit", "state", "seconds_left", "deviations"}
+    derived = {"limit", "state", "seconds_left", "deviations", "withheld"}
     return {name: getattr(clock, name) for name in ClockView.model_fields if name not in derived}
 
 

@@ -14,8 +14,8 @@ from app.cases.schemas import Recorded
 from app.cases.service import must_be_party, note
 from app.cases.tables import Case, PartyRole
 from app.categorisation.rules import names_the_applicant
-from app.categorisation.service import names_to_keep_apart
-from app.disclosure.items import item_facts
+from app.categorisation.service import names_to_keep_apart, told_of_a_third_party
+from app.disclosure.items import item_facts, texts_of
 from app.disclosure.postponement import is_postponed
 from app.disclosure.rules import Consultation, Readiness, Recipient, london_day, obstacles_to_clearance
 from app.disclosure.schemas import ClearanceIn, ConsultationIn, ToRecipient
@@ -112,6 +112,7 @@ async def clear_delivery(
                 consultation=await _consultation(session, case, given.offender_manager_consultation),
             ),
             *([] if in_an_emergency else await obstacles_to_going_on(session, case, now=now)),
+            *await told_of_a_third_party(session, case, await texts_of(session, given.item_ids), to=given.recipient_id),
             *same_person(given.delivered_by, actor.staff_id, doing="Whoever clears a delivery", rule="H7.0"),
         ]
     )

@@ -12,6 +12,7 @@ from app.cases.rules import CONCLUDED, happened_at, not_compared
 from app.cases.schemas import Recorded
 from app.cases.service import known_id, must_be_party
 from app.cases.tables import Case, PartyRole
+from app.categorisation.service import told_of_a_third_party
 from app.deadlines.service import open_due_at, reopen
 from app.disclosure.clearance import is_of_the_force, readiness, recipient_facts
 from app.disclosure.items import item_facts
@@ -299,7 +300,9 @@ async def _wrong_in_the_telling(
     """What was wrong with what was told and how, whoever permitted it."""
     items = await item_facts(session, case, given.item_ids, at=occurred_at, on=london_day(occurred_at))
     interpreter, partner = given.interpreter, given.partner
+    spoken = (given.words, given.beyond_script or "")
     return [
+        *await told_of_a_third_party(session, case, spoken, to=given.recipient_id),
         *no_suitable_adult(recipient),
         *not_tellable(items, rule=edition(case.edition).spent_convictions.rule),
         *not_told_first(given.told_first()),

@@ -117,6 +117,11 @@ async def item_facts(
     return [record.facts(record.items[item_id], at=at, on=on) for item_id in dict.fromkeys(item_ids)]
 
 
+async def texts_of(session: AsyncSession, item_ids: Sequence[UUID]) -> list[str]:
+    """What is proposed to be said by the items named."""
+    return list(await session.scalars(select(col(Item.text)).where(col(Item.id).in_(item_ids))))
+
+
 async def record_item(session: AsyncSession, case: Case, given: ItemIn, *, actor: Actor, now: datetime) -> Recorded:
     """Keep something that may be told; a newer one supersedes (H7.8).
 

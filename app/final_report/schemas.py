@@ -6,6 +6,7 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, Field, StrictBool, model_validator
 
+from app.access.subject_access import NOT_TO_BE_RELEASED
 from app.cases.schemas import ActIn
 from app.cases.tables import PartyRole
 from app.disclosure.terms import NotCompletedReason
@@ -346,6 +347,7 @@ class CaseReportView(ActView):
     narrative: str
     document: ReportDocument
     supersedes_id: UUID | None
+    release: str = NOT_TO_BE_RELEASED
 
 
 class FinalReportSummary(View):
@@ -369,6 +371,7 @@ class FinalReportView(FinalReportSummary):
     document: ReportDocument
     submissions: list[IntelligenceSubmissionView]
     closed_at: datetime | None
+    release: str = NOT_TO_BE_RELEASED
 
 
 class FinalReportSearchIn(Form):

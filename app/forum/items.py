@@ -8,6 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
+from app.access.subject_access import NOT_TO_BE_RELEASED
 from app.cases.schemas import PartyView
 from app.cases.service import parties
 from app.cases.tables import Case
@@ -29,7 +30,7 @@ V = TypeVar("V", bound=View)
 
 NOT_TO_BE_REVEALED = (
     "Not to be revealed outside this item: nobody tells the subject, an offender manager or anyone else who applied, "
-    "or that anyone did (H2.7)."
+    f"or that anyone did (H2.7). {NOT_TO_BE_RELEASED}."
 )
 
 

@@ -11,6 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 
 from app.access.masking import masked
+from app.access.subject_access import NOT_TO_BE_RELEASED
 from app.doors import Door
 
 MAX_BODY_BYTES = 1_000_000
@@ -64,7 +65,7 @@ class StrictRoute(APIRoute):
 
 
 def _as_the_reader_sees(endpoint: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
-    """The handler with its answer masked for whoever came in by its door (H2.7); of one without a door, as it is."""
+    """The handler with its answer marked (H12.3) and masked for whoever came in (H2.7); without a door, as it is."""
     if getattr(endpoint, "masks", False):
         return endpoint  # a router that includes another makes its routes anew
 
@@ -72,7 +73,10 @@ def _as_the_reader_sees(endpoint: Callable[..., Awaitable[Any]]) -> Callable[...
     async def answer(**given: Any) -> Any:
         shown = await endpoint(**given)
         door = given.get("door")
-        return masked(shown, door.actor.sees) if isinstance(door, Door) else shown
+        if not isinstance(door, Door):
+            return shown
+        door.response.headers["X-Handling"] = NOT_TO_BE_RELEASED
+        return masked(shown, door.actor.sees)
 
     answer.masks = True  # type: ignore[attr-defined]
     return answer

@@ -24,8 +24,8 @@ about action agencies_missing agency_id assigned_name authority because becomes_
 calendar_version changed_by code database date day digest digest_at division due_on edition edition_version
 emergency_authoriser etag force force_id forms_of_words from_force from_force_id grading handling held_on helpline id
 idempotency_key kind limit next_cursor not_to_be_revealed notes now now_version order organisation owner_agency part
-path police_involvement_notices police_involvement_supervisor rank recorded_by reference request_id review_on roles
-rule rung secret sha256 source staff_name stage status subject system target_because target_on title to_force
+path police_involvement_notices police_involvement_supervisor rank recorded_by reference release request_id review_on
+roles rule rung secret sha256 source staff_name stage status subject system target_because target_on title to_force
 to_force_id tool tool_version url verbatim_sha256 version was was_calendar_version was_due_on was_version withheld
 worker
 """
