@@ -17,6 +17,7 @@ from app.access.rules import Role
 from app.deadlines.calendar import Division
 from app.errors import ClaresLawError
 from app.lifeline import end_with
+from app.proving import evidence, verify
 from app.settings import Settings, settings
 
 if TYPE_CHECKING:
@@ -51,6 +52,9 @@ app = typer.Typer(
 
 calendar = typer.Typer(help="The bank holidays that dates are counted by.", no_args_is_help=True)
 app.add_typer(calendar, name="calendar")
+
+app.add_typer(evidence, name="evidence")
+app.add_typer(verify, name="verify")
 
 Starter = Annotated[int | None, typer.Option(hidden=True, help="The process that this one ends with: its parent.")]
 

@@ -77,6 +77,7 @@ class Database:
     owner: str
     app: str
     worker: str
+    auditor: str
     server_pid: int | None = None
 
 
@@ -86,7 +87,7 @@ def database(chosen: Settings, say: Say) -> Iterator[Database]:
     url = chosen.database_url
     if url is not None:
         migrations.bootstrap(url)
-        yield Database(url, url, url)
+        yield Database(url, url, url, url)
         return
     say("Starting PostgreSQL")
     with embedded.start(chosen.data_dir / "postgres", say=say) as server:
@@ -96,6 +97,7 @@ def database(chosen: Settings, say: Say) -> Iterator[Database]:
             owner=server.url(DatabaseRole.OWNER, DATABASE),
             app=server.url(DatabaseRole.APP, DATABASE),
             worker=server.url(DatabaseRole.WORKER, DATABASE),
+            auditor=server.url(DatabaseRole.AUDITOR, DATABASE),
             server_pid=server.pid,
         )
 

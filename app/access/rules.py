@@ -56,6 +56,7 @@ class Permission(StrEnum):
     CLEAR_DELIVERY = "clear_delivery"
     RECORD_DELIVERY = "record_delivery"
     READ_VERBATIM = "read_verbatim"
+    READ_RECEIPT = "read_receipt"
     POSTPONE = "postpone"
     WRITE_FINAL_REPORT = "write_final_report"
     RECORD_SUBMISSION = "record_submission"
@@ -63,6 +64,7 @@ class Permission(StrEnum):
     RETRIEVE_FINAL_REPORTS = "retrieve_final_reports"
     READ_ALERTS = "read_alerts"
     READ_LOG = "read_log"
+    READ_CHECKPOINTS = "read_checkpoints"
     ADMINISTER = "administer"
     READ_EDITIONS = "read_editions"
     READ_TASKS = "read_tasks"
@@ -102,6 +104,7 @@ _OFFICER = _EVERY_OFFICER | {
     P.CLEAR_DELIVERY,
     P.RECORD_DELIVERY,
     P.READ_VERBATIM,
+    P.READ_RECEIPT,
     P.WRITE_FINAL_REPORT,
     P.RECORD_SUBMISSION,
     P.CLOSE_CASE,
@@ -134,12 +137,14 @@ _OF_ROLE: dict[Role, frozenset[Permission]] = {
             P.LIST_CASES,
             P.SEARCH_CASES,
             P.READ_VERBATIM,
+            P.READ_RECEIPT,
             P.READ_LOG,
+            P.READ_CHECKPOINTS,
             P.LIST_STAFF,
             P.DECIDE_ACCESS,
         }
     ),
-    Role.AUDITOR: frozenset({P.READ_LOG, P.READ_CASE, P.READ_RECORDS}),
+    Role.AUDITOR: frozenset({P.READ_LOG, P.READ_CHECKPOINTS, P.READ_RECEIPT, P.READ_CASE, P.READ_RECORDS}),
     Role.ADMINISTRATOR: frozenset({P.ADMINISTER, P.LIST_STAFF, P.PROCLAIM_DAY}),
 }
 

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import AfterValidator, Field, StrictBool, StringConstraints, model_validator
 
-from app.cases.schemas import ActIn
+from app.cases.schemas import ActIn, Receipt
 from app.convictions.schemas import ProceedingIn
 from app.disclosure import rules
 from app.disclosure.tables import (
@@ -296,6 +296,12 @@ class DisclosureView(ActView):
     nothing_handed_over: bool
     pack: Pack
     supersedes_id: UUID | None
+
+
+class KeptDisclosure(Receipt):
+    """The record is kept, and not acknowledged before its own receipt is there: ask at the address until it is."""
+
+    receipt: str = Field(description="Answers 200 once a signed and witnessed checkpoint covers the record.")
 
 
 class VerbatimView(DisclosureView):

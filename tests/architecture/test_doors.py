@@ -11,8 +11,8 @@ from app.main import doors
 from tests.steps import intake
 from tests.world import STAFF, World
 
-OPEN_TO_ALL = {"/health/live", "/health/ready", "/metrics", "/v1/calendar-feeds/{token}.ics"}
-"""Routes without a permission: the address of a calendar feed is itself the credential."""
+OPEN_TO_ALL = {"/health/live", "/health/ready", "/metrics", "/v1/calendar-feeds/{token}.ics", "/v1/evidence/key"}
+"""Routes without a permission: the address of a calendar feed is itself the credential, a public key is public."""
 ONE_OF_EACH_ROLE = {
     role: next(member.key for member in STAFF.values() if member.roles == (role.value,)) for role in Role
 }
