@@ -34,6 +34,7 @@ from app.deadlines.schemas import CalendarView
 from app.deadlines.tables import DaySource
 from app.editions import all_editions, require_as_used
 from app.errors import ClaresLawError
+from app.jobs import agree_with_witness
 from app.settings import Settings
 from app.storage import embedded, migrations
 from app.storage.engine import DatabaseRole, engine_for, sessions
@@ -186,6 +187,7 @@ def run(chosen: Settings, *, say: Say, show_card: Callable[[], None]) -> None:
             prepare(where.owner, chosen.environment, say)
             require_as_used(migrations.editions_of_open_cases(where.app, DatabaseRole.APP))
             asyncio.run(load_demonstration(where, say))
+            asyncio.run(agree_with_witness(where.worker))
             with _processes(chosen, where, say) as running:
                 _await_ready(chosen, running)
                 show_card()

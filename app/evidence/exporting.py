@@ -37,8 +37,12 @@ _BATCH = (
 )
 
 
-async def unsigned(session: AsyncSession) -> dict[UUID, str]:
-    """Records that no signed checkpoint covers, with their kinds."""
+Record = tuple[str, UUID]
+"""A record by its kind and id: by the id alone one could pass for another."""
+
+
+async def unsigned(session: AsyncSession) -> set[Record]:
+    """Records that no signed checkpoint covers."""
     signed = (await session.execute(_SIGNED)).scalar_one()
     kinds = [SQLModel.metadata.tables[name] for name in LEAVES]
     found = union_all(
@@ -52,10 +56,10 @@ async def unsigned(session: AsyncSession) -> dict[UUID, str]:
             for one in kinds
         )
     )
-    return {one.id: one.kind for one in (await session.execute(found)).all()}
+    return {(one.kind, one.id) for one in (await session.execute(found)).all()}
 
 
-async def settled(sessions: async_sessionmaker[AsyncSession], *, seconds: float) -> frozenset[UUID]:
+async def settled(sessions: async_sessionmaker[AsyncSession], *, seconds: float) -> frozenset[Record]:
     """The records that no checkpoint covers now, once every one of them is covered or the seconds are over."""
     limit = time.monotonic() + seconds
     async with sessions() as session:
@@ -64,27 +68,27 @@ async def settled(sessions: async_sessionmaker[AsyncSession], *, seconds: float)
     while waiting and time.monotonic() < limit:
         await asyncio.sleep(_LOOKS_EVERY)
         async with sessions() as session:
-            waiting = before & (await unsigned(session)).keys()
+            waiting = before & await unsigned(session)
     return before
 
 
-async def export(session: AsyncSession, *, told_before: frozenset[UUID], at: datetime) -> AsyncIterator[bytes]:
+async def export(session: AsyncSession, *, told_before: frozenset[Record], at: datetime) -> AsyncIterator[bytes]:
     """The lines of the export, in one snapshot if the transaction is one; `told_before` as `settled` says."""
     uncovered = await unsigned(session)
-    newer = uncovered.keys() - told_before
+    newer = uncovered - told_before
     yield _line({"export": 1, "at": at.isoformat(), "newer": len(newer)})
     for one in (await session.execute(_CHECKPOINTS)).all():
         yield _line({"checkpoint": one.size, "note": one.note})
-    after, numbered = _LEAST, set[UUID]()
+    after, numbered = _LEAST, set[Record]()
     while batch := (await session.execute(_BATCH, {"after": after})).all():
         after = batch[-1].number
         wanted = {one.record_id: one.kind for one in batch}
         now = {one.id: one.told for one in await leaves_of(session, wanted, {one.record_id: one.salt for one in batch})}
         for one in batch:
-            if one.record_id in newer:
+            record = (one.kind, one.record_id)
+            if record in newer:
                 continue
-            if one.record_id in uncovered:
-                numbered.add(one.record_id)
+            numbered |= {record} & uncovered
             is_now = now.get(one.record_id)
             yield _line(
                 {
@@ -95,9 +99,8 @@ async def export(session: AsyncSession, *, told_before: frozenset[UUID], at: dat
                     "now": None if is_now is None else is_now.decode(),
                 }
             )
-    for record, kind in uncovered.items():
-        if record not in numbered and record not in newer:
-            yield _line({"record": True, "kind": kind, "id": str(record)})
+    for kind, unnumbered in sorted(uncovered - numbered - newer):
+        yield _line({"record": True, "kind": kind, "id": str(unnumbered)})
 
 
 def _line(told: dict[str, Any]) -> bytes:

@@ -6,7 +6,7 @@ what the log's key signed and what the witness kept. What does not hold is named
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 from pydantic import ValidationError
@@ -39,6 +39,8 @@ class Doubt:
     kind: str
     id: str
     says: str
+    of_checkpoint: bool = False
+    """What is wrong is a checkpoint over the record; a record that was touched is named before it."""
 
     def __str__(self) -> str:
         place = "in no leaf" if self.number is None else f"number {self.number}"
@@ -178,7 +180,7 @@ def verify_log(export: Iterable[bytes], history: History, key: PublicKey) -> str
         reading.take(one)
     doubts = list(reading.doubts())
     if doubts:
-        first = min(doubts, key=lambda doubt: (doubt.number is None, doubt.number or 0))
+        first = min(doubts, key=lambda doubt: (doubt.of_checkpoint, doubt.number is None, doubt.number or 0))
         more = f" So do {len(doubts) - 1} more." if len(doubts) > 1 else ""
         raise DoesNotHold(f"{first}.{more}")
     missing = f" {reading.missing} were gone before they could be numbered." if reading.missing else ""
@@ -274,13 +276,20 @@ class _Reading:
         for size, note in self._signed:
             wrong = self._wrong_with(size, note)
             if wrong:
-                last = min(size, len(self.history.leaves)) - 1
-                seen = self.history.leaves[last] if last >= 0 else None
-                kind, record = (seen.kind, str(seen.id)) if seen else ("checkpoint", "over nothing")
-                yield Doubt(max(last, 0), kind, record, f"is the last under a checkpoint over {size} records {wrong}")
+                yield self._under(size, f"is the last known under a checkpoint over {size} records {wrong}")
             else:
                 covered = max(covered, size)
         yield from (one for one in self._unsure if one.number is not None and one.number >= covered)
+
+    def _under(self, size: int, says: str) -> Doubt:
+        """The record to name for a checkpoint: its last that the witness saw, or the first after those."""
+        seen = len(self.history.leaves)
+        if size > seen and self._unsure:
+            one = self._unsure[0]
+            return replace(one, says=says, of_checkpoint=True)
+        if not seen:
+            return Doubt(0, "record", "of unknown id", says, of_checkpoint=True)
+        return replace(self.history.doubt(max(min(size, seen) - 1, 0), says), of_checkpoint=True)
 
     def _wrong_with(self, size: int, note: str) -> str | None:
         try:
