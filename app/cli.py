@@ -17,6 +17,7 @@ from app.access.rules import Role
 from app.deadlines.calendar import Division
 from app.errors import ClaresLawError
 from app.lifeline import end_with
+from app.proving import evidence, verify
 from app.settings import Settings, settings
 
 if TYPE_CHECKING:
@@ -54,6 +55,8 @@ app.add_typer(calendar, name="calendar")
 
 keys = typer.Typer(help="The key-encryption keys that the keys of cases are wrapped under.", no_args_is_help=True)
 app.add_typer(keys, name="keys")
+app.add_typer(evidence, name="evidence")
+app.add_typer(verify, name="verify")
 
 Starter = Annotated[int | None, typer.Option(hidden=True, help="The process that this one ends with: its parent.")]
 

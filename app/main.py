@@ -28,6 +28,7 @@ from app.routes import (
     duties,
     editions,
     ending,
+    evidence,
     face_to_face,
     final_report,
     forum,
@@ -94,6 +95,7 @@ ROUTERS = (
     editions.router,
     calendars.router,
     log.router,
+    evidence.router,
 )
 """Every router of the service, in the order of the documentation."""
 

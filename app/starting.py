@@ -36,6 +36,7 @@ from app.editions import all_editions, require_as_used
 from app.errors import ClaresLawError
 from app.evidence.keys import key_ring
 from app.evidence.rotating import must_open, rewrap, withdraw_before
+from app.jobs import agree_with_witness
 from app.retention.schedule import schedule
 from app.settings import Settings
 from app.storage import embedded, migrations
@@ -80,6 +81,7 @@ class Database:
     owner: str
     app: str
     worker: str
+    auditor: str
     server_pid: int | None = None
 
 
@@ -89,7 +91,7 @@ def database(chosen: Settings, say: Say) -> Iterator[Database]:
     url = chosen.database_url
     if url is not None:
         migrations.bootstrap(url)
-        yield Database(url, url, url)
+        yield Database(url, url, url, url)
         return
     say("Starting PostgreSQL")
     with embedded.start(chosen.data_dir / "postgres", say=say) as server:
@@ -99,6 +101,7 @@ def database(chosen: Settings, say: Say) -> Iterator[Database]:
             owner=server.url(DatabaseRole.OWNER, DATABASE),
             app=server.url(DatabaseRole.APP, DATABASE),
             worker=server.url(DatabaseRole.WORKER, DATABASE),
+            auditor=server.url(DatabaseRole.AUDITOR, DATABASE),
             server_pid=server.pid,
         )
 
@@ -204,6 +207,7 @@ def run(chosen: Settings, *, say: Say, show_card: Callable[[], None]) -> None:
             require_as_used(migrations.editions_of_open_cases(where.app, DatabaseRole.APP))
             asyncio.run(must_open(where.app, DatabaseRole.APP, key_ring()))
             asyncio.run(load_demonstration(where, say))
+            asyncio.run(agree_with_witness(where.worker))
             with _processes(chosen, where, say) as running:
                 _await_ready(chosen, running)
                 show_card()

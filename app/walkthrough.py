@@ -199,6 +199,10 @@ class Walk:
         cleared = self._decide("delivery cleared", "delivery-clearance", at_the_door, by=staff.SECOND_OFFICER)
         said = forms.disclosure(self._victim, decision, items, UUID(cleared["id"]))
         told = self._act("disclosure, word for word", "disclosures", said)
+        proof = self._people[staff.OFFICER].get(f"{told['receipt']}?wait=20")
+        self._expect(proof["acknowledged"], f"GET {told['receipt']}", proof, "A worker should have numbered it by now.")
+        says = f"record number {proof['number']}, under a signed and witnessed checkpoint"
+        self._tell("disclosure acknowledged", staff.OFFICER, says, ClockKind.WHOLE_CASE)
         address = f"{self._address}/disclosures/{told['id']}"
         kept = self._people[staff.OFFICER].get(address)
         self._expect(kept["words"] == forms.WORDS, f"GET {address}", kept, "The words should be those said.")

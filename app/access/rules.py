@@ -56,6 +56,7 @@ class Permission(StrEnum):
     CLEAR_DELIVERY = "clear_delivery"
     RECORD_DELIVERY = "record_delivery"
     READ_VERBATIM = "read_verbatim"
+    READ_RECEIPT = "read_receipt"
     POSTPONE = "postpone"
     WRITE_FINAL_REPORT = "write_final_report"
     RECORD_SUBMISSION = "record_submission"
@@ -63,6 +64,7 @@ class Permission(StrEnum):
     RETRIEVE_FINAL_REPORTS = "retrieve_final_reports"
     READ_ALERTS = "read_alerts"
     READ_LOG = "read_log"
+    READ_CHECKPOINTS = "read_checkpoints"
     ADMINISTER = "administer"
     READ_EDITIONS = "read_editions"
     READ_TASKS = "read_tasks"
@@ -120,6 +122,7 @@ _OFFICER = _EVERY_OFFICER | {
     P.CLEAR_DELIVERY,
     P.RECORD_DELIVERY,
     P.READ_VERBATIM,
+    P.READ_RECEIPT,
     P.WRITE_FINAL_REPORT,
     P.RECORD_SUBMISSION,
     P.CLOSE_CASE,
@@ -139,7 +142,9 @@ _OF_ROLE: dict[Role, frozenset[Permission]] = {
     Role.CONTROL_ROOM: frozenset(_EVERY_OFFICER | {P.OPEN_APPLICATION, P.RECORD_CHECK}),
     Role.PUBLIC_PROTECTION_OFFICER: frozenset(_OFFICER),
     Role.PUBLIC_PROTECTION_SUPERVISOR: frozenset(_SUPERVISOR),
-    Role.HEAD_OF_PUBLIC_PROTECTION: frozenset(_SUPERVISOR | {P.PROCLAIM_DAY, P.REVIEW_RETENTION, P.ANSWER_SUBJECT_ACCESS}),
+    Role.HEAD_OF_PUBLIC_PROTECTION: frozenset(
+        _SUPERVISOR | {P.PROCLAIM_DAY, P.REVIEW_RETENTION, P.ANSWER_SUBJECT_ACCESS}
+    ),
     Role.FORUM_MEMBER: frozenset(_FORUM),
     Role.FORUM_CHAIR: frozenset(_FORUM | {P.ARRANGE_FORUM, P.DECIDE_AT_FORUM, P.POSTPONE, P.LIST_STAFF}),
     Role.INTELLIGENCE_OFFICER: frozenset(
@@ -154,7 +159,9 @@ _OF_ROLE: dict[Role, frozenset[Permission]] = {
             P.LIST_CASES,
             P.SEARCH_CASES,
             P.READ_VERBATIM,
+            P.READ_RECEIPT,
             P.READ_LOG,
+            P.READ_CHECKPOINTS,
             P.LIST_STAFF,
             P.ANSWER_SUBJECT_ACCESS,
             P.DECIDE_ACCESS,
@@ -162,7 +169,7 @@ _OF_ROLE: dict[Role, frozenset[Permission]] = {
             P.REVIEW_RETENTION,
         }
     ),
-    Role.AUDITOR: frozenset({P.READ_LOG, P.READ_CASE, P.READ_RECORDS, P.SEE_ROUTE}),
+    Role.AUDITOR: frozenset({P.READ_LOG, P.READ_CHECKPOINTS, P.READ_RECEIPT, P.READ_CASE, P.READ_RECORDS, P.SEE_ROUTE}),
     Role.ADMINISTRATOR: frozenset({P.ADMINISTER, P.LIST_STAFF, P.PROCLAIM_DAY}),
 }
 

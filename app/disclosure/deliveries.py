@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import Row, Select, bindparam, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -324,6 +325,16 @@ async def _used_already(session: AsyncSession, row: Disclosure) -> bool:
         col(Disclosure.clearance_id) == row.clearance_id, col(Disclosure.supersedes_id).is_(None)
     )
     return (await session.scalars(query.limit(1))).one_or_none() is not None
+
+
+async def known_disclosure(session: AsyncSession, case: Case, disclosure_id: str) -> UUID:
+    """The id of a record in the case. Raises DisclosureNotFound."""
+    columns = columns_of(Disclosure)
+    known = known_id(disclosure_id, DisclosureNotFound())
+    query = select(columns.id).where(columns.case_id == case.id, columns.id == known)
+    if (await session.execute(query)).one_or_none() is None:
+        raise DisclosureNotFound
+    return known
 
 
 async def verbatim(session: AsyncSession, case: Case, disclosure_id: str) -> VerbatimView:

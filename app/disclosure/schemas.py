@@ -15,7 +15,7 @@ from pydantic import (
     model_validator,
 )
 
-from app.cases.schemas import ActIn
+from app.cases.schemas import ActIn, Receipt
 from app.convictions.schemas import ProceedingIn
 from app.disclosure import rules
 from app.disclosure.tables import (
@@ -318,6 +318,12 @@ class DisclosureView(ActView):
     nothing_handed_over: bool
     pack: Pack
     supersedes_id: UUID | None
+
+
+class KeptDisclosure(Receipt):
+    """The record is kept, and not acknowledged before its own receipt is there: ask at the address until it is."""
+
+    receipt: str = Field(description="Answers 200 once a signed and witnessed checkpoint covers the record.")
 
 
 class VerbatimView(DisclosureView):

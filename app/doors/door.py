@@ -144,6 +144,10 @@ class Door:
         made = {"case_id": case_id, "resource_id": resource_id, "opened_id": opened_id}
         await write(self.session, _REMEMBER, {**claimed, **made})
 
+    async def leave(self) -> None:
+        """Commit what the request wrote, its row in the log too, and give the connection back: what follows waits."""
+        await self.session.commit()
+
     def asks_for(self, case_id: UUID | None = None, *, through: UUID | None = None) -> None:
         """Let a refusal be logged with the case asked for, or with what it was asked for `through` (H2.8, H12.1)."""
         if self.request is not None:

@@ -1,18 +1,24 @@
 """The tree as it is kept: roots, signed checkpoints, proofs and receipts, read in few rows."""
 
-import base64
+import asyncio
+import time
 from collections.abc import Iterable
 from uuid import UUID
 
 from sqlalchemy import bindparam, func, select, text, tuple_
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from app.errors import NotFound
 from app.evidence.merkle import Node, Peaks, Span, consistency_spans, fold, inclusion_spans, nodes_of
-from app.evidence.receipts import CheckpointView, ConsistencyView, ReceiptView
+from app.evidence.notes import to_base64
+from app.evidence.receipts import CheckpointView, ConsistencyView, NotYetView, ReceiptView
 from app.evidence.tables import Leaf, Sequencing, SignedCheckpoint, TreeNode
 from app.storage.base import columns_of
 from app.storage.statements import row, rows
+
+LONGEST_WAIT = 30
+"""Seconds that a request may wait for a receipt."""
+_LOOKS_EVERY = 0.25
 
 _leaf, _node, _checkpoint, _state = (columns_of(one) for one in (Leaf, TreeNode, SignedCheckpoint, Sequencing))
 _SIZE = select(func.coalesce(func.max(_node.place) + 1, 0)).where(_node.level == 0)
@@ -83,9 +89,23 @@ async def receipt_of(session: AsyncSession, record_id: UUID) -> ReceiptView | No
         case_id=leaf.case_id,
         number=leaf.number,
         leaf=leaf.told.decode(),
-        proof=[_to_base64(one) for one in proof],
+        proof=[to_base64(one) for one in proof],
         checkpoint=covered.note,
     )
+
+
+async def awaited_receipt(
+    sessions: async_sessionmaker[AsyncSession], record_id: UUID, *, seconds: float
+) -> ReceiptView | NotYetView:
+    """The receipt of a record, waited for so many seconds; between two looks nothing of the database is held."""
+    limit = time.monotonic() + seconds
+    while True:
+        async with sessions() as session:
+            found = await receipt_of(session, record_id)
+        left = limit - time.monotonic()
+        if found or left <= 0:
+            return found or NotYetView()
+        await asyncio.sleep(min(_LOOKS_EVERY, left))
 
 
 async def checkpoints(session: AsyncSession, *, before: int | None, limit: int) -> list[CheckpointView]:
@@ -105,7 +125,7 @@ async def consistency(session: AsyncSession, first: int, second: int) -> Consist
     if not {small, large} <= held.keys():
         raise CheckpointNotFound
     proof = await folded(session, consistency_spans(small, large))
-    return ConsistencyView(first=held[small], second=held[large], proof=[_to_base64(one) for one in proof])
+    return ConsistencyView(first=held[small], second=held[large], proof=[to_base64(one) for one in proof])
 
 
 async def public_key(session: AsyncSession) -> str:
@@ -120,7 +140,3 @@ async def trouble(session: AsyncSession) -> str | None:
     """What keeps records from being numbered: the code of an error. None where nothing does."""
     state = await row(session, _STATE)
     return state.trouble if state else None
-
-
-def _to_base64(value: bytes) -> str:
-    return base64.b64encode(value).decode("ascii")

@@ -6,7 +6,6 @@ the words of a list. The rule goes by a column's type, so that a new column is t
 `force_id` stays out: it changes when a case goes to another force (H8.5).
 """
 
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from hashlib import sha256
@@ -68,26 +67,6 @@ def leaf_of(
 def missing_leaf(kind: str, record_id: UUID) -> bytes:
     """The leaf of a record that was gone before it could be numbered: that it was there is kept."""
     return rfc8785.dumps({"v": FORM, "kind": kind, "row": {"id": str(record_id)}, "missing": True})
-
-
-def agrees(leaf: bytes, as_now: bytes) -> bool:
-    """Whether a record as it is now is the one in the leaf; where its salt was erased, but for its texts."""
-    return leaf == as_now or _without_texts(json.loads(leaf), json.loads(as_now))
-
-
-def is_erased(as_now: bytes) -> bool:
-    """Whether the salt of a record is gone, so that its texts cannot be compared."""
-    return b'{"salted":null}' in as_now
-
-
-def _without_texts(told: Any, as_now: Any) -> bool:
-    if as_now == {"salted": None}:
-        return isinstance(told, dict) and told.keys() == {"salted"}
-    if isinstance(told, dict) and isinstance(as_now, dict):
-        return told.keys() == as_now.keys() and all(_without_texts(told[name], as_now[name]) for name in told)
-    if isinstance(told, list) and isinstance(as_now, list):
-        return len(told) == len(as_now) and all(map(_without_texts, told, as_now))
-    return bool(told == as_now) and isinstance(told, type(as_now))
 
 
 def _told(columns: Columns, row: Row, salt: bytes | None) -> dict[str, Any]:

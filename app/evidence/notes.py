@@ -46,14 +46,14 @@ class PublicKey:
 
     def __str__(self) -> str:
         """As it is published: name, id, and the key with its kind."""
-        return f"{self.name}+{self.id.hex()}+{_to_base64(_ED25519 + self.raw)}"
+        return f"{self.name}+{self.id.hex()}+{to_base64(_ED25519 + self.raw)}"
 
     @classmethod
     def parse(cls, published: str) -> Self:
         """Read a published key. Raises NoteRefused."""
         name, _, rest = published.strip().partition("+")
         key_id, _, encoded = rest.partition("+")
-        kind_and_key = _from_base64(encoded)
+        kind_and_key = from_base64(encoded)
         if not _is_name(name) or kind_and_key[:1] != _ED25519 or len(kind_and_key) != 1 + _KEY_BYTES:
             raise NoteRefused("This is no public key of a log: its name, its id and its bytes with + between.")
         found = cls(name, kind_and_key[1:])
@@ -80,7 +80,7 @@ class Signer:
 
     def sign(self, text: str) -> str:
         """The text with its signature line."""
-        signature = _to_base64(self.public.id + self.key.sign(text.encode()))
+        signature = to_base64(self.public.id + self.key.sign(text.encode()))
         return f"{text}\n{_DASH}{self.name} {signature}\n"
 
 
@@ -109,7 +109,7 @@ def open_note(note: str, key: PublicKey) -> str:
 def _signature(line: str) -> tuple[str, bytes, bytes]:
     if line.startswith(_DASH):
         name, _, encoded = line.removeprefix(_DASH).partition(" ")
-        signed = _from_base64(encoded)
+        signed = from_base64(encoded)
         if _is_name(name) and len(signed) > _ID_BYTES:
             return name, signed[:_ID_BYTES], signed[_ID_BYTES:]
     raise NoteRefused("A line under the note is no signature line.")
@@ -126,7 +126,7 @@ class Checkpoint:
     @property
     def text(self) -> str:
         """What is signed."""
-        return f"{self.origin}\n{self.size}\n{_to_base64(self.root)}\n"
+        return f"{self.origin}\n{self.size}\n{to_base64(self.root)}\n"
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -134,7 +134,7 @@ class Checkpoint:
         lines = text.split("\n")
         if len(lines) != 4 or lines[3] or not lines[0] or not _SIZE.fullmatch(lines[1]):
             raise NoteRefused("A checkpoint is three lines: whose log, its size, its root.")
-        root = _from_base64(lines[2])
+        root = from_base64(lines[2])
         if len(root) != HASH_BYTES:
             raise NoteRefused("The root of a checkpoint is a SHA-256.")
         return cls(lines[0], int(lines[1]), root)
@@ -152,16 +152,17 @@ def _is_name(name: str) -> bool:
     return _NAME.fullmatch(name) is not None
 
 
-def _to_base64(value: bytes) -> str:
+def to_base64(value: bytes) -> str:
+    """As notes and proofs write bytes."""
     return base64.b64encode(value).decode("ascii")
 
 
-def _from_base64(text: str) -> bytes:
-    """Strictly: one text for one value, so that no two notes say the same."""
+def from_base64(text: str) -> bytes:
+    """Strictly: one text for one value, so that no two notes say the same. Raises NoteRefused."""
     try:
         found = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
         raise NoteRefused("What should be base64 is not.") from None
-    if _to_base64(found) != text:
+    if to_base64(found) != text:
         raise NoteRefused("What should be base64 is not in its one form.")
     return found

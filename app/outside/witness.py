@@ -91,9 +91,7 @@ class FileWitness:
             if found != line:
                 if found != after:
                     raise WitnessMoved("Somebody else has written to the witness.")
-                size = os.fstat(descriptor).st_size
-                torn = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
-                _write_all(descriptor, b"\n" + line if torn else line)
+                _write_all(descriptor, _what_is_missing(descriptor, line))
             os.fsync(descriptor)  # also where the line is there: who wrote it may have died before this
             folder = os.open(self._path.parent, os.O_RDONLY)
             try:
@@ -110,6 +108,16 @@ def is_whole(line: bytes) -> bool:
         return line.endswith(b"\n") and isinstance(json.loads(line), dict)
     except ValueError:
         return False
+
+
+def _what_is_missing(descriptor: int, line: bytes) -> bytes:
+    """The line, after an end to whatever was torn before it; its newline alone, where nothing else is missing."""
+    size = os.fstat(descriptor).st_size
+    if not size or os.pread(descriptor, 1, size - 1) == b"\n":
+        return line
+    start = size - len(line) + 1
+    there = start >= 0 and os.pread(descriptor, len(line), start) == line[:-1]
+    return b"\n" if there else b"\n" + line
 
 
 def _write_all(descriptor: int, data: bytes) -> None:

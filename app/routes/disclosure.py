@@ -3,7 +3,7 @@
 from functools import partial
 from typing import Annotated
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query, Request, Response
 
 from app.access.rules import Permission
 from app.cases.schemas import Receipt
@@ -17,6 +17,7 @@ from app.disclosure.schemas import (
     DisclosureView,
     ItemIn,
     ItemView,
+    KeptDisclosure,
     NonCompletionIn,
     NonCompletionView,
     NoticeIn,
@@ -30,6 +31,8 @@ from app.disclosure.schemas import (
 )
 from app.disclosure.subject_schemas import WordsToSubjectIn, WordsToSubjectView
 from app.doors import CaseDoor, decides, reads, records
+from app.evidence.checkpoints import LONGEST_WAIT, awaited_receipt
+from app.evidence.receipts import NotYetView, ReceiptView
 from app.routes.errors import ERRORS_OF_ACT, ERRORS_OF_CASE, ERRORS_OF_DECISION
 from app.routes.reading import StrictRoute
 
@@ -99,10 +102,35 @@ async def read_disclosures(door: Reader) -> list[DisclosureView]:
     return await door.history(DisclosureView)
 
 
-@router.post("/disclosures", status_code=201, responses=ERRORS_OF_ACT)
-async def record_disclosure(body: DisclosureIn, door: Deliverer) -> Receipt:
-    """Keep the words that were said, byte for byte; never refused for a rule of the scheme (H7.2, H2.10)."""
-    return await door.record(deliveries.record_disclosure, body)
+@router.post("/disclosures", status_code=202, responses=ERRORS_OF_ACT)
+async def record_disclosure(body: DisclosureIn, door: Deliverer) -> KeptDisclosure:
+    """Keep the words that were said, byte for byte; never refused for a rule of the scheme (H7.2, H2.10).
+
+    The record is kept with this answer, and acknowledged when its receipt is there.
+    """
+    kept = await door.record(deliveries.record_disclosure, body)
+    address = f"/v1/applications/{kept.case_id}/disclosures/{kept.id}/receipt"
+    return KeptDisclosure(**kept.model_dump(), receipt=address)
+
+
+@router.get("/disclosures/{disclosure_id}/receipt", responses={**ERRORS_OF_CASE, 202: {"model": NotYetView}})
+async def read_receipt(
+    request: Request,
+    response: Response,
+    disclosure_id: str,
+    door: Annotated[CaseDoor, reads(Permission.READ_RECEIPT)],
+    wait: Annotated[float, Query(ge=0, le=LONGEST_WAIT, description="Seconds to wait for it.")] = 0,
+) -> ReceiptView | NotYetView:
+    """The proof that the record stands in the log, without its words; 202 while none is there yet.
+
+    Keep it: `clares-law verify receipt` checks it against the witness and the public key alone.
+    """
+    record = await deliveries.known_disclosure(door.session, door.case, disclosure_id)
+    await door.read()
+    await door.leave()
+    found = await awaited_receipt(request.app.state.sessions, record, seconds=wait)
+    response.status_code = 200 if found.acknowledged else 202
+    return found
 
 
 @router.get("/disclosures/{disclosure_id}", responses=ERRORS_OF_CASE)

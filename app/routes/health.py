@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from app import clock
 from app.deadlines.watch import Watched, watched
 from app.doors import SessionDep
+from app.evidence.checkpoints import trouble
 from app.routes.metrics import exposition
 from app.settings import settings
 
@@ -22,6 +23,7 @@ class Health(BaseModel):
     status: str
     database: str
     worker: str
+    evidence: str
 
 
 async def _watched(session: SessionDep) -> Watched:
@@ -29,14 +31,17 @@ async def _watched(session: SessionDep) -> Watched:
     return await watched(session, now=clock.now(), real_now=clock.real_now(), stale_seconds=stale)
 
 
-async def readiness(found: Annotated[Watched, Depends(_watched)], response: Response) -> Health:
-    """Ready where the database answers and some worker has swept lately."""
-    if found.is_silent:
+async def readiness(session: SessionDep, found: Annotated[Watched, Depends(_watched)], response: Response) -> Health:
+    """Ready where the database answers, some worker has swept lately, and the witness saw this database."""
+    wrong = await trouble(session)
+    not_ready = found.is_silent or wrong is not None
+    if not_ready:
         response.status_code = 503
     return Health(
-        status="not ready" if found.is_silent else "ready",
+        status="not ready" if not_ready else "ready",
         database="answers",
         worker="silent" if found.is_silent else "sweeping",
+        evidence=wrong or "agrees",
     )
 
 
@@ -48,7 +53,7 @@ async def live() -> dict[str, str]:
 
 @router.get("/health/ready", responses={503: {"model": Health}})
 async def ready(health: Annotated[Health, Depends(readiness)]) -> Health:
-    """The database answers and a worker sweeps; 503 where not: a silent worker is itself an alarm."""
+    """The database answers, a worker sweeps, the witness agrees; 503 where not: a silent worker is itself an alarm."""
     return health
 
 

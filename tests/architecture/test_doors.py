@@ -19,9 +19,10 @@ OPEN_TO_ALL = {
     "/v1/sign-in",
     "/v1/sign-in/callback",
     "/v1/session",
+    "/v1/evidence/key",
 }
 """Routes without a permission: the address of a calendar feed is itself the credential, nobody is signed in before
-signing in, and whoever is may ask as whom and sign out."""
+signing in, whoever is may ask as whom and sign out, and a public key is public."""
 ONE_OF_EACH_ROLE = {
     role: next(member.key for member in STAFF.values() if member.roles == (role.value,)) for role in Role
 }

@@ -1,0 +1,107 @@
+"""The auditor's export: every leaf, every covered record as it is now, every signed checkpoint; one JSON line each.
+
+A record that came in while the export was made is left out; one that was there before and still is under no signed
+checkpoint is told, so that a row put in past the service is found.
+"""
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Text, bindparam, cast, func, literal, select, union_all
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
+from sqlmodel import SQLModel
+
+from app.evidence.reading import leaves_of
+from app.evidence.records import LEAVES
+from app.evidence.tables import Leaf, SignedCheckpoint
+from app.storage.base import columns_of, table_of
+
+BATCH = 500
+_LOOKS_EVERY = 0.5
+_LEAST = -(2**63)
+"""Below every number, also one that only somebody who tampers could give."""
+
+_leaf, _checkpoint = columns_of(Leaf), columns_of(SignedCheckpoint)
+_SIGNED = select(func.coalesce(func.max(_checkpoint.size), 0))
+_CHECKPOINTS = select(_checkpoint.size, _checkpoint.note).order_by(_checkpoint.size)
+_BATCH = (
+    select(_leaf.number, _leaf.kind, _leaf.record_id, _leaf.told, _leaf.salt)
+    .where(_leaf.number > bindparam("after"))
+    .order_by(_leaf.number)
+    .limit(BATCH)
+)
+
+
+Record = tuple[str, UUID]
+"""A record by its kind and id: by the id alone one could pass for another."""
+
+
+async def unsigned(session: AsyncSession) -> set[Record]:
+    """Records that no signed checkpoint covers."""
+    signed = (await session.execute(_SIGNED)).scalar_one()
+    kinds = [SQLModel.metadata.tables[name] for name in LEAVES]
+    found = union_all(
+        *(
+            select(one.c.id, cast(literal(one.name), Text).label("kind")).where(
+                ~select(1)
+                .select_from(table_of(Leaf))
+                .where(_leaf.record_id == one.c.id, _leaf.kind == one.name, _leaf.number < signed)
+                .exists()
+            )
+            for one in kinds
+        )
+    )
+    return {(one.kind, one.id) for one in (await session.execute(found)).all()}
+
+
+async def settled(sessions: async_sessionmaker[AsyncSession], *, seconds: float) -> frozenset[Record]:
+    """The records that no checkpoint covers now, once every one of them is covered or the seconds are over."""
+    limit = time.monotonic() + seconds
+    async with sessions() as session:
+        before = frozenset(await unsigned(session))
+    waiting = before
+    while waiting and time.monotonic() < limit:
+        await asyncio.sleep(_LOOKS_EVERY)
+        async with sessions() as session:
+            waiting = before & await unsigned(session)
+    return before
+
+
+async def export(session: AsyncSession, *, told_before: frozenset[Record], at: datetime) -> AsyncIterator[bytes]:
+    """The lines of the export, in one snapshot if the transaction is one; `told_before` as `settled` says."""
+    uncovered = await unsigned(session)
+    newer = uncovered - told_before
+    yield _line({"export": 1, "at": at.isoformat(), "newer": len(newer)})
+    for one in (await session.execute(_CHECKPOINTS)).all():
+        yield _line({"checkpoint": one.size, "note": one.note})
+    after, numbered = _LEAST, set[Record]()
+    while batch := (await session.execute(_BATCH, {"after": after})).all():
+        after = batch[-1].number
+        wanted = {one.record_id: one.kind for one in batch}
+        now = {one.id: one.told for one in await leaves_of(session, wanted, {one.record_id: one.salt for one in batch})}
+        for one in batch:
+            record = (one.kind, one.record_id)
+            if record in newer:
+                continue
+            numbered |= {record} & uncovered
+            is_now = now.get(one.record_id)
+            yield _line(
+                {
+                    "leaf": one.number,
+                    "kind": one.kind,
+                    "id": str(one.record_id),
+                    "told": one.told.decode(errors="replace"),
+                    "now": None if is_now is None else is_now.decode(),
+                }
+            )
+    for kind, unnumbered in sorted(uncovered - numbered - newer):
+        yield _line({"record": True, "kind": kind, "id": str(unnumbered)})
+
+
+def _line(told: dict[str, Any]) -> bytes:
+    return json.dumps(told, ensure_ascii=False).encode() + b"\n"

@@ -1,0 +1,347 @@
+"""Whether the record holds: receipts, the whole log, and checkpoints, from the witness and the public key alone. Pure.
+
+No database and no network. Whoever changed the database may have worked out every hash in it anew: what is believed is
+what the log's key signed and what the witness kept. What does not hold is named: its kind, its id, its number.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar
+
+from pydantic import ValidationError
+
+from app.errors import ClaresLawError
+from app.evidence.blocks import Block, NoBlock, Numbered
+from app.evidence.merkle import Peaks, includes, is_consistent, leaf_hash
+from app.evidence.notes import Checkpoint, NoteRefused, PublicKey, from_base64
+from app.evidence.receipts import ConsistencyView, ReceiptView
+from app.evidence.records import LOG
+
+
+class DoesNotHold(ClaresLawError):
+    """Something was changed, taken away or put in; the text names the first record that shows it."""
+
+    code: ClassVar[str] = "does_not_hold"
+
+
+class NoEvidence(ClaresLawError):
+    """The file is none that can be verified."""
+
+    code: ClassVar[str] = "no_evidence"
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """A record that does not hold. One without a number was never numbered."""
+
+    number: int | None
+    kind: str
+    id: str
+    says: str
+    of_checkpoint: bool = False
+    """What is wrong is a checkpoint over the record; a record that was touched is named before it."""
+
+    def __str__(self) -> str:
+        place = "in no leaf" if self.number is None else f"number {self.number}"
+        return f"{self.kind} {self.id} ({place}) {self.says}"
+
+
+@dataclass
+class History:
+    """What the witness saw: every record in order, and the root at each size that was signed."""
+
+    leaves: list[Numbered] = field(default_factory=list)
+    roots: dict[int, bytes] = field(default_factory=dict)
+    torn: int = 0
+    """Lines that a crash cut short; each was written again."""
+
+    def doubt(self, number: int, says: str) -> Doubt:
+        """A record that the witness saw, and what is wrong with it."""
+        seen = self.leaves[number]
+        return Doubt(number, seen.kind, str(seen.id), says)
+
+
+def read_witness(lines: Iterable[bytes], key: PublicKey) -> History:
+    """Read the witness from its beginning and work out every root anew. Raises DoesNotHold."""
+    history, peaks = History(), Peaks()
+    before = b""
+    for line in lines:
+        if line == before:
+            continue  # sent again, and kept again
+        if not _is_json(line):
+            history.torn += bool(line.strip())
+            continue
+        before = line
+        block = _block(line)
+        if block.start != peaks.size:
+            raise DoesNotHold(_second_history(history, block))
+        peaks.extend(one.hash for one in block.leaves)
+        history.leaves.extend(block.leaves)
+        try:
+            signed = Checkpoint.open(block.note, key)
+        except NoteRefused as error:
+            raise DoesNotHold(f"The witness holds a checkpoint over {block.end} records that fails. {error}") from None
+        if (signed.size, signed.root) != (peaks.size, peaks.root):
+            first = history.doubt(block.start, "is the first under it") if block.leaves else None
+            raise DoesNotHold(f"The checkpoint over {signed.size} records is not over what the witness saw: {first}.")
+        history.roots[signed.size] = signed.root
+    return history
+
+
+def _second_history(history: History, block: Block) -> str:
+    if block.start > len(history.leaves):
+        return f"The witness lacks the records from number {len(history.leaves)} to {block.start - 1}."
+    for number, one in enumerate(block.leaves, block.start):
+        if number >= len(history.leaves) or history.leaves[number] != one:
+            seen = Doubt(number, one.kind, str(one.id), "is the first record that differs")
+            return f"The witness was told two histories, two roots over one size: {seen}."
+    return f"The witness was told two roots over {block.end} records, the last of them number {block.end - 1}."
+
+
+def verify_receipt(raw: str, history: History, key: PublicKey) -> str:
+    """Whether a receipt holds; a sentence for people. Raises DoesNotHold, NoEvidence."""
+    try:
+        receipt = ReceiptView.model_validate_json(raw)
+        proof = [from_base64(one) for one in receipt.proof]
+        row = json.loads(receipt.leaf)
+    except (ValidationError, NoteRefused, ValueError):
+        raise NoEvidence("This is no receipt.") from None
+    named = Doubt(receipt.number, receipt.kind, str(receipt.id), "")
+    try:
+        signed = Checkpoint.open(receipt.checkpoint, key)
+    except NoteRefused as error:
+        raise DoesNotHold(f"The checkpoint of {named} fails. {error}") from None
+    digest = leaf_hash(receipt.leaf.encode())
+    if not includes(digest, receipt.number, signed.size, proof, signed.root):
+        raise DoesNotHold(f"The proof does not lead from {named} to the root that was signed.")
+    if row.get("kind") != receipt.kind or row.get("row", {}).get("id") != str(receipt.id):
+        raise DoesNotHold(f"The leaf in the receipt is of another record than {named}.")
+    if history.roots.get(signed.size) != signed.root:
+        raise DoesNotHold(f"The witness never saw the checkpoint over {signed.size} records that {named} is under.")
+    if history.leaves[receipt.number] != Numbered(receipt.kind, receipt.id, digest):
+        raise DoesNotHold(f"The witness saw another record than {named} under this number.")
+    return (
+        f"It holds: {receipt.kind} {receipt.id} is record number {receipt.number} of {signed.size} under a checkpoint "
+        f"that {signed.origin} signed and the witness kept."
+    )
+
+
+def verify_consistency(old: Checkpoint, new: Checkpoint, *, proof: Sequence[bytes] | None, history: History) -> str:
+    """Whether one checkpoint is the beginning of another, by a proof or else by the witness. Raises DoesNotHold."""
+    if old.size > new.size:
+        raise DoesNotHold(f"The old checkpoint is over {old.size} records, the new one over {new.size} only.")
+    if proof is not None:
+        holds = is_consistent(old.size, new.size, old.root, new.root, proof)
+    else:
+        holds = history.roots.get(old.size) == old.root and history.roots.get(new.size) == new.root
+    if not holds:
+        raise DoesNotHold(
+            f"The checkpoint over {old.size} records is not the beginning of that over {new.size}: "
+            f"what was recorded before number {old.size} was changed between them."
+        )
+    return f"It holds: the first {old.size} records of {new.origin} are the same under both checkpoints, of {new.size}."
+
+
+def checkpoint_of(raw: str, key: PublicKey) -> Checkpoint:
+    """The checkpoint in a note, a receipt, or a proof of consistency. Raises NoEvidence, DoesNotHold."""
+    note = raw
+    if raw.lstrip().startswith("{"):
+        try:
+            told = json.loads(raw)
+            note = str(told.get("checkpoint") or told.get("note") or told.get("second"))
+        except ValueError:
+            raise NoEvidence("This is no checkpoint, no receipt and no proof.") from None
+    try:
+        return Checkpoint.open(note, key)
+    except NoteRefused as error:
+        raise DoesNotHold(f"The checkpoint fails. {error}") from None
+
+
+def proof_of(raw: str) -> list[bytes]:
+    """The hashes of a proof of consistency. Raises NoEvidence."""
+    try:
+        return [from_base64(one) for one in ConsistencyView.model_validate_json(raw).proof]
+    except (ValidationError, NoteRefused):
+        raise NoEvidence("This is no proof of consistency.") from None
+
+
+def verify_log(export: Iterable[bytes], history: History, key: PublicKey) -> str:
+    """Whether an auditor's export holds whole; a sentence for people. Raises DoesNotHold with the first that does not.
+
+    Take the copy of the witness first and the export after it: what was recorded between them must be under a
+    checkpoint that the key signed, and whatever the witness saw must be there.
+    """
+    told = _lines(export)
+    if next(told, {}).get("export") != 1:
+        raise NoEvidence("This is no export of the log.")
+    reading = _Reading(history, key)
+    for one in told:
+        reading.take(one)
+    doubts = list(reading.doubts())
+    if doubts:
+        first = min(doubts, key=lambda doubt: (doubt.of_checkpoint, doubt.number is None, doubt.number or 0))
+        more = f" So do {len(doubts) - 1} more." if len(doubts) > 1 else ""
+        raise DoesNotHold(f"{first}.{more}")
+    missing = f" {reading.missing} were gone before they could be numbered." if reading.missing else ""
+    erased = f" Of {len(reading.erased)} the texts are erased, as the log says." if reading.erased else ""
+    return (
+        f"It holds: all {reading.peaks.size} records are as they were numbered, {len(history.leaves)} of them under "
+        f"the witness and all under checkpoints that {key.name} signed.{missing}{erased}"
+    )
+
+
+class _Reading:
+    """One pass over an export, line by line."""
+
+    def __init__(self, history: History, key: PublicKey) -> None:
+        self.history, self.key = history, key
+        self.peaks = Peaks()
+        self.missing = 0
+        self._next = 0
+        self.erased: list[tuple[Doubt, str | None]] = []
+        self._erasures: set[str | None] = set()
+        self._found: list[Doubt] = []
+        self._unsure: list[Doubt] = []
+        self._signed: list[tuple[int, str]] = []
+        self._roots: dict[int, bytes] = {}
+
+    def take(self, one: dict[str, Any]) -> None:
+        """Read one line of the export."""
+        if "checkpoint" in one:
+            self._signed.append((one["checkpoint"], one["note"]))
+        elif "leaf" in one:
+            self._leaf(one["leaf"], one["kind"], one["id"], one["told"].encode(), one["now"])
+        else:
+            says = "is in the database and was never numbered: it was put in past the service"
+            self._found.append(Doubt(None, one["kind"], one["id"], says))
+
+    def _leaf(self, number: int, kind: str, record: str, told: bytes, now: str | None) -> None:
+        """The leaf must be the one that the witness saw, and the record as it is now the one in the leaf."""
+        here = Doubt(number, kind, record, "stands under a number that is not its own")
+        if number < self._next:
+            self._found.append(here)
+            return
+        if number > self._next:
+            self._found.append(self._lost(self._next))
+        self._next = number + 1
+        digest = leaf_hash(told)
+        self.peaks.extend([digest])
+        if number < len(self.history.leaves):
+            seen = self.history.leaves[number]
+            if (seen.kind, str(seen.id)) != (kind, record):
+                says = f"was recorded there, and {kind} {record} stands in its place"
+                self._found.append(self.history.doubt(number, says))
+                return
+            if seen.hash != digest:
+                self._found.append(self.history.doubt(number, "was changed, and its leaf made anew"))
+                return
+        else:
+            self._roots[self.peaks.size] = self.peaks.root
+            self._unsure.append(Doubt(number, kind, record, "is under no checkpoint that the log's key signed"))
+        self._record(Doubt(number, kind, record, "was changed after it was recorded"), told, now)
+
+    def _record(self, here: Doubt, told: bytes, now: str | None) -> None:
+        leaf = json.loads(told)
+        if leaf.get("missing"):
+            self.missing += 1
+            if now is not None:
+                self._found.append(Doubt(here.number, here.kind, here.id, "was gone when it was numbered, and is back"))
+            return
+        row = leaf["row"]
+        if now is None:
+            self._found.append(Doubt(here.number, here.kind, here.id, "was taken away after it was recorded"))
+        elif not _agrees(told, now.encode()):
+            self._found.append(here)
+        elif _is_erased(now.encode()):
+            self.erased.append((here, row.get("case_id")))
+        if here.kind == LOG and row.get("category") == "erasure":
+            self._erasures.add(row.get("case_id"))
+
+    def _lost(self, number: int) -> Doubt:
+        says = "was taken away, and nothing stands under its number"
+        if number < len(self.history.leaves):
+            return self.history.doubt(number, says)
+        return Doubt(number, "record", "of unknown id", says)
+
+    def doubts(self) -> Iterator[Doubt]:
+        """Everything that does not hold, once every line is read."""
+        yield from self._found
+        if self._next < len(self.history.leaves):
+            yield self._lost(self._next)
+        for here, case in self.erased:
+            if case is None or case not in self._erasures:
+                yield Doubt(here.number, here.kind, here.id, "has lost its texts, and the log tells of no erasure")
+        covered = len(self.history.leaves)
+        for size, note in self._signed:
+            wrong = self._wrong_with(size, note)
+            if wrong:
+                yield self._under(size, f"is the last known under a checkpoint over {size} records {wrong}")
+            else:
+                covered = max(covered, size)
+        yield from (one for one in self._unsure if one.number is not None and one.number >= covered)
+
+    def _under(self, size: int, says: str) -> Doubt:
+        """The record to name for a checkpoint: its last that the witness saw, or the first after those."""
+        seen = len(self.history.leaves)
+        if size > seen and self._unsure:
+            one = self._unsure[0]
+            return replace(one, says=says, of_checkpoint=True)
+        if not seen:
+            return Doubt(0, "record", "of unknown id", says, of_checkpoint=True)
+        return replace(self.history.doubt(max(min(size, seen) - 1, 0), says), of_checkpoint=True)
+
+    def _wrong_with(self, size: int, note: str) -> str | None:
+        try:
+            signed = Checkpoint.open(note, self.key)
+        except NoteRefused:
+            return "that the log's key never signed"
+        known = (self.history.roots if size <= len(self.history.leaves) else self._roots).get(size)
+        if (signed.size, signed.root) == (size, known):
+            return None
+        return "with another root than the witness saw: two roots for one size"
+
+
+def _lines(export: Iterable[bytes]) -> Iterator[dict[str, Any]]:
+    for line in export:
+        try:
+            one = json.loads(line)
+        except ValueError:
+            raise NoEvidence("A line of the export is not whole.") from None
+        if not isinstance(one, dict):
+            raise NoEvidence("A line of the export is not of its form.")
+        yield one
+
+
+def _is_json(line: bytes) -> bool:
+    try:
+        return isinstance(json.loads(line), dict)
+    except ValueError:
+        return False
+
+
+def _block(line: bytes) -> Block:
+    try:
+        return Block.parse(line)
+    except NoBlock as error:
+        raise DoesNotHold(str(error)) from None
+
+
+def _agrees(leaf: bytes, as_now: bytes) -> bool:
+    """Whether a record as it is now is the one in the leaf; where its salt was erased, but for its texts."""
+    return leaf == as_now or _without_texts(json.loads(leaf), json.loads(as_now))
+
+
+def _is_erased(as_now: bytes) -> bool:
+    """Whether the salt of a record is gone, so that its texts cannot be compared."""
+    return b'{"salted":null}' in as_now
+
+
+def _without_texts(told: Any, as_now: Any) -> bool:
+    if as_now == {"salted": None}:
+        return isinstance(told, dict) and told.keys() == {"salted"}
+    if isinstance(told, dict) and isinstance(as_now, dict):
+        return told.keys() == as_now.keys() and all(_without_texts(told[name], as_now[name]) for name in told)
+    if isinstance(told, list) and isinstance(as_now, list):
+        return len(told) == len(as_now) and all(map(_without_texts, told, as_now))
+    return bool(told == as_now) and isinstance(told, type(as_now))

@@ -1,0 +1,41 @@
+"""The proof of the record from outside: the public key, signed checkpoints, proofs that one begins another."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+
+from app.access.rules import Permission
+from app.doors import Door, SessionDep, requires
+from app.evidence import checkpoints
+from app.evidence.receipts import CheckpointView, ConsistencyView, KeyView
+from app.evidence.terms import Category
+from app.routes.errors import ERRORS
+from app.routes.paging import Cursor, Limit, Page, after_position, encode, page
+from app.routes.reading import StrictRoute
+
+router = APIRouter(prefix="/v1/evidence", tags=["evidence"], route_class=StrictRoute)
+
+Reader = Annotated[Door, requires(Permission.READ_CHECKPOINTS)]
+Size = Annotated[int, Query(ge=1, le=2**53 - 1, description="How many leaves the checkpoint covers.")]
+
+
+@router.get("/key", responses=ERRORS)
+async def read_key(session: SessionDep) -> KeyView:
+    """What checkpoints are verified by. Keep a copy where the service cannot reach it: a later one proves less."""
+    return KeyView(public_key=await checkpoints.public_key(session))
+
+
+@router.get("/checkpoints", responses=ERRORS)
+async def list_checkpoints(door: Reader, cursor: Cursor = None, limit: Limit = 50) -> Page[CheckpointView]:
+    """Signed checkpoints, the largest first; the first one is the log as it stands."""
+    await door.log(Category.CONSULTATION)
+    before = after_position(cursor) if cursor else None
+    found = await checkpoints.checkpoints(door.session, before=before, limit=limit + 1)
+    return page(found, limit, lambda last: encode(last.size))
+
+
+@router.get("/consistency", responses=ERRORS)
+async def read_consistency(door: Reader, first: Size, second: Size) -> ConsistencyView:
+    """The proof that of two witnessed checkpoints the smaller is the beginning of the larger: nothing was taken out."""
+    await door.log(Category.CONSULTATION)
+    return await checkpoints.consistency(door.session, first, second)

@@ -1,0 +1,373 @@
+"""A superuser changes the record and works out every hash anew: it is found from the witness and the key, and named.
+
+The one who tampers holds the whole database: triggers are off, leaves, nodes and checkpoints are made again, and
+checkpoints signed with a key of the own. Out of reach are the log's private key and the witness.
+"""
+
+import json
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
+
+from app import clock
+from app.evidence.blocks import Block, Numbered
+from app.evidence.exporting import export, unsigned
+from app.evidence.merkle import Peaks, leaf_hash
+from app.evidence.notes import Checkpoint, Signer
+from app.evidence.reading import leaves_of
+from app.evidence.verifying import DoesNotHold, read_witness, verify_log
+from app.outside.witness import FakeWitness
+from tests.arrange import insert
+from tests.evidence.numbering import SIGNER, number_all, numbering
+from tests.ready import made_ready
+from tests.steps import disclosure as steps
+from tests.world import OWN, STAFF, World
+
+FORGER = Signer(SIGNER.name, Ed25519PrivateKey.from_private_bytes(bytes([9]) * 32))
+
+
+class Held:
+    """A database with a numbered record, what the witness saw of it, and a transaction that is always undone."""
+
+    def __init__(self, session: AsyncSession, witness: FakeWitness, chance: random.Random) -> None:
+        self.session, self.lines, self.chance = session, list(witness.lines), chance
+
+    async def sql(self, statement: str, **values: Any) -> Any:
+        """As the superuser, no trigger and no constraint of a foreign key asked."""
+        return await self.session.execute(text(statement), values)
+
+    async def leaves(self) -> list[dict[str, Any]]:
+        """Every leaf in order."""
+        found = await self.sql("SELECT number, kind, record_id FROM leaf ORDER BY number")
+        return [dict(one._mapping) for one in found]
+
+    async def victim(self, kind: str | None = None) -> dict[str, Any]:
+        """A random record."""
+        return self.chance.choice([one for one in await self.leaves() if kind in (None, one["kind"])])
+
+    async def make_everything_anew(self) -> None:
+        """Leaves from the records as they are now, in the order of their numbers; nodes, roots, checkpoints."""
+        rows = (await self.sql("SELECT number, kind, record_id, salt FROM leaf ORDER BY number")).all()
+        found = await leaves_of(
+            self.session, {one.record_id: one.kind for one in rows}, {one.record_id: one.salt for one in rows}
+        )
+        told = {one.id: one.told for one in found}
+        await self.sql("DELETE FROM tree_node")
+        await self.sql("UPDATE leaf SET number = -1 - number")
+        peaks, roots = Peaks(), dict[int, bytes]()
+        leaves, nodes = list[dict[str, Any]](), list[dict[str, Any]]()
+        for one in rows:
+            if one.record_id not in told:
+                continue
+            leaves.append({"told": told[one.record_id], "new": peaks.size, "old": -1 - one.number})
+            for (level, place), digest in peaks.append(leaf_hash(told[one.record_id])):
+                nodes.append({"level": level, "place": place, "hash": digest})
+            roots[peaks.size] = peaks.root
+        if leaves:
+            await self.session.execute(text("UPDATE leaf SET told = :told, number = :new WHERE number = :old"), leaves)
+            await self.session.execute(text("INSERT INTO tree_node VALUES (:level, :place, :hash)"), nodes)
+        await self.sql("DELETE FROM leaf WHERE number < 0")
+        for size in (await self.sql("SELECT size FROM checkpoint")).scalars().all():
+            if size in roots:
+                await self.forge(size, roots[size])
+            else:
+                await self.sql("DELETE FROM checkpoint WHERE size = :size", size=size)
+        if peaks.size:
+            await self.forge(peaks.size, peaks.root)
+
+    async def forge(self, size: int, root: bytes) -> None:
+        """A checkpoint with whatever signature can be had; one that still fits keeps the true one."""
+        held = (await self.sql("SELECT root FROM checkpoint WHERE size = :size", size=size)).scalar_one_or_none()
+        if held != root:
+            note = FORGER.sign(Checkpoint(FORGER.name, size, root).text)
+            await self.sql("DELETE FROM checkpoint WHERE size = :size", size=size)
+            query = "INSERT INTO checkpoint VALUES (:size, :root, :note, now(), now())"
+            await self.sql(query, size=size, root=root, note=note)
+
+    async def add(self, kind: str, record: UUID, number: int) -> None:
+        """A leaf under a number, the ones from there on moved up by one."""
+        await self.sql("UPDATE leaf SET number = -1 - number WHERE number >= :at", at=number)
+        await self.sql("UPDATE leaf SET number = -number WHERE number < 0")
+        query = "INSERT INTO leaf VALUES (:number, :kind, :id, NULL, '', :salt, now())"
+        await self.sql(query, number=number, kind=kind, id=record, salt=b"s" * 32)
+
+    async def verdict(self) -> str:
+        """What an auditor finds, with the witness as it is and the true public key."""
+        before = frozenset(await unsigned(self.session))
+        lines = [one async for one in export(self.session, told_before=before, at=clock.real_now())]
+        return verify_log(lines, read_witness(self.lines, SIGNER.public), SIGNER.public)
+
+
+async def _edit(held: Held) -> str:
+    one = await held.victim("disclosure")
+    await held.sql("UPDATE disclosure SET place = place || ' 2' WHERE id = :id", id=one["record_id"])
+    await held.make_everything_anew()
+    return _named(one)
+
+
+async def _edit_past_the_trigger(held: Held) -> str:
+    one = await held.victim("words_to_subject")
+    await held.sql("UPDATE words_to_subject SET words = 'Other words.' WHERE id = :id", id=one["record_id"])
+    return _named(one)
+
+
+async def _edit_the_log_alone(held: Held) -> str:
+    one = await held.victim("access_log")
+    await held.sql("UPDATE access_log SET staff_id = :by WHERE id = :id", by=uuid4(), id=one["record_id"])
+    return _named(one)
+
+
+async def _delete(held: Held) -> str:
+    one = await held.victim()
+    await held.sql(f"DELETE FROM {one['kind']} WHERE id = :id", id=one["record_id"])
+    await held.make_everything_anew()
+    return _named(one)
+
+
+async def _delete_and_leave_the_leaf(held: Held) -> str:
+    one = await held.victim()
+    await held.sql(f"DELETE FROM {one['kind']} WHERE id = :id", id=one["record_id"])
+    return _named(one)
+
+
+async def _copy(held: Held) -> UUID:
+    """A row that never was: a copy of a record under another id."""
+    one, made = await held.victim("words_to_subject"), uuid4()
+    query = (
+        "INSERT INTO words_to_subject SELECT (jsonb_populate_record(one, jsonb_build_object('id', :made ::text))).* "
+        "FROM words_to_subject AS one WHERE id = :id"
+    )
+    await held.sql(query, id=one["record_id"], made=str(made))
+    return made
+
+
+async def _insert(held: Held) -> str:
+    made, at = await _copy(held), await held.victim()
+    await held.add("words_to_subject", made, at["number"])
+    await held.make_everything_anew()
+    return (
+        f"{at['kind']} {at['record_id']} (number {at['number']}) was recorded there, and words_to_subject {made} stands"
+    )
+
+
+async def _insert_at_the_end(held: Held) -> str:
+    made = await _copy(held)
+    await held.add("words_to_subject", made, len(await held.leaves()))
+    await held.make_everything_anew()
+    return f"words_to_subject {made} (number"
+
+
+async def _insert_without_a_leaf(held: Held) -> str:
+    return f"words_to_subject {await _copy(held)} (in no leaf)"
+
+
+async def _insert_under_the_id_of_another(held: Held) -> str:
+    made, other = await _copy(held), await held.victim("access_log")
+    await held.sql("UPDATE words_to_subject SET id = :other WHERE id = :made", other=other["record_id"], made=made)
+    return f"words_to_subject {other['record_id']} (in no leaf)"
+
+
+async def _swap(held: Held) -> str:
+    leaves = await held.leaves()
+    first, second = sorted(held.chance.sample(range(len(leaves)), 2))
+    for old, new in ((first, -2), (second, first), (-2, second)):
+        await held.sql("UPDATE leaf SET number = :new WHERE number = :old", old=old, new=new)
+    await held.make_everything_anew()
+    return _named(leaves[first])
+
+
+async def _back_date(held: Held) -> str:
+    one = await held.victim("disclosure")
+    query = "UPDATE disclosure SET recorded_at = recorded_at - interval '1 day' WHERE id = :id"
+    await held.sql(query, id=one["record_id"])
+    await held.make_everything_anew()
+    return _named(one)
+
+
+async def _cut_the_tail(held: Held) -> str:
+    leaves = await held.leaves()
+    first = held.chance.randrange(1, len(leaves))
+    for one in leaves[first:]:
+        await held.sql(f"DELETE FROM {one['kind']} WHERE id = :id", id=one["record_id"])
+    await held.sql("DELETE FROM leaf WHERE number >= :first", first=first)
+    await held.make_everything_anew()
+    return _named(leaves[first])
+
+
+async def _cut_behind_a_disclosure(held: Held) -> str:
+    """Everything from a disclosure on is gone, as if it had not been made."""
+    leaves, told = await held.leaves(), await held.victim("disclosure")
+    for one in leaves[told["number"] :]:
+        await held.sql(f"DELETE FROM {one['kind']} WHERE id = :id", id=one["record_id"])
+    await held.sql("DELETE FROM leaf WHERE number >= :first", first=told["number"])
+    await held.sql("DELETE FROM checkpoint WHERE size > :first", first=told["number"])
+    await held.make_everything_anew()
+    return _named(told)
+
+
+async def _restore_an_old_backup(held: Held) -> str:
+    """The database as it was at an earlier checkpoint, true in itself: signatures and all."""
+    sizes = sorted((await held.sql("SELECT size FROM checkpoint")).scalars().all())
+    size = held.chance.choice(sizes[:-1])
+    leaves = await held.leaves()
+    for one in leaves[size:]:
+        await held.sql(f"DELETE FROM {one['kind']} WHERE id = :id", id=one["record_id"])
+    await held.sql("DELETE FROM leaf WHERE number >= :size", size=size)
+    await held.sql("DELETE FROM checkpoint WHERE size > :size", size=size)
+    return _named(leaves[size])
+
+
+async def _second_root_in_the_database(held: Held) -> str:
+    size = held.chance.choice((await held.sql("SELECT size FROM checkpoint")).scalars().all())
+    root = held.chance.randbytes(32)
+    # Even where the true key was made to sign it: the witness saw another.
+    note = held.chance.choice([SIGNER, FORGER]).sign(Checkpoint(SIGNER.name, size, root).text)
+    await held.sql(
+        "UPDATE checkpoint SET root = :root, note = :note WHERE size = :size", root=root, note=note, size=size
+    )
+    return _named((await held.leaves())[size - 1])
+
+
+async def _second_root_in_the_witness(held: Held) -> str:
+    """A second line for a size that was told, one leaf changed in it, over which the true key signed."""
+    place = held.chance.randrange(len(held.lines))
+    true = Block.parse(held.lines[place])
+    index = held.chance.randrange(len(true.leaves))
+    changed = list(true.leaves)
+    changed[index] = Numbered(changed[index].kind, changed[index].id, held.chance.randbytes(32))
+    peaks = Peaks()
+    peaks.extend(leaf.hash for line in held.lines[:place] for leaf in Block.parse(line).leaves)
+    peaks.extend(leaf.hash for leaf in changed)
+    note = SIGNER.sign(Checkpoint(SIGNER.name, true.end, peaks.root).text)
+    held.lines.insert(place + 1, Block(true.start, changed, note).line())
+    return f"{changed[index].kind} {changed[index].id} (number {true.start + index})"
+
+
+async def _erase_texts_in_silence(held: Held) -> str:
+    one = await held.victim("disclosure")
+    await held.sql("UPDATE leaf SET salt = NULL WHERE number = :number", number=one["number"])
+    await held.sql("UPDATE disclosure SET place = 'Elsewhere' WHERE id = :id", id=one["record_id"])
+    return _named(one)
+
+
+TAMPERINGS: dict[str, Callable[[Held], Awaitable[str]]] = {
+    "edit": _edit,
+    "edit past the trigger": _edit_past_the_trigger,
+    "edit of the log alone": _edit_the_log_alone,
+    "delete": _delete,
+    "delete, leaf left": _delete_and_leave_the_leaf,
+    "insert": _insert,
+    "insert at the end": _insert_at_the_end,
+    "insert without a leaf": _insert_without_a_leaf,
+    "insert under the id of another record": _insert_under_the_id_of_another,
+    "swap of two": _swap,
+    "back-date": _back_date,
+    "truncate": _cut_the_tail,
+    "tail removed with a disclosure": _cut_behind_a_disclosure,
+    "old backup": _restore_an_old_backup,
+    "second root in the database": _second_root_in_the_database,
+    "second root in the witness": _second_root_in_the_witness,
+    "texts erased in silence": _erase_texts_in_silence,
+}
+
+
+def _named(one: dict[str, Any]) -> str:
+    return f"{one['kind']} {one['record_id']} (number {one['number']})"
+
+
+@pytest.fixture
+async def recorded(world: World) -> AsyncIterator[tuple[AsyncSession, FakeWitness]]:
+    """Disclosures, words to the subject and a log, numbered in several checkpoints; and a superuser's session."""
+    witness = FakeWitness()
+    ready = await made_ready(world)
+    by = {"recorded_by": STAFF["officer"].id, "occurred_at": world.now, "recorded_at": world.now}
+    async with numbering(world.url, witness) as sequencer:
+        for number in range(6):
+            await steps.disclose(world, ready.case, ready.told(words=f"Told for the {number}th time."))
+            for one in range(2):
+                when = {**by, "recorded_at": world.now + timedelta(minutes=one)}
+                said = {"partner": "Probation", "place": "Office", "words": f"Said {number}.{one}"}
+                insert(world, "words_to_subject", case_id=ready.case, force_id=OWN, **said, **when)
+            await number_all(sequencer)
+    world.execute("ALTER TABLE leaf DROP CONSTRAINT ck_leaf_counted_from_zero")  # a superuser may
+    engine = create_async_engine(world.url)
+    async with AsyncSession(engine) as session:
+        yield session, witness
+    await engine.dispose()
+
+
+async def test_everything_holds_while_nobody_tampers(recorded: tuple[AsyncSession, FakeWitness]) -> None:
+    held = Held(*recorded, random.Random(0))
+    says = await held.verdict()
+    assert says.startswith(f"It holds: all {len(await held.leaves())} records are as they were numbered")
+    # A record that moves with its case to another force is the same record.
+    await held.sql("SET LOCAL session_replication_role = replica")
+    await held.sql("UPDATE disclosure SET force_id = 'southvale'")
+    assert await held.verdict() == says
+
+
+@pytest.mark.parametrize("times", [4, pytest.param(20, marks=pytest.mark.long)])
+async def test_every_tampering_is_found_offline_and_the_record_named(
+    recorded: tuple[AsyncSession, FakeWitness], times: int
+) -> None:
+    session, witness = recorded
+    for name, tamper in TAMPERINGS.items():
+        for time in range(times):
+            await session.rollback()
+            held = Held(session, witness, random.Random(f"{name} {time}"))
+            await held.sql("SET LOCAL session_replication_role = replica")
+            named = await tamper(held)
+            with pytest.raises(DoesNotHold) as found:
+                assert not await held.verdict(), name
+            assert named in str(found.value), (name, time, named, str(found.value))
+    await session.rollback()
+    assert (await Held(session, witness, random.Random(0)).verdict()).startswith("It holds")
+
+
+async def test_texts_erased_as_the_log_says_leave_every_proof_whole(
+    world: World, recorded: tuple[AsyncSession, FakeWitness]
+) -> None:
+    session, witness = recorded
+    case = world.rows("SELECT id FROM application")[0]["id"]
+    await session.execute(text("SET LOCAL session_replication_role = replica"))
+    held = Held(session, witness, random.Random(0))
+    await held.sql("UPDATE leaf SET salt = NULL WHERE case_id = :case", case=case)
+    with pytest.raises(DoesNotHold, match="has lost its texts, and the log tells of no erasure"):
+        await held.verdict()
+    await session.rollback()
+    insert(world, "access_log", category="erasure", action="erase", refused=False, case_id=case, request_id="r")
+    async with numbering(world.url, witness) as sequencer:
+        await number_all(sequencer)
+    held = Held(session, witness, random.Random(0))
+    await session.execute(text("SET LOCAL session_replication_role = replica"))
+    await held.sql("UPDATE leaf SET salt = NULL WHERE case_id = :case", case=case)
+    assert "the texts are erased, as the log says" in await held.verdict()
+    # What is no text is still compared.
+    await held.sql("UPDATE disclosure SET nothing_handed_over = false")
+    with pytest.raises(DoesNotHold, match="was changed after it was recorded"):
+        await held.verdict()
+
+
+async def test_the_witness_alone_tells_of_its_own_harm(recorded: tuple[AsyncSession, FakeWitness]) -> None:
+    _, witness = recorded
+    whole = witness.lines
+    torn = [whole[0], whole[1][:40] + b"\n", whole[1], *whole[2:]]
+    history = read_witness(torn, SIGNER.public)
+    assert (history.torn, history.leaves) == (1, read_witness(whole, SIGNER.public).leaves)
+    assert read_witness([whole[0], whole[0], *whole[1:]], SIGNER.public).leaves == history.leaves
+    told = json.loads(whole[1])
+    told["leaves"][0][2] = "00" * 32
+    for lines, says in (
+        (whole[:1] + whole[2:], "lacks the records from number"),
+        ([whole[0], json.dumps(told).encode() + b"\n"], "is the first under it"),
+        ([whole[0], b'{"v": 2}\n'], "none that this service writes"),
+    ):
+        with pytest.raises(DoesNotHold, match=says):
+            read_witness(lines, SIGNER.public)

@@ -1,0 +1,110 @@
+"""The witness keeps lines in order and once: over torn ends, two writers, and a network that loses the answer."""
+
+import asyncio
+import hashlib
+import json
+import tempfile
+from pathlib import Path
+
+import httpx
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from app.outside.witness import PREVIOUS, FakeWitness, FileWitness, HttpWitness, Witness, WitnessMoved
+from app.outside.witness import WitnessUnreachable as Unreachable
+
+
+def line(number: int, padding: int = 0) -> bytes:
+    return json.dumps({"n": number, "padding": "x" * padding}).encode() + b"\n"
+
+
+class Receiver:
+    """A witness over HTTP, as somebody else would run it; it may lose answers."""
+
+    def __init__(self) -> None:
+        self.kept: list[bytes] = []
+        self.loses = 0
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        if request.method == "GET":
+            return httpx.Response(200, content=self.kept[-1]) if self.kept else httpx.Response(204)
+        newest = hashlib.sha256(self.kept[-1]).hexdigest() if self.kept else ""
+        if not (self.kept and self.kept[-1] == request.content):
+            if request.headers[PREVIOUS] != newest:
+                return httpx.Response(409)
+            self.kept.append(request.content)
+        if self.loses:
+            self.loses -= 1
+            raise httpx.ReadError("lost")
+        return httpx.Response(200)
+
+
+def kinds(folder: Path) -> list[Witness]:
+    return [
+        FileWitness(folder / "sub" / "witness.jsonl"),
+        HttpWitness("http://witness.test/", transport=httpx.MockTransport(Receiver())),
+        FakeWitness(),
+    ]
+
+
+async def test_every_witness_takes_lines_in_order_and_once(tmp_path: Path) -> None:
+    for witness in kinds(tmp_path):
+        assert await witness.newest() is None
+        with pytest.raises(WitnessMoved):
+            await witness.take(line(1), after=line(0))
+        before = None
+        for number in range(5):
+            await witness.take(line(number), after=before)
+            await witness.take(line(number), after=before)
+            before = line(number)
+            assert await witness.newest() == before
+        with pytest.raises(WitnessMoved):
+            await witness.take(line(9), after=line(2))
+        assert await witness.newest() == line(4)
+
+
+async def test_a_lost_answer_is_asked_for_again_and_nothing_is_doubled() -> None:
+    receiver = Receiver()
+    witness = HttpWitness("http://witness.test/", transport=httpx.MockTransport(receiver))
+    receiver.loses = 2
+    for _ in range(2):
+        with pytest.raises(Unreachable):
+            await witness.take(line(1), after=None)
+    await witness.take(line(1), after=None)
+    assert receiver.kept == [line(1)]
+
+
+@pytest.mark.parametrize("status", [301, 404, 500])
+async def test_an_answer_that_says_nothing_is_no_answer(status: int) -> None:
+    witness = HttpWitness("http://witness.test/", transport=httpx.MockTransport(lambda _: httpx.Response(status)))
+    with pytest.raises(Unreachable):
+        await witness.newest()
+
+
+async def test_the_newest_line_is_found_however_long_it_is(tmp_path: Path) -> None:
+    witness = FileWitness(tmp_path / "witness.jsonl")
+    before = None
+    for number, padding in enumerate((10, 70_000, 300_000, 0)):
+        await witness.take(line(number, padding), after=before)
+        before = line(number, padding)
+        assert await witness.newest() == before
+
+
+_LONG = line(2, 380)
+
+
+@given(st.integers(1, len(_LONG)))
+@example(len(_LONG) - 1)
+def test_a_line_torn_anywhere_is_written_again_and_what_was_there_stays(cut: int) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "witness.jsonl"
+        witness = FileWitness(path)
+        asyncio.run(witness.take(line(1), after=None))
+        torn = path.read_bytes() + _LONG[:cut]
+        path.write_bytes(torn)
+        assert asyncio.run(witness.newest()) == (_LONG if cut == len(_LONG) else line(1))
+        asyncio.run(witness.take(_LONG, after=line(1)))
+        assert path.read_bytes().startswith(torn)
+        assert asyncio.run(witness.newest()) == _LONG
+        assert path.read_bytes().splitlines().count(_LONG.rstrip()) == 1

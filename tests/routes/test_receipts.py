@@ -1,0 +1,173 @@
+"""A disclosure is acknowledged by its receipt, under a checkpoint that was signed and witnessed, and not before."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from app import clock
+from app.evidence.receipts import ReceiptView
+from app.evidence.verifying import (
+    DoesNotHold,
+    checkpoint_of,
+    proof_of,
+    read_witness,
+    verify_consistency,
+    verify_receipt,
+)
+from app.outside.witness import FakeWitness
+from tests.evidence.numbering import SIGNER, number_all, numbering
+from tests.ready import Ready, made_ready
+from tests.steps import disclosure as steps
+from tests.steps import intake
+from tests.world import World
+
+CHECKPOINTS = "/v1/evidence/checkpoints"
+
+
+@pytest.fixture
+async def ready(world: World) -> Ready:
+    """A case in which words may be told."""
+    return await made_ready(world)
+
+
+async def test_a_disclosure_is_kept_at_once_and_acknowledged_when_it_is_witnessed(ready: Ready) -> None:
+    world, witness = ready.world, FakeWitness()
+    answer = await world.as_("officer").post(steps.path(ready.case, "disclosures"), ready.told())
+    assert answer.status_code == 202
+    kept = answer.json()
+    assert kept["receipt"] == steps.path(ready.case, f"disclosures/{kept['id']}/receipt")
+    for wait in ("", "?wait=0.4"):
+        early = await world.as_("officer").get(kept["receipt"] + wait)
+        assert (early.status_code, early.json()["acknowledged"]) == (202, False)
+        assert early.json()["says"].startswith("Not yet acknowledged")
+    async with numbering(world.url, witness) as sequencer:
+        asked = asyncio.create_task(world.as_("officer").get(kept["receipt"] + "?wait=20"))
+        await asyncio.sleep(0.1)
+        await number_all(sequencer)
+        answer = await asked
+    assert answer.status_code == 200
+    history = read_witness(witness.lines, SIGNER.public)
+    says = verify_receipt(answer.text, history, SIGNER.public)
+    assert says.startswith(f"It holds: disclosure {kept['id']} is record number")
+    assert steps.WORDS not in answer.text
+    # The same one for whoever may ask, however the log grows.
+    async with numbering(world.url, witness) as sequencer:
+        await number_all(sequencer)
+    for somebody in ("officer2", "standards"):
+        assert (await world.as_(somebody).must_get(kept["receipt"])) == answer.json()
+    assert (await world.as_("control_room").get(kept["receipt"])).status_code == 403
+    assert (await world.as_("other_officer").get(kept["receipt"])).status_code == 404
+
+
+async def test_no_receipt_that_was_touched_holds(ready: Ready) -> None:
+    world, witness = ready.world, FakeWitness()
+    kept = await steps.disclose(world, ready.case, ready.told())
+    async with numbering(world.url, witness) as sequencer:
+        await number_all(sequencer)
+    true = await world.as_("officer").must_get(kept["receipt"])
+    history = read_witness(witness.lines, SIGNER.public)
+
+    def touched(**changed: Any) -> str:
+        return ReceiptView.model_validate(true | changed).model_dump_json()
+
+    verify_receipt(touched(), history, SIGNER.public)
+    other = world.rows("SELECT told FROM leaf WHERE number = 0")[0]["told"].decode()
+    for changed in (
+        {"leaf": true["leaf"].replace("signed", "refused")},
+        {"leaf": other},
+        {"number": 0},
+        {"proof": true["proof"][:-1]},
+        {"proof": true["proof"][::-1]},
+        {"kind": "closing"},
+        {"id": ready.case},
+        {"checkpoint": true["checkpoint"].replace("\n", "\n1", 1)},
+    ):
+        with pytest.raises(DoesNotHold):
+            verify_receipt(touched(**changed), history, SIGNER.public)
+    with pytest.raises(DoesNotHold, match="never saw"):
+        verify_receipt(touched(), read_witness([], SIGNER.public), SIGNER.public)
+
+
+async def test_whoever_waits_holds_nothing_of_the_database(ready: Ready) -> None:
+    world, number = ready.world, 12  # more than the pool has connections
+    kept = await steps.disclose(world, ready.case, ready.told())
+    asked = [asyncio.create_task(world.as_("officer").get(kept["receipt"] + "?wait=30")) for _ in range(number)]
+    logged = "SELECT 1 FROM access_log WHERE action = 'read_receipt'"
+    busy = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND state LIKE 'idle in%%'"
+    while len(world.rows(logged)) < number or world.rows(busy):
+        await asyncio.sleep(0.05)
+    assert (await world.as_("officer").get(f"/v1/applications/{ready.case}")).status_code == 200
+    assert not any(one.done() for one in asked)
+    for one in asked:
+        one.cancel()
+    await asyncio.gather(*asked, return_exceptions=True)
+
+
+async def test_what_is_asked_for_in_vain_is_no_receipt(ready: Ready) -> None:
+    for path, status in (
+        (steps.path(ready.case, f"disclosures/{ready.case}/receipt"), 404),
+        (steps.path(ready.case, "disclosures/nothing/receipt"), 404),
+        (steps.path(ready.case, f"disclosures/{ready.case}/receipt?wait=31"), 422),
+    ):
+        assert (await ready.world.as_("officer").get(path)).status_code == status
+
+
+async def test_checkpoints_and_what_proves_that_one_is_the_beginning_of_another(ready: Ready) -> None:
+    world, witness = ready.world, FakeWitness()
+    assert (await world.http.get("/v1/evidence/key")).status_code == 404
+    async with numbering(world.url, witness) as sequencer:
+        for _ in range(4):
+            await steps.disclose(world, ready.case, ready.told())
+            await number_all(sequencer)
+        await sequencer.say(None)
+    assert (await world.http.get("/v1/evidence/key")).json() == {"public_key": str(SIGNER.public)}
+    newest = await world.as_("auditor").must_get(f"{CHECKPOINTS}?limit=1")
+    others = await world.as_("auditor").must_get(f"{CHECKPOINTS}?cursor={newest['next_cursor']}")
+    listed = newest["items"] + others["items"]
+    sizes = [one["size"] for one in listed]
+    assert sizes == sorted(sizes, reverse=True)
+    assert len(sizes) == len(witness.lines)
+    history = read_witness(witness.lines, SIGNER.public)
+    for small in listed:
+        for large in listed:
+            query = f"/v1/evidence/consistency?first={small['size']}&second={large['size']}"
+            answer = await world.as_("standards").get(query)
+            assert answer.status_code == 200
+            old, new = sorted((small, large), key=lambda one: int(one["size"]))
+            first, second = (checkpoint_of(one["note"], SIGNER.public) for one in (old, new))
+            assert verify_consistency(first, second, proof=proof_of(answer.text), history=history).startswith(
+                "It holds"
+            )
+            assert verify_consistency(first, second, proof=None, history=history).startswith("It holds")
+            if first.size < second.size:
+                with pytest.raises(DoesNotHold):
+                    verify_consistency(first, second, proof=proof_of(answer.text)[:-1], history=history)
+                with pytest.raises(DoesNotHold):
+                    verify_consistency(second, first, proof=None, history=history)
+    missing = f"/v1/evidence/consistency?first={max(sizes) + 1}&second=1"
+    assert (await world.as_("auditor").get(missing)).status_code == 404
+
+
+async def test_a_witness_that_disagrees_turns_readiness_red(world: World) -> None:
+    world.execute("INSERT INTO worker_heartbeat VALUES (gen_random_uuid(), %s, %s)", clock.real_now(), world.now)
+    assert (await world.http.get("/health/ready")).json()["evidence"] == "agrees"
+    async with numbering(world.url) as sequencer:
+        await sequencer.say("witness_ahead")
+        red = await world.http.get("/health/ready")
+        assert (red.status_code, red.json()["evidence"]) == (503, "witness_ahead")
+        await sequencer.say(None)
+    assert (await world.http.get("/health/ready")).status_code == 200
+
+
+async def test_the_api_reads_the_leaf_that_it_asks_for_and_no_other(world: World) -> None:
+    await intake.opened(world)
+    async with numbering(world.url) as sequencer:
+        await number_all(sequencer)
+    assert world.api is not None
+    async with world.api.state.sessions() as session:
+        assert (await session.execute(text("SELECT count(*) FROM leaf"))).scalar_one() == 0
+        one = world.rows("SELECT record_id FROM leaf")[0]["record_id"]
+        await session.execute(text("SELECT set_config('app.receipt_of', :one, true)"), {"one": str(one)})
+        assert (await session.execute(text("SELECT record_id FROM leaf"))).scalars().all() == [one]
