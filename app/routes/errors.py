@@ -18,6 +18,7 @@ from app.errors import (
     Conflict,
     NotFound,
     NotPermitted,
+    ReasonRequired,
     Refused,
     StaleVersion,
     Unauthenticated,
@@ -36,6 +37,7 @@ STATUS: dict[type[ClaresLawError], int] = {
     StaleVersion: 412,
     Unprocessable: 422,
     VersionRequired: 428,
+    ReasonRequired: 428,
     Unavailable: 503,
 }
 
@@ -50,7 +52,7 @@ _TITLES = {
     412: "It changed since you read it",
     415: "Send JSON",
     422: "The request does not fit the published schema",
-    428: "Say which version you read",
+    428: "Say first which version you read, or why you read it",
     500: "The service failed",
     503: "The service cannot answer now",
 }

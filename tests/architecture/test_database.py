@@ -69,7 +69,7 @@ def grants(url: str) -> set[tuple[str, ...]]:
 
 def test_each_migration_taken_back_leaves_the_grants_of_the_one_before(empty: str) -> None:
     bootstrap(empty)
-    revisions = [f"{number:04}" for number in range(1, len(list(VERSIONS.glob("0*.py"))) + 1)]
+    revisions = sorted(path.name[:4] for path in VERSIONS.glob("0*.py"))
     upgrade(empty, revisions[0])
     for before, after in pairwise(revisions):
         granted = grants(empty)
