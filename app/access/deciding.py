@@ -5,7 +5,8 @@ without asking it; a test compares the two, and both with what the doors answer.
 
 1.  exclusion H2.8          Whoever is excluded from the case: no, whatever the role, whatever else is said.
 2.  likely_party H2.8       An account like a party of the case, not compared yet: no.
-3.  role H1.3               No role of the person carries the permission: no. For what has no case, else yes.
+3.  role H1.3               No role of the person carries the permission, or none reads cases: no. For what has no
+                            case, that is all.
 4.  closed_cases_only H1.3  An auditor samples what is closed, and sees nothing that is open.
 5.  action H6.2             Whoever owes an answer to the forum gives it, and does nothing else in that case.
 6.  agenda H6.2             A partner, or police who only sit at the forum, see what is on their agenda, while it is.
@@ -104,7 +105,7 @@ def may(actor: Actor, permission: Permission, facts: CaseFacts | None) -> Decisi
         return Decision(False, Rule.EXCLUSION)
     if facts.likely_party:
         return Decision(False, Rule.LIKELY_PARTY)
-    if not actor.may(permission):
+    if not (actor.may(permission) and actor.may(P.READ_CASE)):
         return Decision(False, Rule.ROLE)
     if actor.sees_closed_cases_only and not facts.closed:
         return Decision(False, Rule.CLOSED_CASES_ONLY)

@@ -153,7 +153,11 @@ def _functions() -> None:
             END IF;
             SELECT coalesce(array_agg(DISTINCT before.case_id), '{}') INTO standing FROM (
                 SELECT case_grant.case_id FROM case_grant
-                WHERE case_grant.staff_id = asks AND case_grant.ended_at IS NULL
+                WHERE case_grant.staff_id = asks AND case_grant.ended_at IS NULL AND (
+                    own_force IS NULL OR EXISTS (
+                        SELECT FROM application WHERE id = case_grant.case_id AND force_id = own_force
+                    )
+                )
                 UNION ALL
                 SELECT application.id FROM application
                 WHERE chairs AND application.force_id = own_force AND application.stage = 'forum'
