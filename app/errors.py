@@ -103,6 +103,12 @@ class VersionRequired(ClaresLawError):
     code = "version_required"
 
 
+class ReasonRequired(ClaresLawError):
+    """A case that is not the reader's own is read with a reason (H12.1)."""
+
+    code = "reason_required"
+
+
 class Unavailable(ClaresLawError):
     """The service cannot answer now; nothing was done."""
 

@@ -81,6 +81,7 @@ class Settings(BaseSettings):
     delivery_first_wait_seconds: float = Field(30.0, gt=0, le=3600)
     delivery_longest_wait_seconds: float = Field(3600.0, gt=0, le=12 * 3600)
     receiver_timeout_seconds: float = Field(10.0, gt=0, le=30)
+    break_glass_hours: float = Field(4.0, gt=0, le=24)
     stream_limit: int = Field(100, ge=0)
     stream_seconds: float = Field(3600.0, ge=0)
     subject_access_answer: str = (

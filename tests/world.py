@@ -140,7 +140,9 @@ class Client:
         return answer.json()
 
     def _headers(self, given: dict[str, str]) -> dict[str, str]:
-        return {"Authorization": f"Bearer {self.token}", **given} if self.token else dict(given)
+        """Whoever asks says why, as the reader of a case that is not the own must."""
+        said = {"Access-Reason": "cover", **given}
+        return {"Authorization": f"Bearer {self.token}", **said} if self.token else said
 
 
 @dataclass

@@ -1,7 +1,8 @@
 """Roles and what each may do (H1.3). Pure. A permission is named in the signature of every handler."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
@@ -33,6 +34,8 @@ class Permission(StrEnum):
     ASSIGN_CASE = "assign_case"
     LIST_STAFF = "list_staff"
     DECIDE_ACCESS = "decide_access"
+    BREAK_GLASS = "break_glass"
+    OVERSEE_GLASS = "oversee_glass"
     RECORD_CONTACT = "record_contact"
     RECORD_CHECK = "record_check"
     IDENTIFY_SUBJECT = "identify_subject"
@@ -84,6 +87,8 @@ class Permission(StrEnum):
     """PNC identifiers, and the subject's addresses, telephone and email."""
 
 
+FORUM_ROLES = frozenset({Role.FORUM_MEMBER, Role.FORUM_CHAIR})
+
 P = Permission
 
 STEP_UP = frozenset({P.CLEAR_DELIVERY, P.AUTHORISE_EMERGENCY, P.DECIDE_ACCESS})
@@ -102,6 +107,7 @@ _EVERY_OFFICER = VIEW_PERMISSIONS | {
     P.RECORD_CONTACT,
     P.SAFEGUARD,
     P.FREEZE_CASE,
+    P.BREAK_GLASS,
 }
 _OFFICER = _EVERY_OFFICER | {
     P.OPEN_APPLICATION,
@@ -143,7 +149,7 @@ _OF_ROLE: dict[Role, frozenset[Permission]] = {
     Role.PUBLIC_PROTECTION_OFFICER: frozenset(_OFFICER),
     Role.PUBLIC_PROTECTION_SUPERVISOR: frozenset(_SUPERVISOR),
     Role.HEAD_OF_PUBLIC_PROTECTION: frozenset(
-        _SUPERVISOR | {P.PROCLAIM_DAY, P.REVIEW_RETENTION, P.ANSWER_SUBJECT_ACCESS}
+        _SUPERVISOR | {P.PROCLAIM_DAY, P.REVIEW_RETENTION, P.ANSWER_SUBJECT_ACCESS, P.OVERSEE_GLASS}
     ),
     Role.FORUM_MEMBER: frozenset(_FORUM),
     Role.FORUM_CHAIR: frozenset(_FORUM | {P.ARRANGE_FORUM, P.DECIDE_AT_FORUM, P.POSTPONE, P.LIST_STAFF}),
@@ -167,6 +173,7 @@ _OF_ROLE: dict[Role, frozenset[Permission]] = {
             P.DECIDE_ACCESS,
             P.FREEZE_CASE,
             P.REVIEW_RETENTION,
+            P.OVERSEE_GLASS,
         }
     ),
     Role.AUDITOR: frozenset({P.READ_LOG, P.READ_CHECKPOINTS, P.READ_RECEIPT, P.READ_CASE, P.READ_RECORDS, P.SEE_ROUTE}),
@@ -185,9 +192,9 @@ PERMISSIONS = {
 class Actor:
     """The person asking, with the rights of this moment.
 
-    `force_id` is the force whose rows are in reach: the own force, or for a partner none; `agenda` are the cases
-    that a partner sees because they stand on the agenda of the own forum; `serves_force_id` is the force that a
-    partner's agency sits with.
+    `force_id` is the own force, or for a partner none; `serves_force_id` the force that a partner's agency sits with.
+    `agenda` are the cases that a partner, or police who only sit at the forum, see because they stand before it;
+    `glass` the cases that the person sees through a broken glass alone, each with the real time at which that ends.
     """
 
     staff_id: UUID
@@ -198,6 +205,7 @@ class Actor:
     serves_force_id: str
     rank: str | None = None
     agenda: frozenset[UUID] = frozenset()
+    glass: Mapping[UUID, datetime] = field(default_factory=dict, hash=False)
 
     @property
     def organisation(self) -> str:
@@ -208,6 +216,11 @@ class Actor:
     def is_partner(self) -> bool:
         """From a partner agency, whose sight ends with the agenda."""
         return self.force_id is None
+
+    @property
+    def sees_agenda_only(self) -> bool:
+        """A partner, or police whose only roles are the forum's: nothing else of the force is theirs (H6.2)."""
+        return self.is_partner or self.roles <= FORUM_ROLES
 
     @property
     def is_supervisor(self) -> bool:
@@ -246,7 +259,7 @@ def roles_that_may(permission: Permission) -> list[Role]:
 def role_problem(roles: Iterable[Role], *, partner: bool) -> str | None:
     """Why nobody may hold these roles together, else None (H1.3)."""
     held = set(roles)
-    if partner and not held <= {Role.FORUM_MEMBER, Role.FORUM_CHAIR}:
+    if partner and not held <= FORUM_ROLES:
         return "A partner agency's staff are forum members or forum chairs."
     if Role.ADMINISTRATOR in held and len(held) > 1:
         return "An administrator sees no case, so holds no other role."

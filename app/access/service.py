@@ -2,20 +2,28 @@
 
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from uuid import UUID
 
-from sqlalchemy import bindparam, func, select
+from sqlalchemy import ARRAY, Uuid, bindparam, case, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.access.claimed import NOTHING_CLAIMED, Claimed
-from app.access.rules import VIEW_PERMISSIONS, Actor, known_roles
-from app.access.tables import Agency, CaseGrant, StaffMember
+from app.access.rules import FORUM_ROLES, VIEW_PERMISSIONS, Actor, known_roles
+from app.access.tables import Agency, StaffMember
 from app.errors import Unauthenticated
 from app.storage.base import columns_of, table_of
 from app.storage.engine import see, set_context
-from app.storage.statements import row, rows
+from app.storage.statements import row
 
-_staff, _agency, _grant = columns_of(StaffMember), columns_of(Agency), columns_of(CaseGrant)
+_staff, _agency = columns_of(StaffMember), columns_of(Agency)
+_AGENDA = case(
+    (
+        _staff.force_id.is_(None) | _staff.roles.op("<@")(sorted(FORUM_ROLES)),
+        func.agenda_of(_staff.id, type_=ARRAY(Uuid)),
+    )
+)
+"""What stands before whoever sees nothing else; asked of the database for them alone."""
 _ACTIVE = (
     select(
         _staff.id,
@@ -25,11 +33,11 @@ _ACTIVE = (
         _staff.agency_id,
         func.coalesce(_staff.force_id, _agency.force_id).label("serves_force_id"),
         _staff.rank,
+        _AGENDA.label("agenda"),
     )
     .select_from(table_of(StaffMember).outerjoin(table_of(Agency), _agency.id == _staff.agency_id))
     .where(_staff.subject == bindparam("subject"), _staff.active)
 )
-_GRANTED = select(_grant.case_id).where(_grant.staff_id == bindparam("staff_id"), _grant.ended_at.is_(None))
 
 
 class UnknownStaff(Unauthenticated):
@@ -43,9 +51,6 @@ async def actor_for(session: AsyncSession, subject: str) -> Actor:
     found = await row(session, _ACTIVE, subject=subject)
     if found is None:
         raise UnknownStaff("No active account here answers to this token. Ask your administrator.")
-    agenda: frozenset[UUID] = frozenset()
-    if found.agency_id is not None:
-        agenda = frozenset(one.case_id for one in await rows(session, _GRANTED, staff_id=found.id))
     return Actor(
         staff_id=found.id,
         name=found.name,
@@ -54,7 +59,7 @@ async def actor_for(session: AsyncSession, subject: str) -> Actor:
         agency_id=found.agency_id,
         serves_force_id=found.serves_force_id,
         rank=found.rank,
-        agenda=agenda,
+        agenda=frozenset(found.agenda or ()),
     )
 
 
@@ -64,26 +69,35 @@ async def reach(
     *,
     force_id: str | None = None,
     also: Iterable[UUID] = (),
+    breaks: UUID | None = None,
     national: bool = False,
     own_actions: bool = False,
     whole: bool = False,
-) -> None:
+) -> Actor:
     """Let this transaction reach the person's rows and no others; what is withheld from the person stays so (H2.8).
 
     Beside the own force or agenda: `force_id`, a force that a partner's information goes to; `also`, cases that are on
-    offer or in which the person owes an answer; `national`, the closing reports of every force; `own_actions`, what the
-    forum gave the person to do; `whole`, everybody in a case, where the service acts for the force and shows nothing.
+    offer or in which the person owes an answer; `breaks`, the case whose glass is being broken; `national`, the closing
+    reports of every force; `own_actions`, what the forum gave the person to do; `whole`, everybody in a case, where the
+    service acts for the force and shows nothing.
+
+    The person, with what is seen through a broken glass at this moment.
     """
-    await set_context(
+    own_force = force_id or actor.force_id
+    seen = await set_context(
         session,
-        force_id=force_id or actor.force_id,
-        agenda={*actor.agenda, *also},
+        force_id=force_id if actor.sees_agenda_only else own_force,
+        withheld_in=own_force,
+        agenda={*(actor.agenda if actor.is_partner else ()), *also},
+        before=() if actor.is_partner else actor.agenda,
+        breaks=() if breaks is None else (breaks,),
         national=national,
         staff_id=actor.staff_id,
         own_actions=own_actions,
         sees_restricted=actor.sees_restricted_cases,
         sees=VIEW_PERMISSIONS if whole else actor.sees,
     )
+    return replace(actor, glass=seen)
 
 
 async def see_whole(session: AsyncSession) -> None:
@@ -110,6 +124,4 @@ async def enter_as(session: AsyncSession, subject: str, *, claimed: Claimed = NO
 
     What the token claims narrows the rights, before anything is reached by them.
     """
-    person = claimed.limit(await actor_for(session, subject))
-    await reach(session, person)
-    return person
+    return await reach(session, claimed.limit(await actor_for(session, subject)))

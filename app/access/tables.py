@@ -90,7 +90,7 @@ class StaffMember(SQLModel, table=True):
 
 
 class CaseGrant(SQLModel, table=True):
-    """A case that a partner may see because it stands on an agenda; ended when the item is."""
+    """A case that whoever sits at its item may see because it stands on an agenda; ended when the item is."""
 
     __tablename__ = "case_grant"
 
@@ -156,6 +156,29 @@ class CaseAccess(CaseRow, table=True):
     since: datetime | None = Field(default=None, nullable=False, sa_column_kwargs=_REAL_NOW)
     """Real time, as the log is dated; so is `ended_since`."""
     ended_since: datetime | None = None
+
+
+class BrokenGlass(CaseRow, table=True):
+    """That one person was let see a case that is withheld from them, for a time, with the reason. Real time."""
+
+    __tablename__ = "broken_glass"
+    __table_args__ = case_constraints(
+        "broken_glass",
+        Index("ix_broken_glass_staff_id", "staff_id", postgresql_where=text("ended_since IS NULL")),
+        check("until <= since + interval '25 hours'", "within_a_day"),
+        check("num_nulls(ended_since, ended_by, ended_because) IN (0, 3)", "ended_whole_or_not_at_all"),
+    )
+
+    staff_id: UUID = Field(foreign_key="staff_member.id")
+    reason: str
+    broken_at: datetime
+    """The hour of the scheme."""
+    since: datetime | None = Field(default=None, nullable=False, sa_column_kwargs=_REAL_NOW)
+    until: datetime
+    ended_since: datetime | None = None
+    """Ended by somebody before its time."""
+    ended_by: UUID | None = Field(default=None, foreign_key="staff_member.id")
+    ended_because: str | None = None
 
 
 class RefusalSeen(SQLModel, table=True):

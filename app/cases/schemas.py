@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Self
 from uuid import UUID
 
-from pydantic import Field, StrictBool
+from pydantic import Field, StrictBool, model_validator
 
 from app.access.tables import AccessKind
 from app.cases.tables import Grade, LinkKind, PartyRole, RiskGrade
@@ -13,6 +13,7 @@ from app.editions.terms import Outcome, Route
 from app.errors import Obstacle
 from app.people.schemas import (
     Form,
+    Line,
     MaskedView,
     Moment,
     Narrative,
@@ -145,6 +146,48 @@ class AccessEndIn(Form):
     """Why an entry ends."""
 
     reason: Narrative
+
+
+class GlassIn(Form):
+    """Which case, by its id or its reference, and why it cannot wait for somebody who may open it."""
+
+    case_id: UUID | None = None
+    reference: Line | None = None
+    reason: Annotated[Narrative, Field(min_length=20, description="At least a sentence; others will read it.")]
+
+    @model_validator(mode="after")
+    def _names_one_case(self) -> Self:
+        if (self.case_id is None) == (self.reference is None):
+            raise ValueError("name the case by case_id or by reference")
+        return self
+
+
+class GlassEndIn(Form):
+    """Why a broken glass ends before its time."""
+
+    reason: Narrative
+
+
+class GlassReceipt(View):
+    """What is seen from now on, and until when by the clock on the wall."""
+
+    id: UUID
+    case_id: UUID
+    reference: str
+    until: datetime
+
+
+class GlassView(GlassReceipt):
+    """A broken glass, for those who oversee it."""
+
+    staff_id: UUID
+    staff_name: str
+    staff_force_id: str
+    reason: str
+    since: datetime
+    ended_since: datetime | None
+    ended_by: UUID | None
+    ended_because: str | None
 
 
 class AccessView(View):

@@ -1,19 +1,24 @@
 """The one way into a case (`access_case`) and the one door by which it moves (`advance`)."""
 
 import secrets
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import ColumnElement, Row, Uuid, bindparam, case, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from app.access.rules import Actor
+from app import clock
+from app.access.deciding import CaseFacts, Decision, Rule, glass_holds, may
+from app.access.rules import Actor, Permission
+from app.access.tables import AccessKind, CaseAccess, CaseRestriction
 from app.cases.schemas import Parties, PartyView
 from app.cases.tables import Case, Party, PartyRole
 from app.clock import in_london
 from app.editions.terms import Outcome
-from app.errors import Gone, NotFound, Unprocessable, WrongStage
+from app.errors import Gone, NotFound, NotPermitted, Unprocessable, WrongStage
 from app.evidence.owing import touch
 from app.people.service import persons
 from app.process import IllegalMove, Move, Stage, require
@@ -25,6 +30,38 @@ from app.timeline.service import tell
 _REFERENCE_LETTERS = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
 _CASE = select(Case).where(col(Case.id) == bindparam("case_id"))
 _CASE_TO_CHANGE = _CASE.with_for_update(key_share=True)  # a worker that holds a clock may still point at the case
+
+
+def _entered(kind: AccessKind) -> ColumnElement[bool]:
+    return (
+        select(col(CaseAccess.id))
+        .where(
+            col(CaseAccess.case_id) == col(Case.id),
+            col(CaseAccess.staff_id) == bindparam("asks", type_=Uuid),
+            col(CaseAccess.kind) == kind,
+            col(CaseAccess.ended_at).is_(None),
+        )
+        .exists()
+    )
+
+
+_restricted = col(CaseRestriction.id).is_not(None)
+_leading = select(func.leaders_of(col(Case.id), col(Case.force_id), col(CaseRestriction.leading_ranks))).correlate(
+    Case, CaseRestriction
+)
+_ASKED = (
+    select(
+        Case,
+        _restricted.label("restricted"),
+        _entered(AccessKind.ALLOWED).label("allowed"),
+        _entered(AccessKind.EXCLUDED).label("excluded"),
+        case((_restricted, bindparam("asks", type_=Uuid).in_(_leading)), else_=False).label("leads"),
+    )
+    .outerjoin(CaseRestriction, col(CaseRestriction.case_id) == col(Case.id))
+    .where(col(Case.id) == bindparam("case_id"))
+)
+"""The case with what is true of it for one person: one statement, the same whatever is asked for."""
+_ASKED_TO_CHANGE = _ASKED.with_for_update(key_share=True, of=Case)
 _party = columns_of(Party)
 _PARTIES = select(*_party).where(_party.case_id == bindparam("case_id"))
 
@@ -50,6 +87,12 @@ class CaseErased(Gone):
         )
 
 
+class ThroughGlassOnly(NotPermitted):
+    """The case is seen through a broken glass, which lets one read and make safe, and no more."""
+
+    code = "through_glass_only"
+
+
 class NoSuchParty(Unprocessable):
     """The person named is not a party of this case in that part."""
 
@@ -69,18 +112,75 @@ def new_reference() -> str:
     return "DVDS-" + "".join(secrets.choice(_REFERENCE_LETTERS) for _ in range(8))
 
 
-async def access_case(session: AsyncSession, case_id: UUID, *, for_change: bool) -> Case:
-    """The case, if row-level security shows it to this transaction; held against others where it is to change.
+@dataclass(frozen=True)
+class Admitted:
+    """A case that somebody was let in to, with what decided it."""
 
-    CaseNotFound where it is not shown, CaseErased where there is nothing left of it to show.
+    case: Case
+    facts: CaseFacts
+    decision: Decision
+
+
+async def access_case(
+    session: AsyncSession,
+    case_id: UUID,
+    *,
+    actor: Actor,
+    permission: Permission,
+    for_change: bool,
+    owes_action: bool = False,
+) -> Admitted:
+    """The way into a case for a person: row-level security shows it, and `may` says yes; held where it is to change.
+
+    Raises CaseNotFound where either says no, as if there were none; ThroughGlassOnly where the person does see the
+    case, and wants more of it than a broken glass gives; CaseErased where there is nothing left of it to show.
     """
+    query = _ASKED_TO_CHANGE if for_change else _ASKED
+    found = (await session.execute(query, {"case_id": case_id, "asks": actor.staff_id})).one_or_none()
+    if found is None or (for_change and await withheld_by_now(session, case_id)):
+        raise CaseNotFound
+    facts = _facts(found, actor, owes_action=owes_action)
+    decision = may(actor, permission, facts)
+    if decision.allowed:
+        _must_be_there(found.Case)
+        return Admitted(found.Case, facts, decision)
+    if decision.rule is Rule.BREAK_GLASS:
+        raise ThroughGlassOnly("You see this case by breaking the glass: read it, make safe, record who was reached.")
+    raise CaseNotFound
+
+
+def _facts(found: Row[Any], actor: Actor, *, owes_action: bool) -> CaseFacts:
+    case: Case = found.Case
+    until = actor.glass.get(case.id)
+    return CaseFacts(
+        force_id=case.force_id,
+        closed=case.stage is Stage.CLOSED,
+        own=actor.staff_id in (case.assigned_to, case.created_by),
+        on_agenda=case.id in actor.agenda,
+        owes_action=owes_action,
+        restricted=found.restricted,
+        allowed=found.allowed,
+        leads=found.leads,
+        excluded=found.excluded,
+        glass=until is not None and glass_holds(until, ended=False, now=clock.real_now()),
+        in_first_hands=case.stage in (Stage.INTAKE, Stage.INITIAL_CHECKS),
+        in_last_hands=case.stage in (Stage.FINAL_REPORT, Stage.CLOSED),
+    )
+
+
+async def case_in_reach(session: AsyncSession, case_id: UUID, *, for_change: bool) -> Case:
+    """A case that an act already permitted leads to, if row-level security shows it to this transaction."""
     query = _CASE_TO_CHANGE if for_change else _CASE
     case = (await session.scalars(query, {"case_id": case_id})).one_or_none()
     if case is None or (for_change and await withheld_by_now(session, case_id)):
         raise CaseNotFound
+    _must_be_there(case)
+    return case
+
+
+def _must_be_there(case: Case) -> None:
     if case.erased_at is not None:
         raise CaseErased(case.erased_at)
-    return case
 
 
 async def advance(

@@ -16,6 +16,7 @@ class Message(StrEnum):
     ALERT = "alert"
     DIGEST = "digest"
     PING = "ping"
+    GLASS = "glass"
 
 
 class ToldBecause(StrEnum):

@@ -59,6 +59,13 @@ def digest_mail(content: Mapping[str, Any]) -> tuple[str, str]:
     return subject, "\n".join(lines) + "\n"
 
 
+def glass_mail(content: Mapping[str, Any]) -> tuple[str, str]:
+    """Subject and text of the notice that somebody broke the glass over a case: neither who nor why stands in it."""
+    until = in_london(datetime.fromisoformat(content["until"]))
+    lines = (f"Case: {content['reference']}", "The glass was broken.", f"It holds until: {until}", "See your tasks.")
+    return f"{content['reference']}: the glass was broken", "\n".join(lines) + "\n"
+
+
 def envelope(subject: str, text: str, *, sender: str, to: str, idempotency_key: str, sent_at: datetime) -> EmailMessage:
     """The message as it travels. Its id comes from the idempotency key, so that a second copy is seen to be one."""
     mail = EmailMessage()

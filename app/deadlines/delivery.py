@@ -41,6 +41,12 @@ from app.settings import Settings
 BATCH = 20
 _SENDING_LIMIT = 60.0  # seconds, well within the lease
 _MARKED_AT_ONCE = 2  # the other work of a worker needs connections too
+_WORDED = {
+    Message.ALERT: wording.alert_mail,
+    Message.DIGEST: wording.digest_mail,
+    Message.GLASS: wording.glass_mail,
+}
+"""A ping goes to systems alone."""
 _log = structlog.get_logger()
 
 
@@ -207,9 +213,7 @@ async def _send(letter: _Letter, by: Senders, *, now: datetime) -> None:
     address = letter.person.email
     if address is None or address.rpartition("@")[2] not in by.settings.staff_domains:
         raise NoWorkAddress
-    subject, text = (
-        wording.digest_mail(row.content) if row.message is Message.DIGEST else wording.alert_mail(row.content)
-    )
+    subject, text = _WORDED[row.message](row.content)
     mail = wording.envelope(
         subject,
         text,

@@ -278,6 +278,7 @@ class TaskKind(StrEnum):
     CLOCK_NOT_SWEPT = "clock_not_swept"
     REVIEW_DUE = "review_due"
     CASE_FROZEN = "case_frozen"
+    GLASS_BROKEN = "glass_broken"
 
 
 class Task(SQLModel, table=True):
@@ -317,6 +318,8 @@ class Task(SQLModel, table=True):
     case_id: UUID | None = None
     force_id: str | None = Field(default=None, foreign_key="force.id")
     about: str
+    not_by: UUID | None = Field(default=None, foreign_key="staff_member.id")
+    """Who may not close it: what it asks about is what this person did."""
     opened_at: datetime
     closed_at: datetime | None = None
     closed_by: UUID | None = Field(default=None, foreign_key="staff_member.id")

@@ -16,7 +16,7 @@ from app.access.rules import Actor, Role
 from app.access.telling import withheld_cases
 from app.deadlines.schemas import TaskView
 from app.deadlines.tables import Task, TaskKind
-from app.errors import AlreadyDecided, NotFound
+from app.errors import AlreadyDecided, NotFound, NotPermitted
 from app.storage.base import columns_of
 
 
@@ -35,6 +35,12 @@ class TaskClosed(AlreadyDecided):
     code = "task_closed"
 
 
+class OwnDoing(NotPermitted):
+    """Nobody reviews what he or she did."""
+
+    code = "own_doing"
+
+
 async def open_task(
     session: AsyncSession,
     *,
@@ -46,6 +52,7 @@ async def open_task(
     now: datetime,
     case_id: UUID | None = None,
     though_withheld: bool = False,
+    not_by: UUID | None = None,
 ) -> None:
     """Put something before everybody of a role, in one force or (`force_id` None) in every one.
 
@@ -54,7 +61,8 @@ async def open_task(
 
     `case_id` is given where the task tells of a case: whoever may not see that case does not see the task, and where
     it is withheld from anybody, professional standards are asked in place of the role (H2.8); but `though_withheld`,
-    the role is asked all the same, as far as it sees the case.
+    the role is asked all the same, as far as it sees the case. `not_by` is who may not close it, because it asks about
+    what that person did.
     """
     if case_id is not None and not though_withheld and await withheld_cases(session, {case_id}):
         for_role = Role.PROFESSIONAL_STANDARDS
@@ -66,19 +74,25 @@ async def open_task(
         "case_id": case_id,
         "force_id": force_id,
         "about": about,
+        "not_by": not_by,
         "opened_at": now,
     }
     await session.execute(insert(Task).values(row).on_conflict_do_nothing())
 
 
 async def close_task(session: AsyncSession, actor: Actor, task_id: UUID, answer: str, *, now: datetime) -> Task:
-    """A person has dealt with it and says how. Raises TaskNotFound, and TaskClosed where another was first."""
+    """A person has dealt with it and says how.
+
+    Raises TaskNotFound, TaskClosed where another was first, and OwnDoing where it asks about what that person did.
+    """
     query = select(Task).where(col(Task.id) == task_id, *_of(actor)).with_for_update()
     task = (await session.scalars(query)).one_or_none()
     if task is None:
         raise TaskNotFound
     if task.closed_at is not None:
         raise TaskClosed("The task is closed already; its answer stands.")
+    if task.not_by == actor.staff_id:
+        raise OwnDoing("This asks about what you did yourself: somebody else answers it.")
     task.closed_at, task.closed_by, task.answer = now, actor.staff_id, answer
     return task
 

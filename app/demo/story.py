@@ -18,7 +18,7 @@ from app.access.rules import Actor
 from app.access.service import reach
 from app.cases.holding import assign
 from app.cases.schemas import AssignmentIn, Parties, PartyView
-from app.cases.service import access_case, parties
+from app.cases.service import case_in_reach, parties
 from app.cases.tables import Case
 from app.clock import LONDON
 from app.demo import staff
@@ -116,7 +116,7 @@ class Story:
         opened = await open_application(self.session, application, actor=actor, now=self.moment)
         await self._first.opened(opened.id, opened.version)
         await reach(self.session, actor, force_id=actor.serves_force_id)  # a partner's case is the force's from now on
-        self._case = await access_case(self.session, opened.id, for_change=True)
+        self._case = await case_in_reach(self.session, opened.id, for_change=True)
         self.people = await parties(self.session, opened.id)
         supervisor = staff.SUPERVISOR if actor.serves_force_id == staff.OWN else staff.OTHER_SUPERVISOR
         order = AssignmentIn(staff_id=staff.staff_id_of(held_by), reason="Next on the unit's rota.")

@@ -14,18 +14,18 @@ from sqlalchemy import bindparam, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.access.deciding import AccessReason, CaseFacts, needs_reason
 from app.access.masking import kept_back
 from app.access.rules import Actor, Permission
 from app.access.service import see_whole
 from app.access.tables import AnsweredRequest
 from app.cases.schemas import FlagView, Receipt, Recorded
-from app.cases.service import CaseNotFound, access_case
+from app.cases.service import access_case
 from app.cases.tables import Case
-from app.errors import StaleVersion, Unprocessable, VersionRequired, refuse_if
+from app.errors import ReasonRequired, StaleVersion, Unprocessable, VersionRequired, refuse_if
 from app.evidence.owing import Touch, owe_row, withhold
 from app.evidence.terms import Category
 from app.people.schemas import RowView
-from app.process import Stage
 from app.safeguarding.lateness import obstacles_to_going_on
 from app.safeguarding.service import rows_of
 from app.safeguarding.tables import Duty
@@ -68,6 +68,10 @@ class Door:
     path: str
     idempotency_key: str | None = None
     request: Request | None = None
+    reason: AccessReason | None = None
+    """Why the person says that a case is read which is not the own."""
+    rule: str = "role H1.3"
+    """What let the person in, as `may` names it."""
 
     async def log(
         self,
@@ -153,16 +157,37 @@ class Door:
         if self.request is not None:
             self.request.state.case_id, self.request.state.event_id = case_id, through
 
-    async def enter(self, case_id: UUID, *, for_change: bool, if_match: str | None = None) -> "CaseDoor":
-        """Go on into one case: the one that the address names, or that of a meeting's item."""
+    async def enter(
+        self, case_id: UUID, *, for_change: bool, if_match: str | None = None, owes_action: bool = False
+    ) -> "CaseDoor":
+        """Go on into one case: the one that the address names, or that of a meeting's item or of an action owed."""
         self.asks_for(case_id)
-        case = await access_case(self.session, case_id, for_change=for_change)
-        if self.actor.sees_closed_cases_only and case.stage is not Stage.CLOSED:
-            raise CaseNotFound
+        permission = Permission(self.action)
+        admitted = await access_case(
+            self.session,
+            case_id,
+            actor=self.actor,
+            permission=permission,
+            for_change=for_change,
+            owes_action=owes_action,
+        )
+        self.decided(admitted.decision.rule)
+        self._must_say_why(permission, admitted.facts)
         if for_change:
             await see_whole(self.session)
         shared = {field.name: getattr(self, field.name) for field in fields(Door)}
-        return CaseDoor(**shared, case=case, if_match=if_match)
+        return CaseDoor(**shared, case=admitted.case, if_match=if_match)
+
+    def decided(self, rule: str) -> None:
+        """Let the log know what decided."""
+        self.rule = rule
+        if self.request is not None:
+            self.request.state.rule = rule
+
+    def _must_say_why(self, permission: Permission, facts: CaseFacts) -> None:
+        if self.reason is None and needs_reason(self.actor, permission, facts):
+            known = ", ".join(AccessReason)
+            raise ReasonRequired(f"This case is not yours: say why you read it, in the header Access-Reason ({known}).")
 
 
 @dataclass(kw_only=True)

@@ -7,6 +7,7 @@ from fastapi import Depends, Header, Path, Request, Response
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import clock
+from app.access.deciding import AccessReason, may
 from app.access.rules import Actor, Permission, roles_that_may
 from app.cases.service import CaseNotFound, known_id
 from app.doors.door import CaseDoor, Door
@@ -27,6 +28,14 @@ IdempotencyKey = Annotated[
         description="Chosen by the client, new for each new request; the same key and body are answered once.",
     ),
 ]
+Reason = Annotated[
+    AccessReason | None,
+    Header(
+        alias="Access-Reason",
+        description="Why a case is read that is neither assigned to the reader nor opened, led or overseen by the "
+        "reader: a code, which the log keeps. Without it such a case is not shown.",
+    ),
+]
 CaseId = Annotated[str, Path(description="The id of the case.", examples=["5f0c6f5e-0f6c-4c55-9f0f-3c3b7a1f7f10"])]
 
 
@@ -39,7 +48,9 @@ class _Requires:
     def let_in(self, request: Request, response: Response, db: AsyncSession, person: Actor) -> Door:
         """The door for whoever has the permission; the refusal names those who have it."""
         request.state.action = self.permission.value
-        if not person.may(self.permission):
+        decision = may(person, self.permission, None)
+        request.state.rule = decision.rule
+        if not decision.allowed:
             able = ", ".join(role.replace("_", " ") for role in roles_that_may(self.permission))
             raise RoleMayNot(f"Your role may not {self.permission.replace('_', ' ')}. Those who may: {able}.")
         return Door(
@@ -51,6 +62,7 @@ class _Requires:
             action=self.permission.value,
             path=f"{request.method} {request.url.path}",
             request=request,
+            rule=decision.rule,
         )
 
 
@@ -78,9 +90,16 @@ class _CaseRequirement(_Requires):
     for_change: bool = False
 
     async def _enter(
-        self, request: Request, response: Response, db: AsyncSession, person: Actor, case_id: str
+        self,
+        request: Request,
+        response: Response,
+        db: AsyncSession,
+        person: Actor,
+        case_id: str,
+        reason: AccessReason | None = None,
     ) -> CaseDoor:
         door = self.let_in(request, response, db, person)
+        door.reason = request.state.reason = reason
         return await door.enter(known_id(case_id, CaseNotFound()), for_change=self.for_change)
 
 
@@ -92,8 +111,9 @@ class _Reads(_CaseRequirement):
         db: SessionDep,
         person: ActorDep,
         case_id: CaseId,
+        reason: Reason = None,
     ) -> CaseDoor:
-        return await self._enter(request, response, db, person, case_id)
+        return await self._enter(request, response, db, person, case_id, reason)
 
 
 class _Records(_CaseRequirement):

@@ -17,7 +17,7 @@ from app.access.service import reach
 from app.access.tables import Force
 from app.cases.rules import CONCLUDED
 from app.cases.schemas import Receipt, Recorded
-from app.cases.service import access_case, note
+from app.cases.service import case_in_reach, note
 from app.cases.tables import Case
 from app.cases.withholding import allow_holder
 from app.errors import AlreadyDecided, NotFound, Obstacle, Unprocessable, refuse_if
@@ -116,7 +116,7 @@ async def accept_transfer(
         raise TransferNotFound
     # The case is still the other force's: this transaction reaches it as it would a case on an agenda.
     await reach(session, actor, also=(offer.case_id,))
-    case = await access_case(session, offer.case_id, for_change=True)
+    case = await case_in_reach(session, offer.case_id, for_change=True)
     if await _standing_offer(session, case.id) != offer.id:
         raise AlreadyDecided("This offer has been accepted, or a newer one replaced it.")
     refuse_if(await _obstacles(session, case))
@@ -142,5 +142,5 @@ async def accept_transfer(
 async def accepted_before(session: AsyncSession, acceptance_id: UUID) -> Receipt:
     """What a repeated acceptance is answered with: the case as it stands now."""
     row = await session.get_one(TransferAcceptance, acceptance_id)
-    case = await access_case(session, row.case_id, for_change=False)
+    case = await case_in_reach(session, row.case_id, for_change=False)
     return Receipt(id=row.id, case_id=case.id, reference=case.reference, stage=case.stage, version=case.version)

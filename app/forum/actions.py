@@ -64,8 +64,8 @@ async def _must_be_of_the_forum(session: AsyncSession, case: Case, staff_id: UUI
     await must_see(session, case, staff_id, field="owner_staff_id")
 
 
-async def case_of_action(session: AsyncSession, action_id: UUID, *, actor: Actor) -> UUID:
-    """The case of an action, for whoever sees the case, and for the owner whatever became of it.
+async def case_of_action(session: AsyncSession, action_id: UUID, *, actor: Actor) -> tuple[UUID, bool]:
+    """The case of an action, for whoever sees the case, and for the owner whatever became of it; whether it is owned.
 
     For the owner this transaction then reaches the case, so that the answer can be kept there; it shows none of it.
     """
@@ -76,10 +76,10 @@ async def case_of_action(session: AsyncSession, action_id: UUID, *, actor: Actor
     found = (await session.execute(query)).one_or_none()
     if found is None:
         raise ActionNotFound
-    if found.owner_staff_id == actor.staff_id:
+    owned: bool = found.owner_staff_id == actor.staff_id
+    if owned:
         await reach(session, actor, also=(found.case_id,))
-    case_id: UUID = found.case_id
-    return case_id
+    return found.case_id, owned
 
 
 def _conflict_of(actor: Actor) -> ColumnElement[bool]:

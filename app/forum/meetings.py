@@ -140,7 +140,7 @@ async def _let_in(
 ) -> None:
     """Let whoever sits at the meeting see the case of an item, but for those with a conflict of interest in it (H6.2).
 
-    Partners by the item, until it ends; the police, where the case is withheld, by name (H2.8).
+    By the item, until it ends; the police, where the case is withheld, by name too (H2.8).
     """
     apart = await conflicted_in(session, item.case_id)
     members = await listed_members(session, meeting.id)
@@ -149,7 +149,7 @@ async def _let_in(
     session.add_all(
         CaseGrant(staff_id=row.staff_id, item_id=item.id, case_id=item.case_id, granted_at=now)
         for row in members
-        if row.agency != POLICE and row.staff_id not in apart | known
+        if row.staff_id not in apart | known
     )
     police = [row.staff_id for row in members if row.agency == POLICE and row.staff_id not in apart]
     case = await session.get_one(Case, item.case_id)

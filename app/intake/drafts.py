@@ -9,7 +9,7 @@ from sqlmodel import col
 
 from app.access.rules import Actor
 from app.cases.schemas import Recorded
-from app.cases.service import access_case, must_be_at
+from app.cases.service import case_in_reach, must_be_at
 from app.cases.tables import Case
 from app.editions import DEFAULT_EDITION
 from app.errors import Conflict
@@ -53,19 +53,19 @@ async def read_draft(session: AsyncSession, case: Case) -> DraftView:
 
 async def draft_before(session: AsyncSession, case_id: UUID) -> DraftView:
     """What a repeated request is answered with: the draft as it stands now."""
-    return await read_draft(session, await access_case(session, case_id, for_change=False))
+    return await read_draft(session, await case_in_reach(session, case_id, for_change=False))
 
 
 async def draft_to_open(session: AsyncSession, draft_id: UUID) -> Case:
     """The case of a draft, held to be opened."""
-    case = await access_case(session, draft_id, for_change=True)
+    case = await case_in_reach(session, draft_id, for_change=True)
     await _open_draft(session, case)
     return case
 
 
 async def complete_into(session: AsyncSession, draft_id: UUID, joined: Case) -> None:
     """Say that a draft was completed by joining an open case: it is open no longer."""
-    case = await access_case(session, draft_id, for_change=True)
+    case = await case_in_reach(session, draft_id, for_change=True)
     row = await _open_draft(session, case)
     row.joined_id = joined.id
 
@@ -74,7 +74,7 @@ async def _open_draft(session: AsyncSession, case: Case) -> Draft:
     must_be_at(case, Stage.INTAKE)
     row = (await session.scalars(select(Draft).where(col(Draft.case_id) == case.id))).one()
     if row.joined_id is not None:
-        await access_case(session, row.joined_id, for_change=False)  # withheld, it is not told of (H2.8)
+        await case_in_reach(session, row.joined_id, for_change=False)  # withheld, it is not told of (H2.8)
         raise DraftCompleted
     return row
 

@@ -11,7 +11,7 @@ from app.cases.pointers import Keys, keys_of, one_opening_at_a_time, open_cases_
 from app.cases.risk import weigh
 from app.cases.rules import CONCLUDED, happened_at
 from app.cases.schemas import Parties
-from app.cases.service import access_case, advance, note, parties
+from app.cases.service import advance, case_in_reach, note, parties
 from app.cases.tables import Case, LinkKind
 from app.cases.withholding import carry_over
 from app.clock import in_london
@@ -108,7 +108,7 @@ async def earlier_applications(
 async def _open_case_of_pair(session: AsyncSession, keys: Keys, *, force_id: str) -> Case | None:
     """The open case with the same subject and one of the same potential victims, held; None where it has just ended."""
     for case_id in await open_cases_of_pair(session, keys, force_id=force_id):
-        case = await access_case(session, case_id, for_change=True)
+        case = await case_in_reach(session, case_id, for_change=True)
         if case.stage not in (Stage.INTAKE, *CONCLUDED):
             return case
     return None
@@ -144,7 +144,7 @@ async def _case_to_open(
 
 async def _follow(session: AsyncSession, case: Case, before_id: UUID, *, actor: Actor, now: datetime) -> None:
     """Link a case to an ended one that its information re-opens; a second link stands in the timeline (H8.3)."""
-    before = await access_case(session, before_id, for_change=False)
+    before = await case_in_reach(session, before_id, for_change=False)
     if before.stage not in CONCLUDED:
         raise NotReopenable("That case is still open: record the new contact in it.")
     combine(session, case.id, before.id)
@@ -186,9 +186,9 @@ async def _opened(
 
 async def opened_before(session: AsyncSession, case_id: UUID, *, actor: Actor, now: datetime) -> ApplicationOpened:
     """What a repeated request is answered with: the case as it stands now."""
-    if actor.is_partner:
-        await reach(session, actor, force_id=actor.serves_force_id)  # for the reference, which is all that is shown
-    case = await access_case(session, case_id, for_change=False)
+    if actor.sees_agenda_only:
+        await reach(session, actor, force_id=actor.serves_force_id)  # for the reference, which is all
+    case = await case_in_reach(session, case_id, for_change=False)
     return await _opened(session, case, [], now=now)
 
 

@@ -14,7 +14,7 @@ from sqlalchemy.orm import aliased
 from sqlmodel import col
 
 from app.access.rules import Role
-from app.access.tables import AccessKind, CaseAccess, CaseGrant, CaseRestriction, RefusalSeen, StaffMember
+from app.access.tables import AccessKind, BrokenGlass, CaseAccess, CaseGrant, CaseRestriction, RefusalSeen, StaffMember
 from app.cases.service import note
 from app.cases.tables import Case, CasePointer, PartyRole
 from app.clock import LONDON, in_london
@@ -28,7 +28,7 @@ from app.storage.base import shares_any
 from app.timeline.tables import Event
 
 BATCH = 100
-_LEADS_TO_A_CASE = ("agenda_item", "forum_action", "transfer_offer")
+_LEADS_TO_A_CASE = ("agenda_item", "broken_glass", "forum_action", "transfer_offer")
 """Tables of later stages, by name: a refusal may carry the id of a row instead of its case's."""
 
 
@@ -53,6 +53,15 @@ async def watch_attempts(session: AsyncSession, *, now: datetime) -> int:
         CaseGrant.staff_id,
         col(CaseGrant.case_id) == asked.c.case_id,
         col(CaseGrant.staff_id) == col(LogRow.staff_id),  # ended or not: an old address is no attempt
+        col(CaseGrant.staff_id).in_(select(col(StaffMember.id)).where(col(StaffMember.agency_id).is_not(None))),
+    )
+    through_glass = _any(
+        BrokenGlass.case_id,
+        col(BrokenGlass.case_id) == asked.c.case_id,
+        col(BrokenGlass.staff_id) == col(LogRow.staff_id),
+        col(BrokenGlass.since) <= col(LogRow.logged_at),
+        col(BrokenGlass.until) > col(LogRow.logged_at),
+        or_(col(BrokenGlass.ended_since).is_(None), col(BrokenGlass.ended_since) > col(LogRow.logged_at)),
     )
     professional_standards = _any(
         StaffMember.id,
@@ -61,7 +70,7 @@ async def watch_attempts(session: AsyncSession, *, now: datetime) -> int:
         shares_any(StaffMember.roles, {Role.PROFESSIONAL_STANDARDS}),
     )
     restricted = col(CaseRestriction.since) <= col(LogRow.logged_at)
-    withheld = or_(excluded, and_(restricted, ~leads, ~allowed, ~on_agenda, ~professional_standards))
+    withheld = or_(excluded, and_(restricted, ~leads, ~allowed, ~on_agenda, ~professional_standards, ~through_glass))
     query = (
         select(col(LogRow.id), col(LogRow.staff_id), col(LogRow.logged_at), Case, withheld.label("withheld"))
         .join(asked, asked.c.log_id == col(LogRow.id))

@@ -20,6 +20,7 @@ from app.errors import (
     Gone,
     NotFound,
     NotPermitted,
+    ReasonRequired,
     Refused,
     StaleVersion,
     Unauthenticated,
@@ -42,6 +43,7 @@ STATUS: dict[type[ClaresLawError], int] = {
     Unprocessable: 422,
     VersionRequired: 428,
     Unreadable: 500,
+    ReasonRequired: 428,
     Unavailable: 503,
 }
 
@@ -57,7 +59,7 @@ _TITLES = {
     412: "It changed since you read it",
     415: "Send JSON",
     422: "The request does not fit the published schema",
-    428: "Say which version you read",
+    428: "Say first which version you read, or why you read it",
     500: "The service failed",
     503: "The service cannot answer now",
 }

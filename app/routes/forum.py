@@ -65,8 +65,8 @@ async def _at_item(
 async def _at_action(door: Door, action_id: UUID, *, for_change: bool) -> CaseDoor:
     """Into the case of an action, for its owner and whoever sees the case."""
     door.asks_for(through=action_id)
-    case_id = await actions.case_of_action(door.session, action_id, actor=door.actor)
-    return await door.enter(case_id, for_change=for_change)
+    case_id, owned = await actions.case_of_action(door.session, action_id, actor=door.actor)
+    return await door.enter(case_id, for_change=for_change, owes_action=owned)
 
 
 async def _reading(door: Door, meeting_id: UUID, item_id: UUID) -> CaseDoor:

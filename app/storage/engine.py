@@ -5,6 +5,7 @@ them a superuser and none able to bypass row-level security.
 """
 
 from collections.abc import Iterable
+from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
@@ -62,11 +63,14 @@ def sessions(engine: AsyncEngine) -> async_sessionmaker[AsyncSession]:
 
 _GIVEN = "context"
 _CONTEXT = text(
-    "SELECT set_config('app.force_id', :force_id, true), set_config('app.agenda', :agenda, true), "
+    "SELECT set_config('app.force_id', :force_id, true), "
+    "set_config('app.agenda', (CAST(:agenda AS uuid[]) || CAST(:before AS uuid[]) || seen.glass)::text, true), "
     "set_config('app.national', :national, true), set_config('app.staff_id', :owner, true), "
     "set_config('app.sees', :sees, true), "
-    "set_config('app.withheld', withheld_from(CAST(:staff_id AS uuid), :force_id, CAST(:agenda AS uuid[]), "
-    "CAST(:sees_restricted AS boolean), :national = 'on')::text, true)"
+    "set_config('app.glass', seen.glass::text, true), seen.glass, seen.glass_until, "
+    "set_config('app.withheld', coalesce(seen.withheld::text, ''), true) "
+    "FROM seen_by(CAST(:staff_id AS uuid), :withheld_in, CAST(:agenda AS uuid[]), "
+    "CAST(:sees_restricted AS boolean), :national = 'on', CAST(:breaks AS uuid[])) AS seen"
 )
 
 
@@ -74,32 +78,48 @@ async def set_context(
     session: AsyncSession,
     *,
     force_id: str | None,
+    withheld_in: str | None = None,
     agenda: Iterable[UUID] = (),
+    before: Iterable[UUID] = (),
+    breaks: Iterable[UUID] = (),
     national: bool = False,
     staff_id: UUID | None = None,
     own_actions: bool = False,
     sees_restricted: bool = False,
     sees: Iterable[str] = (),
-) -> None:
+) -> dict[UUID, datetime]:
     """Whose rows this transaction may touch: those of one force, plus cases on an agenda, plus closing reports of all.
 
     Less what is withheld from `staff_id`: restricted cases that do not allow that person, and every case that excludes
-    the person (H2.8); for nobody named, every restricted case. With `own_actions` it also reads what that person was
-    given to do by the forum, whatever became of the case (H6.2). Of people it reads what `sees` names and no more: with
-    nothing named, neither who applied nor how anybody is reached (H2.7). A transaction without this context reaches
-    nothing.
+    the person (H2.8), as somebody of the force `withheld_in` (that of `force_id`, where it is left out); for nobody
+    named, every restricted case. A case of the `agenda` is seen although it is restricted, one that stands `before` the
+    person only if it is not. Plus what the person sees through a broken glass, or through that which `breaks` now:
+    read, and written no further than to make safe. With `own_actions` it also reads what that person was given to do
+    by the forum, whatever became of the case (H6.2). Of people it reads what `sees` names and no more: with nothing
+    named, neither who applied nor how anybody is reached (H2.7). A transaction without this context reaches nothing.
+
     Local to the transaction: at session level it leaked into other requests when one was cancelled.
+
+    The cases seen through a broken glass alone, each with the real time at which that ends.
     """
     session.info[_GIVEN] = {
         "force_id": force_id or "",
-        "agenda": "{" + ",".join(str(case_id) for case_id in agenda) + "}",
+        "withheld_in": withheld_in or force_id or "",
+        "agenda": _array(agenda),
+        "before": _array(before),
+        "breaks": _array(breaks),
         "national": "on" if national else "",
         "owner": str(staff_id or "") if own_actions else "",
         "staff_id": staff_id,
         "sees_restricted": sees_restricted,
         "sees": _listed(sees),
     }
-    await session.execute(_CONTEXT, session.info[_GIVEN])
+    seen = (await session.execute(_CONTEXT, session.info[_GIVEN])).one()
+    return dict(zip(seen.glass, seen.glass_until, strict=True))
+
+
+def _array(ids: Iterable[UUID]) -> str:
+    return "{" + ",".join(str(one) for one in ids) + "}"
 
 
 _SEES = text("SELECT set_config('app.sees', :sees, true)")

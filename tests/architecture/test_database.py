@@ -182,6 +182,72 @@ async def test_every_row_of_a_case_is_under_row_level_security_that_binds_its_ow
     assert withheld == {*OF_A_CASE, "application", "access_log", "access_log_individual"}
 
 
+WRITTEN_THROUGH_GLASS = {
+    "application",
+    "broken_glass",
+    "clock",
+    "contact_attempt",
+    "crime_reference",
+    "duty",
+    "event",
+    "interim_plan",
+    "outbox",
+    "risk_grade",
+    "safe_contact",
+    "safeguarding_action",
+    "safety_plan",
+    "task",
+}
+"""Making safe and reaching people, and what follows from it: nothing else is written in a case seen through glass."""
+
+
+async def test_every_row_of_a_case_is_worked_by_the_worker_and_bounded_by_the_glass(world: World) -> None:
+    """A table that a later release adds without these policies fails here."""
+    policies = {
+        (row["tablename"], row["policyname"], row["permissive"], row["cmd"])
+        for row in world.rows("SELECT tablename, policyname, permissive, cmd FROM pg_policies")
+    }
+    for table in (*OF_A_CASE, "application"):
+        assert (table, "worker", "PERMISSIVE", "ALL") in policies, table
+        for command in ("INSERT", "UPDATE", "DELETE"):
+            bounded = (table, f"glass_{command.lower()}", "RESTRICTIVE", command) in policies
+            assert bounded is (table not in WRITTEN_THROUGH_GLASS), (table, command)
+
+
+VERBATIM = ("access_log", "disclosure", "event", "forum_decision", "final_report", "non_disclosure_notice")
+
+
+async def test_the_verbatim_record_and_the_log_take_new_rows_only_from_every_role(world: World) -> None:
+    held = "SELECT privilege_type FROM information_schema.{of} WHERE grantee = %s AND table_name = %s"
+    for role in DatabaseRole:
+        if role is DatabaseRole.OWNER:
+            continue
+        for table in VERBATIM:
+            whole = {row["privilege_type"] for row in world.rows(held.format(of="table_privileges"), role.value, table)}
+            parts = {
+                row["privilege_type"] for row in world.rows(held.format(of="column_privileges"), role.value, table)
+            }
+            assert whole | parts <= {"SELECT", "INSERT"}, (role, table)
+    kept = {
+        row["t"]
+        for row in world.rows("SELECT tgrelid::regclass::text AS t FROM pg_trigger WHERE tgname = 'kept_as_written'")
+    }
+    assert set(VERBATIM) <= kept
+
+
+async def test_what_runs_as_the_owner_runs_in_a_path_of_its_own_and_for_nobody_at_large(world: World) -> None:
+    found = world.rows(
+        "SELECT proname, proconfig, "
+        "EXISTS (SELECT FROM aclexplode(coalesce(proacl, acldefault('f', proowner))) WHERE grantee = 0) AS at_large "
+        "FROM pg_proc WHERE prosecdef AND pronamespace = 'public'::regnamespace"
+    )
+    names = {row["proname"] for row in found}
+    assert {"agenda_of", "case_of_reference", "leaders_of", "seen_by", "withheld_from"} <= names
+    for row in found:
+        assert "search_path=public, pg_temp" in row["proconfig"], row["proname"]
+        assert not row["at_large"], row["proname"]
+
+
 async def test_a_transaction_that_does_not_say_what_is_withheld_sees_nothing(world: World) -> None:
     await intake.opened(world)
     with psycopg.connect(conninfo(world.url), options=f"-c role={DatabaseRole.APP.value}") as connection:

@@ -47,6 +47,10 @@ async def test_a_conflicted_chair_cannot_decide_and_another_chair_neither(world:
     conflict = {"staff_id": staff("chair"), "reason": "Investigated the subject's family."}
     await world.as_("chair").must_post(f"{item.path}/conflicts", conflict)
     with world.unchanged():
+        assert (await forum.decide(world, item, body)).status_code == 404  # the chair has left the item, and sees none
+    also = "UPDATE staff_member SET roles = roles || '{public_protection_officer}' WHERE id = %s"
+    world.execute(also, staff("chair"))
+    with world.unchanged():
         assert codes(await forum.decide(world, item, body)) == ["chair_conflicted"]
 
 

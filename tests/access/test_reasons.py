@@ -1,0 +1,72 @@
+"""Why somebody reads a case that is not the own: a code, asked for where no office gives the reason (H12.1)."""
+
+import itertools
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from app.access.deciding import CaseFacts, needs_reason
+from app.access.rules import Actor, Permission, Role
+from app.process import Stage
+from tests.arrange import place_at
+from tests.steps import intake
+from tests.world import OWN, STAFF, World
+
+
+async def _read(world: World, key: str, case: str, said: str | None = None, resource: str = "") -> httpx.Response:
+    headers = {"Authorization": f"Bearer {world.as_(key).token}"} | ({"Access-Reason": said} if said else {})
+    return await world.http.get(f"/v1/applications/{case}{resource}", headers=headers)
+
+
+@pytest.mark.parametrize("resource", ["", "/timeline"])
+async def test_an_officer_says_why_a_colleagues_case_is_read(world: World, resource: str) -> None:
+    case = await intake.opened(world)
+    with world.unchanged(refusals=2):
+        asked = await _read(world, "officer", case, resource=resource)
+        assert (asked.status_code, asked.json()["type"].rpartition(":")[2]) == (428, "reason_required")
+        assert "cover" in asked.json()["detail"]
+        assert (await _read(world, "officer", case, "curious about Alan", resource)).status_code == 422
+    assert (await _read(world, "officer", case, "cover", resource)).status_code == 200
+    world.execute("UPDATE application SET assigned_to = %s", STAFF["officer"].id)
+    assert (await _read(world, "officer", case, resource=resource)).status_code == 200
+
+
+async def test_the_control_room_reads_on_while_the_first_checks_run_and_intelligence_once_the_report_is_due(
+    world: World,
+) -> None:
+    case = await intake.opened(world)
+    world.execute("UPDATE application SET created_by = %s", STAFF["officer2"].id)
+    answers = {}
+    for stage in (Stage.INITIAL_CHECKS, Stage.RISK_ASSESSMENT, Stage.FINAL_REPORT):
+        place_at(world, case, stage)
+        for key in ("control_room", "intelligence", "supervisor", "standards"):
+            answers[stage, key] = (await _read(world, key, case)).status_code
+    asked = {where for where, status in answers.items() if status == 428}
+    assert asked == {
+        (Stage.RISK_ASSESSMENT, "control_room"),
+        (Stage.FINAL_REPORT, "control_room"),
+        (Stage.INITIAL_CHECKS, "intelligence"),
+        (Stage.RISK_ASSESSMENT, "intelligence"),
+    }
+    assert set(answers.values()) == {200, 428}
+
+
+async def test_a_hidden_case_asks_for_no_reason(world: World) -> None:
+    case = await intake.opened(world)
+    assert (await _read(world, "other_officer", case)).status_code == 404
+
+
+def test_nobody_is_asked_whose_office_or_part_in_the_case_is_the_reason() -> None:
+    plain, asking = (
+        CaseFacts(force_id=OWN),
+        {Role.CONTROL_ROOM, Role.PUBLIC_PROTECTION_OFFICER, Role.INTELLIGENCE_OFFICER},
+    )
+    for held in itertools.combinations(Role, 2):
+        actor = Actor(uuid4(), "Somebody", frozenset(held), OWN, None, OWN)
+        administers = Role.ADMINISTRATOR in held
+        if not administers:
+            assert needs_reason(actor, Permission.READ_CASE, plain) is (set(held) <= asking), held
+        for own in (CaseFacts(force_id=OWN, own=True), CaseFacts(force_id=OWN, restricted=True, allowed=True)):
+            assert not needs_reason(actor, Permission.READ_CASE, own)
+        assert not needs_reason(actor, Permission.SAFEGUARD, plain)
