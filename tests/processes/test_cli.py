@@ -64,7 +64,6 @@ PRODUCTION = {
     "CLARES_LAW_DATABASE_URL": "postgresql://nobody@/nowhere",
     "CLARES_LAW_TOKEN_ISSUER": "https://issuer.example",
     "CLARES_LAW_TOKEN_AUDIENCE": "clares-law",
-    "CLARES_LAW_TOKEN_JWKS_FILE": "/nowhere/jwks.json",
     "CLARES_LAW_TRANSIT_URL": "https://vault.example:8200",
     "CLARES_LAW_TRANSIT_TOKEN_FILE": "/nowhere/token",
 }
