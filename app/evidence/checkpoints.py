@@ -18,7 +18,7 @@ from app.storage.statements import row, rows
 
 LONGEST_WAIT = 30
 """Seconds that a request may wait for a receipt."""
-_LOOKS_EVERY = 0.25
+_LOOKS_EVERY = 0.5
 
 _leaf, _node, _checkpoint, _state = (columns_of(one) for one in (Leaf, TreeNode, SignedCheckpoint, Sequencing))
 _SIZE = select(func.coalesce(func.max(_node.place) + 1, 0)).where(_node.level == 0)
