@@ -20,6 +20,8 @@ from app.deadlines.watch import beat, forget_dead_workers, hour_agrees, tally, w
 from app.editions import all_editions
 from app.intake.accounts import accounts_to_compare, compare_account
 from app.intake.watching import watch_attempts, watch_pointers
+from app.misuse import service as misuse
+from app.misuse.thresholds import thresholds
 from app.outside.bank_holidays import BankHolidaySource, GovUk, SourceRefused, SourceUnreachable
 from app.scheduler import Job, Sessions, Worker
 from app.settings import settings
@@ -34,6 +36,7 @@ COUNT_EVERY = 15.0
 ATTEMPT_EVERY = 300.0
 """How often a worker looks whether the published bank holidays are to be asked for; its row says when."""
 WATCH_EVERY = 60.0
+MISUSE_EVERY = 20.0
 
 _log = structlog.get_logger()
 
@@ -89,6 +92,12 @@ async def compare_accounts(opened: Sessions, now: datetime) -> int:
         except SQLAlchemyError as error:
             _log.error("comparing_failed", staff_id=str(staff_id), error=type(error).__name__)
     return compared
+
+
+async def watch_for_misuse(worker: Worker, now: datetime) -> bool:
+    """Read on in the log for what professional standards should look at (H12.1)."""
+    async with worker.sessions() as session, session.begin():
+        return await misuse.watch_for_misuse(session, thresholds=thresholds(), now=now)
 
 
 async def follow_calendars(worker: Worker, now: datetime) -> bool:
@@ -154,6 +163,7 @@ def jobs(*, sweep_every: float) -> list[Job]:
     return [
         Job("sweep", sweep_every, sweep_clocks),
         Job("withholding", WITHHOLD_EVERY, keep_withheld),
+        Job("misuse", MISUSE_EVERY, watch_for_misuse),
         Job("follow_calendars", FOLLOW_EVERY, follow_calendars),
         Job("refresh_calendars", ATTEMPT_EVERY, refresh_calendars),
         Job("watch_calendars", WATCH_EVERY, watch_calendars),

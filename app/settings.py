@@ -34,6 +34,7 @@ class Settings(BaseSettings):
     token_jwks_file: Path | None = None
     clock: Path | None = None
     editions_dir: Path | None = None
+    misuse_file: Path | None = None
     sweep_seconds: float = 2.0
     heartbeat_stale_seconds: float = 30.0
     bank_holidays_url: str = Field("https://www.gov.uk/bank-holidays.json", pattern=r"^(off|https://\S+)$")

@@ -69,6 +69,7 @@ class Permission(StrEnum):
     ANSWER_TASK = "answer_task"
     READ_CALENDARS = "read_calendars"
     PROCLAIM_DAY = "proclaim_day"
+    MARK_OF_NOTE = "mark_of_note"
 
 
 P = Permission
@@ -137,6 +138,7 @@ _OF_ROLE: dict[Role, frozenset[Permission]] = {
             P.READ_LOG,
             P.LIST_STAFF,
             P.DECIDE_ACCESS,
+            P.MARK_OF_NOTE,
         }
     ),
     Role.AUDITOR: frozenset({P.READ_LOG, P.READ_CASE, P.READ_RECORDS}),

@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from sqlalchemy import ARRAY, Index, Text, UniqueConstraint, false, func, text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.engine.interfaces import ExecutionContext
 from sqlmodel import Field, SQLModel
 
@@ -84,6 +85,10 @@ class StaffMember(SQLModel, table=True):
     """Whether it has been compared with the parties of every case; until then what may be about it is withheld."""
     email: str | None = None
     """The work address, for alerts alone (H2.2)."""
+    address_key: str | None = None
+    """The home address as it is compared, never as it was given (H12.1)."""
+    shifts: list[dict[str, Any]] | None = Field(default=None, sa_type=JSONB(none_as_null=True))
+    """The weekly hours, where they are known: weekday, begins, ends."""
 
 
 class CaseGrant(SQLModel, table=True):

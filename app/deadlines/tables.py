@@ -276,6 +276,7 @@ class TaskKind(StrEnum):
     DELIVERY_GIVEN_UP = "delivery_given_up"
     WEBHOOK_FAILING = "webhook_failing"
     CLOCK_NOT_SWEPT = "clock_not_swept"
+    MISUSE = "misuse"
 
 
 class Task(SQLModel, table=True):
@@ -315,6 +316,8 @@ class Task(SQLModel, table=True):
     case_id: UUID | None = None
     force_id: str | None = Field(default=None, foreign_key="force.id")
     about: str
+    kept_from: UUID | None = Field(default=None, foreign_key="staff_member.id")
+    """The account that it is about: it is not put before that one."""
     opened_at: datetime
     closed_at: datetime | None = None
     closed_by: UUID | None = Field(default=None, foreign_key="staff_member.id")

@@ -45,6 +45,7 @@ async def open_task(
     about: str,
     now: datetime,
     case_id: UUID | None = None,
+    kept_from: UUID | None = None,
 ) -> None:
     """Put something before everybody of a role, in one force or (`force_id` None) in every one.
 
@@ -52,7 +53,8 @@ async def open_task(
     already, that one stays as it was written. The worker may name any force, the API its transaction's own.
 
     `case_id` is given where the task tells of a case: whoever may not see that case does not see the task, and where
-    it is withheld from anybody, professional standards are asked in place of the role (H2.8).
+    it is withheld from anybody, professional standards are asked in place of the role (H2.8). It is put before
+    everybody but `kept_from`, the account that it is about.
     """
     if case_id is not None and await withheld_cases(session, {case_id}):
         for_role = Role.PROFESSIONAL_STANDARDS
@@ -64,6 +66,7 @@ async def open_task(
         "case_id": case_id,
         "force_id": force_id,
         "about": about,
+        "kept_from": kept_from,
         "opened_at": now,
     }
     await session.execute(insert(Task).values(row).on_conflict_do_nothing())
@@ -109,4 +112,5 @@ def _of(actor: Actor) -> list[ColumnElement[bool]]:
     return [
         col(Task.for_role).in_(sorted(actor.roles)),
         or_(col(Task.force_id).is_(None), col(Task.force_id) == actor.force_id),
+        col(Task.kept_from).is_distinct_from(actor.staff_id),
     ]
