@@ -24,6 +24,8 @@ from app.evidence.sequencer import Sequencer, WitnessDisagrees
 from app.evidence.signing import signer_of, witness_of
 from app.intake.accounts import accounts_to_compare, compare_account
 from app.intake.watching import watch_attempts, watch_pointers
+from app.misuse import service as misuse
+from app.misuse.thresholds import thresholds
 from app.outside.bank_holidays import BankHolidaySource, GovUk, SourceRefused, SourceUnreachable
 from app.retention.reviewing import BATCH as REVIEWS_AT_ONCE
 from app.retention.reviewing import PRUNED_AT_ONCE, ask_for_reviews, prune
@@ -43,6 +45,7 @@ WATCH_EVERY = 60.0
 REWRAP_EVERY = 60.0
 REVIEW_EVERY = 300.0
 PRUNE_EVERY = 300.0
+MISUSE_EVERY = 20.0
 
 _log = structlog.get_logger()
 
@@ -98,6 +101,12 @@ async def compare_accounts(opened: Sessions, now: datetime) -> int:
         except SQLAlchemyError as error:
             _log.error("comparing_failed", staff_id=str(staff_id), error=type(error).__name__)
     return compared
+
+
+async def watch_for_misuse(worker: Worker, now: datetime) -> bool:
+    """Read on in the log for what professional standards should look at (H12.1)."""
+    async with worker.sessions() as session, session.begin():
+        return await misuse.watch_for_misuse(session, thresholds=thresholds(), now=now)
 
 
 async def follow_calendars(worker: Worker, now: datetime) -> bool:
@@ -215,6 +224,7 @@ def jobs(*, sweep_every: float) -> list[Job]:
         Job("sweep", sweep_every, sweep_clocks),
         Job("sequence", settings().sequence_seconds, sequence),
         Job("withholding", WITHHOLD_EVERY, keep_withheld),
+        Job("misuse", MISUSE_EVERY, watch_for_misuse),
         Job("follow_calendars", FOLLOW_EVERY, follow_calendars),
         Job("refresh_calendars", ATTEMPT_EVERY, refresh_calendars),
         Job("watch_calendars", WATCH_EVERY, watch_calendars),

@@ -50,6 +50,7 @@ class Settings(BaseSettings):
     clock: Path | None = None
     editions_dir: Path | None = None
     retention_file: Path | None = None
+    misuse_file: Path | None = None
     sweep_seconds: float = 2.0
     heartbeat_stale_seconds: float = 30.0
     bank_holidays_url: str = Field("https://www.gov.uk/bank-holidays.json", pattern=r"^(off|https://\S+)$")

@@ -9,9 +9,10 @@ from collections.abc import Iterable
 
 ACTOR = """
     SELECT staff_member.id, staff_member.name, staff_member.roles, staff_member.force_id, staff_member.agency_id,
-        coalesce(staff_member.force_id, agency.force_id) AS serves_force_id, staff_member.rank
+        coalesce(staff_member.force_id, agency.force_id) AS serves_force_id, staff_member.rank,
+        staff_member.active
     FROM staff_member LEFT JOIN agency ON agency.id = staff_member.agency_id
-    WHERE staff_member.subject = %(subject)s AND staff_member.active
+    WHERE staff_member.subject = %(subject)s
 """
 CONTEXT = """
     SELECT set_config('app.force_id', %(force_id)s, true), set_config('app.agenda', '{}', true),

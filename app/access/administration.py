@@ -1,6 +1,7 @@
 """Keeping the accounts of a force and of the agencies that sit with it. An administrator sees no case (H1.3)."""
 
 from collections.abc import Iterable
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import or_, select
@@ -8,11 +9,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from app import clock
+from app.access.addresses import address_key
 from app.access.rules import Actor, Role, role_problem
-from app.access.schemas import AgencyIn, AgencyView, EndedView, StaffChangeIn, StaffIn, StaffView
+from app.access.schemas import AgencyIn, AgencyView, EndedView, ShiftIn, StaffChangeIn, StaffIn, StaffView
 from app.access.sessions import end_sessions_of
 from app.access.tables import Agency, Force, SessionEnd, StaffMember
 from app.errors import Conflict, NotFound, NotPermitted, Unprocessable
+from app.settings import settings
+from app.storage.keyfile import service_key
 
 
 class AlreadyThere(Conflict):
@@ -67,9 +71,20 @@ async def add_staff(session: AsyncSession, given: StaffIn, *, actor: Actor) -> S
         rank=given.rank,
         born=given.born,
         email=given.email,
+        address_key=_key_of(given.address),
+        shifts=_kept(given.shifts),
     )
     session.add(member)
     return StaffView.model_validate(member)
+
+
+def _key_of(address: str | None) -> str | None:
+    """The address as it is compared; NoSecretsKey where the service has no secret to hash it with."""
+    return None if address is None else address_key(address, service_key(settings()))
+
+
+def _kept(shifts: list[ShiftIn] | None) -> list[dict[str, Any]] | None:
+    return None if shifts is None else [shift.model_dump() for shift in shifts]
 
 
 async def _account(session: AsyncSession, staff_id: UUID, *, actor: Actor) -> StaffMember:
@@ -99,6 +114,10 @@ async def change_staff(session: AsyncSession, staff_id: UUID, given: StaffChange
     member.compared = False  # with the parties of every case, anew (H2.8)
     if "email" in given.model_fields_set:
         member.email = given.email
+    if "address" in given.model_fields_set:
+        member.address_key = _key_of(given.address)
+    if "shifts" in given.model_fields_set:
+        member.shifts = _kept(given.shifts)
     if not member.active:
         await end_sessions_of(session, member.id, because=SessionEnd.ACCOUNT_CLOSED, now=clock.real_now())
     return StaffView.model_validate(member)

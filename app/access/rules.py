@@ -85,6 +85,7 @@ class Permission(StrEnum):
     """Telephone, email, addresses and safe contact of anybody but the subject, and how people were reached."""
     SEE_SUBJECT_RECORD = "see_subject_record"
     """PNC identifiers, and the subject's addresses, telephone and email."""
+    MARK_OF_NOTE = "mark_of_note"
 
 
 FORUM_ROLES = frozenset({Role.FORUM_MEMBER, Role.FORUM_CHAIR})
@@ -174,6 +175,7 @@ _OF_ROLE: dict[Role, frozenset[Permission]] = {
             P.FREEZE_CASE,
             P.REVIEW_RETENTION,
             P.OVERSEE_GLASS,
+            P.MARK_OF_NOTE,
         }
     ),
     Role.AUDITOR: frozenset({P.READ_LOG, P.READ_CHECKPOINTS, P.READ_RECEIPT, P.READ_CASE, P.READ_RECORDS, P.SEE_ROUTE}),

@@ -19,6 +19,27 @@ _Email = Annotated[
 _Code = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{1,60}$")]
 
 
+_Address = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=300, pattern=r"^[^\x00-\x1f\x7f]+$"),
+    Field(description="Home address: kept as a keyed hash alone, compared with the persons touched (H12.1)."),
+]
+_Hour = Annotated[str, StringConstraints(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$"), Field(examples=["07:00"])]
+
+
+class ShiftIn(BaseModel):
+    """Hours worked in every week, London time; hours that end no later than they begin go past midnight."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    weekday: Annotated[int, Field(ge=0, le=6, description="0 is Monday.")]
+    begins: _Hour
+    ends: _Hour
+
+
+_Shifts = Annotated[list[ShiftIn], Field(max_length=28)]
+
+
 class AgencyIn(BaseModel):
     """An agency that sits on the force's forum."""
 
@@ -51,6 +72,8 @@ class StaffIn(BaseModel):
         None, description="Date of birth: compared with the parties of cases, and never shown again (H2.8)."
     )
     email: _Email | None = None
+    address: _Address | None = None
+    shifts: _Shifts | None = None
 
 
 class StaffChangeIn(BaseModel):
@@ -68,6 +91,8 @@ class StaffChangeIn(BaseModel):
         description="Date of birth, where it is to change; never shown (H2.8).",
     )
     email: _Email | None = Field(None, description="Left out, it stays as it is; null takes it away.")
+    address: _Address | None = Field(None, description="Left out, its hash stays as it is; null takes it away.")
+    shifts: _Shifts | None = Field(None, description="Left out, they stay as they are; null takes them away.")
 
 
 class SessionView(BaseModel):
@@ -105,3 +130,4 @@ class StaffView(BaseModel):
     rank: str | None
     active: bool
     email: str | None
+    shifts: list[ShiftIn] | None

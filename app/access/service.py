@@ -34,33 +34,46 @@ _ACTIVE = (
         func.coalesce(_staff.force_id, _agency.force_id).label("serves_force_id"),
         _staff.rank,
         _AGENDA.label("agenda"),
+        _staff.active,
     )
     .select_from(table_of(StaffMember).outerjoin(table_of(Agency), _agency.id == _staff.agency_id))
-    .where(_staff.subject == bindparam("subject"), _staff.active)
+    .where(_staff.subject == bindparam("subject"))
 )
 
 
 class UnknownStaff(Unauthenticated):
-    """The token is good, but no active account answers to it."""
+    """The token is good, but no active account answers to it; `account` is the one that has ended, if there was one."""
 
     code = "unknown_staff"
+
+    def __init__(
+        self,
+        says: str = "No active account here answers to this token. Ask your administrator.",
+        *,
+        account: Actor | None = None,
+    ) -> None:
+        super().__init__(says)
+        self.account = account
 
 
 async def actor_for(session: AsyncSession, subject: str) -> Actor:
     """The active member of staff behind a subject; roles are read anew, so a revoked one is gone at once."""
     found = await row(session, _ACTIVE, subject=subject)
     if found is None:
-        raise UnknownStaff("No active account here answers to this token. Ask your administrator.")
-    return Actor(
+        raise UnknownStaff
+    person = Actor(
         staff_id=found.id,
         name=found.name,
-        roles=known_roles(found.roles),
+        roles=known_roles(found.roles if found.active else ()),
         force_id=found.force_id,
         agency_id=found.agency_id,
         serves_force_id=found.serves_force_id,
         rank=found.rank,
-        agenda=frozenset(found.agenda or ()),
+        agenda=frozenset(found.agenda or ()) if found.active else frozenset(),
     )
+    if not found.active:
+        raise UnknownStaff(account=person)
+    return person
 
 
 async def reach(

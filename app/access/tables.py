@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from sqlalchemy import ARRAY, Index, Text, UniqueConstraint, false, func, text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.engine.interfaces import ExecutionContext
 from sqlmodel import Field, SQLModel
 
@@ -87,6 +88,10 @@ class StaffMember(SQLModel, table=True):
     claimed_roles: list[str] | None = Field(default=None, sa_type=ARRAY(Text))
     """The roles that the identity provider claimed at the last sign-in: what it newly claims is given, what it claims
     no longer is taken, and what an administrator took in between stays taken."""
+    address_key: str | None = None
+    """The home address as it is compared, never as it was given (H12.1)."""
+    shifts: list[dict[str, Any]] | None = Field(default=None, sa_type=JSONB(none_as_null=True))
+    """The weekly hours, where they are known: weekday, begins, ends."""
 
 
 class CaseGrant(SQLModel, table=True):

@@ -279,6 +279,7 @@ class TaskKind(StrEnum):
     REVIEW_DUE = "review_due"
     CASE_FROZEN = "case_frozen"
     GLASS_BROKEN = "glass_broken"
+    MISUSE = "misuse"
 
 
 class Task(SQLModel, table=True):
@@ -320,6 +321,8 @@ class Task(SQLModel, table=True):
     about: str
     not_by: UUID | None = Field(default=None, foreign_key="staff_member.id")
     """Who may not close it: what it asks about is what this person did."""
+    kept_from: UUID | None = Field(default=None, foreign_key="staff_member.id")
+    """The account that it is about: it is not put before that one."""
     opened_at: datetime
     closed_at: datetime | None = None
     closed_by: UUID | None = Field(default=None, foreign_key="staff_member.id")

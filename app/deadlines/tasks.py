@@ -53,6 +53,7 @@ async def open_task(
     case_id: UUID | None = None,
     though_withheld: bool = False,
     not_by: UUID | None = None,
+    kept_from: UUID | None = None,
 ) -> None:
     """Put something before everybody of a role, in one force or (`force_id` None) in every one.
 
@@ -61,8 +62,8 @@ async def open_task(
 
     `case_id` is given where the task tells of a case: whoever may not see that case does not see the task, and where
     it is withheld from anybody, professional standards are asked in place of the role (H2.8); but `though_withheld`,
-    the role is asked all the same, as far as it sees the case. `not_by` is who may not close it, because it asks about
-    what that person did.
+    the role is asked all the same, as far as it sees the case. It is put before everybody but `kept_from`, the account
+    that it is about; `not_by` is who may not close it, because it asks about what that person did.
     """
     if case_id is not None and not though_withheld and await withheld_cases(session, {case_id}):
         for_role = Role.PROFESSIONAL_STANDARDS
@@ -75,6 +76,7 @@ async def open_task(
         "force_id": force_id,
         "about": about,
         "not_by": not_by,
+        "kept_from": kept_from,
         "opened_at": now,
     }
     await session.execute(insert(Task).values(row).on_conflict_do_nothing())
@@ -125,4 +127,5 @@ def _of(actor: Actor) -> list[ColumnElement[bool]]:
     return [
         col(Task.for_role).in_(sorted(actor.roles)),
         or_(col(Task.force_id).is_(None), col(Task.force_id) == actor.force_id),
+        col(Task.kept_from).is_distinct_from(actor.staff_id),
     ]

@@ -20,6 +20,7 @@ from app.errors import ClaresLawError
 from app.evidence.sealing import KEY_BYTES, DataKey, SealBroken, open_bytes, seal_bytes
 from app.outside.transit import KeyRefused, KeyService, KeyServiceDown, Transit, Wrapped
 from app.settings import Settings, settings
+from app.storage.keyfile import make_once, put_private
 
 __all__ = ["FileKeys", "KeyFileRefused", "KeyRefused", "KeyRing", "KeyService", "KeyServiceDown", "Wrapped", "key_ring"]
 
@@ -119,7 +120,7 @@ class FileKeys:
 
     def _write(self, keys: Mapping[int, bytes]) -> None:
         fresh = self._path.with_name(f"{self._path.name}.{secrets.token_hex(8)}")
-        _put(fresh, _written(keys))
+        put_private(fresh, _written(keys))
         fresh.replace(self._path)
 
 
@@ -135,27 +136,6 @@ def _keys_in(lines: Iterable[str], path: Path) -> Mapping[int, bytes]:
 
 def _written(keys: Mapping[int, bytes]) -> str:
     return "".join(f"{version} {key.hex()}\n" for version, key in sorted(keys.items()))
-
-
-def make_once(path: Path, text: str) -> None:
-    """Write a file that only its owner may read; of two processes that make it at once, the first one's stays."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    own = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
-    _put(own, text)
-    try:
-        os.link(own, path)
-    except FileExistsError:
-        pass
-    finally:
-        own.unlink()
-
-
-def _put(path: Path, text: str) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w") as fresh:
-        fresh.write(text)
-        fresh.flush()
-        os.fsync(fresh.fileno())
 
 
 class KeyRing:

@@ -14,6 +14,7 @@ from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError, S
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 
+from app.access.service import UnknownStaff
 from app.errors import (
     ClaresLawError,
     Conflict,
@@ -121,6 +122,8 @@ def _status(error: ClaresLawError) -> int:
 async def _on_refusal(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, ClaresLawError)
     status = _status(error)
+    if isinstance(error, UnknownStaff):
+        request.state.actor = error.account  # that has ended: whoever still tries is logged
     await _log_refusal(request, error.code, error.obstacles[0].rule if isinstance(error, Refused) else None)
     more: dict[str, Any] = {}
     headers: dict[str, str] = {}

@@ -4,26 +4,38 @@ Revision ID: 0013
 Revises: 0012
 """
 
+import re
 from collections.abc import Sequence
 
 import sqlalchemy as sa
 from alembic import op
+from sqlalchemy.dialects import postgresql
 
 revision: str = "0013"
 down_revision: str | None = "0012"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
-APP, AUDITOR = "clares_law_app", "clares_law_auditor"
+APP, WORKER, AUDITOR = "clares_law_app", "clares_law_worker", "clares_law_auditor"
 
 WITHHELD = "(SELECT nullif(current_setting('app.withheld', true), '')::uuid[])::uuid[]"
 RECORDED_IN = "(pg_current_xact_id()::text)::bigint"
 SAID = ("role", "decision", "rule", "reason")
+WORKER_READS = {
+    "access_log": "action, force_id, recorded_in",
+    "access_log_individual": "log_id, person_id",
+    "person_address": "person_id, address",
+    "staff_member": "address_key, shifts",
+}
+"""Columns that the worker reads to find misuse, beside those that it reads to compare accounts."""
 
 
 def upgrade() -> None:
     _widen_the_log()
     _keep_individuals()
+    _mark_cases_of_note()
+    _keep_findings()
+    _let_the_worker_watch()
 
 
 def _widen_the_log() -> None:
@@ -78,7 +90,148 @@ def _keep_individuals() -> None:
     )
 
 
+def _mark_cases_of_note() -> None:
+    op.create_table(
+        "case_of_note",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("case_id", sa.Uuid(), nullable=False),
+        sa.Column("force_id", sa.String(), nullable=False),
+        sa.Column("reason", sa.String(), nullable=False),
+        sa.Column("marked_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("marked_by", sa.Uuid(), nullable=False),
+        sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("ended_by", sa.Uuid(), nullable=True),
+        sa.Column("ended_because", sa.String(), nullable=True),
+        sa.Column("since", sa.DateTime(timezone=True), server_default=sa.text("clock_timestamp()"), nullable=False),
+        sa.Column("ended_since", sa.DateTime(timezone=True), nullable=True),
+        sa.CheckConstraint(
+            "num_nulls(ended_at, ended_by, ended_because, ended_since) IN (0, 4)",
+            name=op.f("ck_case_of_note_ended_whole_or_not_at_all"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["case_id", "force_id"],
+            ["application.id", "application.force_id"],
+            name="fk_case_of_note_case",
+            onupdate="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(["ended_by"], ["staff_member.id"], name=op.f("fk_case_of_note_ended_by")),
+        sa.ForeignKeyConstraint(["marked_by"], ["staff_member.id"], name=op.f("fk_case_of_note_marked_by")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_case_of_note")),
+    )
+    op.create_index("ix_case_of_note_case_id", "case_of_note", ["case_id"], unique=False)
+    op.create_index(
+        "uq_case_of_note_in_force",
+        "case_of_note",
+        ["case_id"],
+        unique=True,
+        postgresql_where=sa.text("ended_at IS NULL"),
+    )
+    reach = (
+        "force_id = nullif(current_setting('app.force_id', true), '') "
+        "OR case_id = ANY (nullif(current_setting('app.agenda', true), '')::uuid[])"
+    )
+    seen = f"case_id <> ALL ({WITHHELD})"
+    op.execute("ALTER TABLE case_of_note ENABLE ROW LEVEL SECURITY")
+    op.execute("ALTER TABLE case_of_note FORCE ROW LEVEL SECURITY")
+    op.execute(
+        f"GRANT SELECT, INSERT, UPDATE (ended_at, ended_by, ended_because, ended_since) ON case_of_note TO {APP}"
+    )
+    op.execute(f"GRANT SELECT ON case_of_note TO {WORKER}")
+    op.execute(f"CREATE POLICY reach_read ON case_of_note FOR SELECT TO {APP} USING ({reach})")
+    op.execute(f"CREATE POLICY reach_insert ON case_of_note FOR INSERT TO {APP} WITH CHECK ({reach})")
+    op.execute(f"CREATE POLICY reach_update ON case_of_note FOR UPDATE TO {APP} USING ({reach}) WITH CHECK ({reach})")
+    op.execute(f"CREATE POLICY worker ON case_of_note TO {WORKER} USING (true) WITH CHECK (true)")
+    op.execute(f"CREATE POLICY withheld ON case_of_note AS RESTRICTIVE TO {APP} USING ({seen}) WITH CHECK ({seen})")
+
+
+def _keep_findings() -> None:
+    op.create_table(
+        "misuse_finding",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("staff_id", sa.Uuid(), nullable=False),
+        sa.Column(
+            "kind",
+            sa.Enum(
+                "own_record",
+                "same_address",
+                "same_surname",
+                "out_of_force",
+                "off_shift",
+                "bulk",
+                "case_of_note",
+                name="kind",
+                native_enum=False,
+                create_constraint=True,
+            ),
+            nullable=False,
+        ),
+        sa.Column("about", sa.String(), nullable=False),
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("log_id", sa.Uuid(), nullable=False),
+        sa.Column("found_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["staff_id"], ["staff_member.id"], name=op.f("fk_misuse_finding_staff_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_misuse_finding")),
+        sa.UniqueConstraint("staff_id", "kind", "about", "day", name=op.f("uq_misuse_finding_staff_id_kind_about_day")),
+    )
+    op.create_table(
+        "misuse_watch",
+        sa.Column("only_row", sa.Boolean(), nullable=False),
+        sa.Column("read_in", sa.BigInteger(), nullable=False),
+        sa.Column("read_log_id", sa.Uuid(), nullable=False),
+        sa.CheckConstraint("only_row", name=op.f("ck_misuse_watch_only_row")),
+        sa.PrimaryKeyConstraint("only_row", name=op.f("pk_misuse_watch")),
+    )
+    # Rows of before carry no transaction and are not looked at.
+    op.execute("INSERT INTO misuse_watch VALUES (true, 0, '00000000-0000-0000-0000-000000000000')")
+    op.add_column("staff_member", sa.Column("address_key", sa.String(), nullable=True))
+    op.add_column("staff_member", sa.Column("shifts", postgresql.JSONB(none_as_null=True), nullable=True))
+    op.add_column("task", sa.Column("kept_from", sa.Uuid(), nullable=True))
+    op.execute("ALTER TABLE task NO FORCE ROW LEVEL SECURITY")  # the new key is held against every row
+    op.create_foreign_key(op.f("fk_task_kept_from"), "task", "staff_member", ["kept_from"], ["id"])
+    op.execute("ALTER TABLE task FORCE ROW LEVEL SECURITY")
+    _say_kinds_of_task({*_kinds_of_task(), "misuse"})
+
+
+def _kinds_of_task() -> set[str]:
+    """Those that the database knows, whichever releases brought them."""
+    found = "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = 'ck_task_kind'"
+    return set(re.findall(r"'(\w+)'", op.get_bind().exec_driver_sql(found).scalar_one()))
+
+
+def _say_kinds_of_task(kinds: set[str]) -> None:
+    op.drop_constraint(op.f("ck_task_kind"), "task", type_="check")
+    known = ", ".join(f"'{kind}'" for kind in sorted(kinds))
+    op.create_check_constraint(op.f("ck_task_kind"), "task", f"kind IN ({known})")
+
+
+def _let_the_worker_watch() -> None:
+    for table, columns in WORKER_READS.items():
+        op.execute(f"GRANT SELECT ({columns}) ON {table} TO {WORKER}")
+    op.execute(f"GRANT SELECT, INSERT ON misuse_finding TO {WORKER}")
+    op.execute(f"GRANT SELECT, UPDATE ON misuse_watch TO {WORKER}")
+    op.execute("DROP POLICY log_watch ON access_log")
+    op.execute(f"CREATE POLICY log_watch ON access_log FOR SELECT TO {WORKER} USING (true)")
+    op.execute(f"CREATE POLICY log_watch ON access_log_individual FOR SELECT TO {WORKER} USING (true)")
+
+
 def downgrade() -> None:
+    op.execute("ALTER TABLE task NO FORCE ROW LEVEL SECURITY")
+    op.execute("DELETE FROM task WHERE kind = 'misuse'")
+    op.execute("ALTER TABLE task FORCE ROW LEVEL SECURITY")
+    _say_kinds_of_task(_kinds_of_task() - {"misuse"})
+    op.execute("DROP POLICY log_watch ON access_log")
+    op.execute(f"CREATE POLICY log_watch ON access_log FOR SELECT TO {WORKER} USING (refused)")
+    for table, columns in WORKER_READS.items():
+        op.execute(f"REVOKE SELECT ({columns}) ON {table} FROM {WORKER}")
+    op.drop_constraint(op.f("fk_task_kept_from"), "task", type_="foreignkey")
+    op.drop_column("task", "kept_from")
+    op.drop_column("staff_member", "shifts")
+    op.drop_column("staff_member", "address_key")
+    op.drop_table("misuse_watch")
+    op.drop_table("misuse_finding")
+    op.drop_index("uq_case_of_note_in_force", table_name="case_of_note", postgresql_where=sa.text("ended_at IS NULL"))
+    op.drop_index("ix_case_of_note_case_id", table_name="case_of_note")
+    op.drop_table("case_of_note")
     op.drop_index("ix_access_log_individual_person_id", table_name="access_log_individual")
     op.drop_table("access_log_individual")
     op.drop_index("ix_access_log_staff_id", table_name="access_log")
