@@ -178,7 +178,7 @@ async def _open(connection: Connection, actor: DictRow, body: dict[str, Any], ke
     await run(sql.EVENT, {**case, "id": uuid4(), "sentence": f"Opened as {body['route']}; initial contact {now}."})
     he = await _person(connection, case, subject, "subject")
     she = uuid4()
-    await run(sql.PERSON, {**case, **_described(victim), "id": she})
+    await run(sql.PERSON, {**case, **_described(victim), "id": she, "part": "potential_victim"})
     for address in subject["addresses"]:
         await run(sql.ADDRESS, {**case, "id": uuid4(), "person_id": he, "address": address["address"]})
     await run(sql.PARTY, _party(case, she, "potential_victim", victim))
@@ -226,7 +226,7 @@ def _described(person: dict[str, Any]) -> dict[str, Any]:
 
 async def _person(connection: Connection, case: dict[str, Any], described: dict[str, Any], role: str) -> UUID:
     person = uuid4()
-    await connection.execute(sql.PERSON, {**case, **_described(described), "id": person})
+    await connection.execute(sql.PERSON, {**case, **_described(described), "id": person, "part": role})
     await connection.execute(sql.PARTY, _party(case, person, role, described))
     return person
 
