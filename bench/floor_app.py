@@ -203,7 +203,7 @@ async def _open(connection: Connection, actor: DictRow, body: dict[str, Any], ke
     await run(sql.CASE_KEY, {**case, "wrapped": token_bytes(68), "public_half": token_bytes(32)})
     he = await _person(connection, case, subject, "subject")
     she = uuid4()
-    await run(sql.PERSON, {**case, **_described(victim), "id": she})
+    await run(sql.PERSON, {**case, **_described(victim), "id": she, "part": "potential_victim"})
     for address in subject["addresses"]:
         await run(sql.ADDRESS, {**case, "id": uuid4(), "person_id": he, "address": address["address"]})
     await run(sql.PARTY, _party(case, she, "potential_victim", victim))
@@ -251,7 +251,7 @@ def _described(person: dict[str, Any]) -> dict[str, Any]:
 
 async def _person(connection: Connection, case: dict[str, Any], described: dict[str, Any], role: str) -> UUID:
     person = uuid4()
-    await connection.execute(sql.PERSON, {**case, **_described(described), "id": person})
+    await connection.execute(sql.PERSON, {**case, **_described(described), "id": person, "part": role})
     await connection.execute(sql.PARTY, _party(case, person, role, described))
     return person
 

@@ -17,6 +17,7 @@ ACTOR = """
 CONTEXT = """
     SELECT set_config('app.force_id', %(force_id)s, true), set_config('app.agenda', '{}', true),
         set_config('app.national', '', true), set_config('app.staff_id', '', true),
+        set_config('app.sees', 'see_applicant,see_contact,see_route,see_subject_record', true),
         set_config('app.withheld', withheld_from(%(id)s, %(force_id)s, '{}', false, false)::text, true)
 """
 LOG = """
@@ -64,7 +65,7 @@ CASE_PARTS = {
                 SELECT coalesce(json_agg(safe_contact ORDER BY recorded_at), '[]')
                 FROM safe_contact WHERE person_id = person.id
             ) -> -1 AS safe_contact
-        FROM person WHERE case_id = %(case_id)s
+        FROM person_shown AS person WHERE case_id = %(case_id)s
     """,
     "parties": """
         SELECT id, case_id, force_id, person_id, role, is_applicant, relationship, relationship_ended, connection,
@@ -188,14 +189,14 @@ OPEN_CASE = """
     RETURNING risk_rank
 """
 PERSON = """
-    INSERT INTO person (id, case_id, force_id, given_names, surname, given_key, surname_key, born, born_estimated,
+    INSERT INTO person (id, case_id, force_id, part, given_names, surname, given_key, surname_key, born, born_estimated,
         gender, ethnicity, pnc_id, telephone, email, language, interpreter_needed, access_needs)
-    VALUES (%(id)s, %(case_id)s, %(force_id)s, %(given_names)s, %(surname)s, %(given_key)s, %(surname_key)s, %(born)s,
-        false, %(gender)s, NULL, NULL, NULL, NULL, NULL, false, NULL)
+    VALUES (%(id)s, %(case_id)s, %(force_id)s, %(part)s, %(given_names)s, %(surname)s, %(given_key)s, %(surname_key)s,
+        %(born)s, false, %(gender)s, NULL, NULL, NULL, NULL, NULL, false, NULL)
 """
 ADDRESS = """
-    INSERT INTO person_address (id, case_id, force_id, person_id, address, lived_from, lived_to, recorded_at)
-    VALUES (%(id)s, %(case_id)s, %(force_id)s, %(person_id)s, %(address)s, NULL, NULL, %(now)s)
+    INSERT INTO person_address (id, case_id, force_id, person_id, part, address, lived_from, lived_to, recorded_at)
+    VALUES (%(id)s, %(case_id)s, %(force_id)s, %(person_id)s, 'subject', %(address)s, NULL, NULL, %(now)s)
 """
 PARTY = """
     INSERT INTO party (id, case_id, force_id, person_id, role, is_applicant, relationship, relationship_ended,
@@ -204,9 +205,9 @@ PARTY = """
         %(relationship_ended)s, NULL, NULL)
 """
 SAFE_CONTACT = """
-    INSERT INTO safe_contact (id, case_id, force_id, person_id, place, means, times, approach_plan, recorded_at,
+    INSERT INTO safe_contact (id, case_id, force_id, person_id, part, place, means, times, approach_plan, recorded_at,
         recorded_by)
-    VALUES (%(id)s, %(case_id)s, %(force_id)s, %(person_id)s, %(place)s, %(means)s, %(times)s, NULL, %(now)s,
+    VALUES (%(id)s, %(case_id)s, %(force_id)s, %(person_id)s, 'potential_victim', %(place)s, %(means)s, %(times)s, NULL, %(now)s,
         %(staff_id)s)
 """
 RESTRICTED = "SELECT id FROM case_restriction WHERE case_id = %(case_id)s"

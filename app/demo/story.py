@@ -100,7 +100,7 @@ class Story:
     async def claim(self, key: str) -> bool:
         """Whether nobody told this story before; it is then this transaction's, under the opener's request key."""
         opener = self._cast[self._opened_by]
-        await reach(self.session, opener)
+        await reach(self.session, opener, whole=True)  # the rules of every act read everybody, whoever acts
         self._first = self._door(self._opened_by)
         self._first.idempotency_key = key
         return await self._first.answered(_Title(story=key)) is None
@@ -115,7 +115,8 @@ class Story:
         actor = self._first.actor
         opened = await open_application(self.session, application, actor=actor, now=self.moment)
         await self._first.opened(opened.id, opened.version)
-        await reach(self.session, actor, force_id=actor.serves_force_id)  # a partner's case is the force's from now on
+        # A partner's case is the force's from now on.
+        await reach(self.session, actor, force_id=actor.serves_force_id, whole=True)
         self._case = await case_in_reach(self.session, opened.id, for_change=True)
         self.people = await parties(self.session, opened.id)
         supervisor = staff.SUPERVISOR if actor.serves_force_id == staff.OWN else staff.OTHER_SUPERVISOR

@@ -248,6 +248,21 @@ async def test_what_runs_as_the_owner_runs_in_a_path_of_its_own_and_for_nobody_a
         assert not row["at_large"], row["proname"]
 
 
+async def test_who_asked_and_how_people_are_reached_is_masked_by_restrictive_policies_and_a_view(world: World) -> None:
+    masked = world.rows(
+        "SELECT tablename, qual FROM pg_policies WHERE policyname = 'masked' AND permissive = 'RESTRICTIVE' "
+        "AND cmd = 'SELECT' AND roles = ARRAY[%s]::name[]",
+        DatabaseRole.APP.value,
+    )
+    of_people = {name for name, table in TABLES.items() if "person_id" in table.c and "case_id" in table.c}
+    assert {row["tablename"] for row in masked} == of_people | {"person", "initial_contact", "draft"}
+    assert all("app.sees" in row["qual"] for row in masked)
+    shown = "SELECT reloptions FROM pg_class WHERE relname = 'person_shown'"
+    assert set(world.rows(shown)[0]["reloptions"]) == {"security_invoker=true", "security_barrier=true"}
+    columns = "SELECT column_name FROM information_schema.columns WHERE table_name = 'person_shown'"
+    assert {row["column_name"] for row in world.rows(columns)} == set(TABLES["person"].c.keys())
+
+
 async def test_a_transaction_that_does_not_say_what_is_withheld_sees_nothing(world: World) -> None:
     await intake.opened(world)
     with psycopg.connect(conninfo(world.url), options=f"-c role={DatabaseRole.APP.value}") as connection:

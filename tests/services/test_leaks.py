@@ -26,7 +26,7 @@ from tests.world import Client, World
 
 MARK = "Zorvath"
 """Stands for every name, address and narrative."""
-KEYS = {"force_id", "reference", "edition", "division", "division_id", "calendar_version", "match_key"}
+KEYS = {"force_id", "reference", "edition", "division", "division_id", "calendar_version", "match_key", "part"}
 """Texts of a case's rows that tell nothing of anybody: keys, and what a message may say."""
 OWN = {"alert", "alert_route", "clock", "outbox", "task"}
 """What the channels themselves write: planted in before they do."""
