@@ -8,7 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import AliasChoices, Field, SecretStr, model_validator
+from pydantic import AliasChoices, Field, FilePath, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -47,6 +47,7 @@ class Settings(BaseSettings):
     mail_from: str | None = None
     mail_domains: str | None = None
     secrets_key_file: Path | None = None
+    ca_file: FilePath | None = None
     delivery_tries: int = Field(10, ge=1)
     delivery_first_wait_seconds: float = Field(30.0, gt=0, le=3600)
     delivery_longest_wait_seconds: float = Field(3600.0, gt=0, le=12 * 3600)
