@@ -36,7 +36,7 @@ COUNT_EVERY = 15.0
 ATTEMPT_EVERY = 300.0
 """How often a worker looks whether the published bank holidays are to be asked for; its row says when."""
 WATCH_EVERY = 60.0
-REVIEW_EVERY = 300.0
+REVIEW_EVERY = 60.0
 PRUNE_EVERY = 300.0
 
 _log = structlog.get_logger()

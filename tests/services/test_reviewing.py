@@ -60,6 +60,23 @@ async def test_a_review_that_is_due_is_put_before_the_head_once_and_erases_nothi
     assert asked(world) == []
 
 
+async def test_from_closing_to_the_proof_of_erasure(world: World) -> None:
+    case = await retention.closed(world)
+    world.forward(days=366 * 6)
+    await work(world)
+    (task,) = (await world.as_("head").must_get("/v1/tasks"))["items"]
+    assert task["about"] == case
+    assert (await retention.decide(world, case)).status_code == 201
+    assert asked(world) == ["head_of_public_protection"]  # it is settled by the second person
+    assert (await retention.agree(world, case)).status_code == 201
+    assert asked(world) == []
+    world.forward(days=400)
+    await work(world)
+    assert asked(world) == []
+    proof = await world.as_("standards").must_get(retention.path(case, "erasure"))
+    assert (proof["decided_by"], proof["agreed_by"]) == (str(STAFF["head"].id), str(STAFF["standards"].id))
+
+
 async def test_a_restricted_case_is_put_before_those_who_see_it_and_a_frozen_one_before_nobody(world: World) -> None:
     case = await retention.closed(world)
     frozen = await retention.closed(world, intake.right_to_ask(world, subject={"surname": "Elsewhere"}))
