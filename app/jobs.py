@@ -43,7 +43,7 @@ ATTEMPT_EVERY = 300.0
 """How often a worker looks whether the published bank holidays are to be asked for; its row says when."""
 WATCH_EVERY = 60.0
 REWRAP_EVERY = 60.0
-REVIEW_EVERY = 300.0
+REVIEW_EVERY = 60.0
 PRUNE_EVERY = 300.0
 MISUSE_EVERY = 20.0
 

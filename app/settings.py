@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import AliasChoices, Field, SecretStr, model_validator
+from pydantic import AliasChoices, Field, FilePath, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -78,6 +78,7 @@ class Settings(BaseSettings):
     transit_ca_file: Path | None = None
     transit_timeout_seconds: float = Field(2.0, gt=0, le=10)
     data_key_seconds: float = Field(60.0, ge=0, le=3600)
+    ca_file: FilePath | None = None
     delivery_tries: int = Field(10, ge=1)
     delivery_first_wait_seconds: float = Field(30.0, gt=0, le=3600)
     delivery_longest_wait_seconds: float = Field(3600.0, gt=0, le=12 * 3600)

@@ -90,10 +90,12 @@ def senders(chosen: Settings) -> Senders:
             chosen.smtp_user,
             password,
             chosen.receiver_timeout_seconds,
+            chosen.ca_file,
         )
         mail = SmtpSender(server)
     private = chosen.environment != "production"
-    return Senders(chosen, mail, HttpWebhooks(timeout=chosen.receiver_timeout_seconds, private=private))
+    webhooks = HttpWebhooks(timeout=chosen.receiver_timeout_seconds, private=private, ca_file=chosen.ca_file)
+    return Senders(chosen, mail, webhooks)
 
 
 @dataclass(frozen=True)

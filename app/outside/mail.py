@@ -9,6 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from email.message import EmailMessage
+from pathlib import Path
 from typing import ClassVar, Literal, Protocol
 
 from app.errors import ClaresLawError
@@ -29,7 +30,10 @@ class MailSender(Protocol):
 
 @dataclass(frozen=True)
 class SmtpServer:
-    """Where mail is handed over. `timeout` is seconds for each answer of the server."""
+    """Where mail is handed over. `timeout` is seconds for each answer of the server.
+
+    Its certificate must verify by the authorities in `ca_file`, else by those that the machine trusts.
+    """
 
     host: str
     port: int
@@ -37,6 +41,7 @@ class SmtpServer:
     user: str | None = None
     password: str | None = None
     timeout: float = 10.0
+    ca_file: Path | None = None
 
 
 class SmtpSender:
@@ -72,7 +77,7 @@ class SmtpSender:
     def _send(self, message: EmailMessage, opened: list[smtplib.SMTP], given_up: Callable[[], bool]) -> None:
         at = self._server
         if at.security == "tls":
-            context = ssl.create_default_context()
+            context = ssl.create_default_context(cafile=at.ca_file)
             connection: smtplib.SMTP = smtplib.SMTP_SSL(at.host, at.port, timeout=at.timeout, context=context)
         else:
             connection = smtplib.SMTP(at.host, at.port, timeout=at.timeout)
@@ -81,7 +86,8 @@ class SmtpSender:
             if given_up():
                 return
             if at.security == "starttls":
-                connection.starttls(context=ssl.create_default_context())  # raises where the server offers none
+                # Raises where the server offers none.
+                connection.starttls(context=ssl.create_default_context(cafile=at.ca_file))
             if at.user is not None:
                 connection.login(at.user, at.password or "")
             try:

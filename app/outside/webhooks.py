@@ -9,8 +9,10 @@ certificate is verified for the name.
 import asyncio
 import ipaddress
 import socket
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import ClassVar, Protocol
 from urllib.parse import urlsplit
 
@@ -57,16 +59,23 @@ class _Target:
 class HttpWebhooks:
     """Over httpx. `private` lets http and addresses of the own network pass: for a demonstration and for tests."""
 
-    def __init__(self, *, timeout: float, private: bool) -> None:
-        """`timeout` is in seconds, from the first look-up to the last byte."""
+    def __init__(self, *, timeout: float, private: bool, ca_file: Path | None = None) -> None:
+        """`timeout` is in seconds, from the first look-up to the last byte.
+
+        Certificates must verify by the authorities in `ca_file`, else by the public ones; the environment has no say.
+        """
         self._timeout, self._private = timeout, private
+        own = ssl.create_default_context(cafile=ca_file) if ca_file else None
+        self._trust = own or httpx.create_ssl_context(trust_env=False)
 
     async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> None:
         """Post once. Raises AddressRefused, WebhookNotTaken, AnswerTooLong, TimeoutError, httpx.TransportError."""
         async with asyncio.timeout(self._timeout):
             target = await self._checked(url)
             async with (
-                httpx.AsyncClient(follow_redirects=False, trust_env=False, timeout=self._timeout) as http,
+                httpx.AsyncClient(
+                    follow_redirects=False, trust_env=False, timeout=self._timeout, verify=self._trust
+                ) as http,
                 http.stream(
                     "POST",
                     target.url,

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -60,10 +61,10 @@ class Receiver:
 
 
 @asynccontextmanager
-async def receiving(*script: str) -> AsyncIterator[Receiver]:
-    """A receiver that answers until the end of the block."""
+async def receiving(*script: str, tls: ssl.SSLContext | None = None) -> AsyncIterator[Receiver]:
+    """A receiver that answers until the end of the block, over TLS where it is given what that takes."""
     receiver = Receiver(list(script))
-    server = await asyncio.start_server(receiver.answer, "127.0.0.1", 0)
+    server = await asyncio.start_server(receiver.answer, "127.0.0.1", 0, ssl=tls)
     receiver.port = server.sockets[0].getsockname()[1]
     yield receiver
     server.close()
@@ -71,16 +72,21 @@ async def receiving(*script: str) -> AsyncIterator[Receiver]:
 
 @dataclass
 class MailServer:
-    """Takes mail over SMTP without encryption; `taken` are the messages as they came.
+    """Takes mail over SMTP, encrypted once that is asked for where it has `starttls`; `taken` is what came.
 
     The first `drips` connections are answered by one letter after another, without an end.
     """
 
     drips: int = 0
+    starttls: ssl.SSLContext | None = None
     taken: list[bytes] = field(default_factory=list)
     port: int = 0
 
     async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ssl.SSLError, ConnectionError):
+            await self._answer(reader, writer)
+
+    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"220 here\r\n")
         if self.drips:
             self.drips -= 1
@@ -92,6 +98,11 @@ class MailServer:
             return
         while line := await reader.readline():
             match line.strip().upper().split(b" ")[0]:
+                case b"EHLO" if self.starttls and not writer.get_extra_info("sslcontext"):
+                    writer.write(b"250-here\r\n250 STARTTLS\r\n")
+                case b"STARTTLS" if self.starttls:
+                    writer.write(b"220 go on\r\n")
+                    await writer.start_tls(self.starttls)
                 case b"DATA":
                     writer.write(b"354 go on\r\n")
                     self.taken.append((await reader.readuntil(b"\r\n.\r\n")).removesuffix(b".\r\n"))
@@ -105,10 +116,12 @@ class MailServer:
 
 
 @asynccontextmanager
-async def mail_server(*, drips: int = 0) -> AsyncIterator[MailServer]:
-    """A mail server until the end of the block."""
-    taking = MailServer(drips)
-    server = await asyncio.start_server(taking.answer, "127.0.0.1", 0)
+async def mail_server(
+    *, drips: int = 0, tls: ssl.SSLContext | None = None, starttls: ssl.SSLContext | None = None
+) -> AsyncIterator[MailServer]:
+    """A mail server until the end of the block: plain, over TLS from the start, or once it is asked for."""
+    taking = MailServer(drips, starttls)
+    server = await asyncio.start_server(taking.answer, "127.0.0.1", 0, ssl=tls)
     taking.port = server.sockets[0].getsockname()[1]
     yield taking
     server.close()
