@@ -151,7 +151,7 @@ async def case_file(request: Request, case_id: str) -> Response:
     """The rows that a case file is made of."""
     async with request.app.state.pool.connection() as connection:
         actor = await _enter(connection, request)
-        case = await (await connection.execute(sql.CASE, {"case_id": UUID(case_id)})).fetchone()
+        case = await (await connection.execute(sql.CASE, {"case_id": UUID(case_id), "asks": actor["id"]})).fetchone()
         if case is None:
             return _answer({"title": "not found"}, 404)
         wanted = {"case_id": case["id"], **case}

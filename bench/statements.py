@@ -10,15 +10,20 @@ from collections.abc import Iterable
 ACTOR = """
     SELECT staff_member.id, staff_member.name, staff_member.roles, staff_member.force_id, staff_member.agency_id,
         coalesce(staff_member.force_id, agency.force_id) AS serves_force_id, staff_member.rank,
-        staff_member.active
+        CASE
+            WHEN staff_member.force_id IS NULL OR staff_member.roles <@ '{forum_chair,forum_member}'
+            THEN agenda_of(staff_member.id)
+        END AS agenda, staff_member.active
     FROM staff_member LEFT JOIN agency ON agency.id = staff_member.agency_id
     WHERE staff_member.subject = %(subject)s
 """
 CONTEXT = """
-    SELECT set_config('app.force_id', %(force_id)s, true), set_config('app.agenda', '{}', true),
+    SELECT set_config('app.force_id', %(force_id)s, true), set_config('app.agenda', seen.glass::text, true),
         set_config('app.national', '', true), set_config('app.staff_id', '', true),
         set_config('app.sees', 'see_applicant,see_contact,see_route,see_subject_record', true),
-        set_config('app.withheld', withheld_from(%(id)s, %(force_id)s, '{}', false, false)::text, true)
+        set_config('app.glass', seen.glass::text, true), seen.glass, seen.glass_until,
+        set_config('app.withheld', coalesce(seen.withheld::text, ''), true)
+    FROM seen_by(%(id)s, %(force_id)s, '{}', false, false, '{}') AS seen
 """
 LOG = """
     INSERT INTO access_log (id, category, action, refused, staff_id, organisation, force_id, case_id, event_id,
@@ -40,7 +45,24 @@ _CASE_COLUMNS = """
     application.created_at, application.created_by, application.outcome, application.closed_at,
     application.follows_id, application.follows_because
 """
-CASE = f"SELECT {_CASE_COLUMNS} FROM application WHERE application.id = %(case_id)s"
+_ENTERED = """
+    EXISTS (
+        SELECT FROM case_access
+        WHERE case_access.case_id = application.id AND case_access.staff_id = %(asks)s
+            AND case_access.kind = '{kind}' AND case_access.ended_at IS NULL
+    )
+"""
+CASE = f"""
+    SELECT {_CASE_COLUMNS}, restriction.id IS NOT NULL AS restricted, {_ENTERED.format(kind="allowed")} AS allowed,
+        {_ENTERED.format(kind="excluded")} AS excluded,
+        CASE
+            WHEN restriction.id IS NOT NULL
+            THEN %(asks)s IN (SELECT leaders_of(application.id, application.force_id, restriction.leading_ranks))
+            ELSE false
+        END AS leads
+    FROM application LEFT JOIN case_restriction AS restriction ON restriction.case_id = application.id
+    WHERE application.id = %(case_id)s
+"""
 CLOCKS = """
     SELECT id, case_id, force_id, kind, reference, edition, edition_version, starts_from, hours, working_days,
         calendar_days, mark, source, division, calendar_version, started_at, projected, due_on, due_at, risk,
@@ -207,8 +229,8 @@ PARTY = """
 SAFE_CONTACT = """
     INSERT INTO safe_contact (id, case_id, force_id, person_id, part, place, means, times, approach_plan, recorded_at,
         recorded_by)
-    VALUES (%(id)s, %(case_id)s, %(force_id)s, %(person_id)s, 'potential_victim', %(place)s, %(means)s, %(times)s, NULL, %(now)s,
-        %(staff_id)s)
+    VALUES (%(id)s, %(case_id)s, %(force_id)s, %(person_id)s, 'potential_victim', %(place)s, %(means)s, %(times)s, NULL,
+        %(now)s, %(staff_id)s)
 """
 RESTRICTED = "SELECT id FROM case_restriction WHERE case_id = %(case_id)s"
 POINTER = """

@@ -36,9 +36,12 @@ class RequestRefused(ClaresLawError):
 class ServiceClient:
     """One person's way into the service at `base_url`, by a bearer token. Use it as a context manager."""
 
-    def __init__(self, base_url: str, token: str, *, timeout: float = 30.0) -> None:
-        """`timeout` is in seconds. Proxies of the environment are passed by: the service is a neighbour."""
-        headers = {"Authorization": f"Bearer {token}"}
+    def __init__(self, base_url: str, token: str, *, reason: str = "handover", timeout: float = 30.0) -> None:
+        """`reason` is the code under which cases of others are read; `timeout` is in seconds.
+
+        Proxies of the environment are passed by: the service is a neighbour.
+        """
+        headers = {"Authorization": f"Bearer {token}", "Access-Reason": reason}
         self._http = httpx.Client(base_url=base_url, headers=headers, timeout=timeout, trust_env=False)
 
     def __enter__(self) -> Self:

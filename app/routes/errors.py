@@ -308,6 +308,9 @@ _OF_CASE = {
     404: _example(404, "case_not_found", "No case is held under that address, or it is not yours to see."),
     410: _example(410, "case_erased", "What was recorded in this case was erased under the retention schedule."),
 }
+_REASON = {
+    428: _example(428, "reason_required", "This case is not yours: say why you read it, in the header Access-Reason."),
+}
 _REFUSED = {
     409: _example(
         409,
@@ -322,6 +325,6 @@ _VERSIONS = {
 }
 
 ERRORS = _ALWAYS
-ERRORS_OF_CASE = _ALWAYS | _OF_CASE
+ERRORS_OF_CASE = _ALWAYS | _OF_CASE | _REASON
 ERRORS_OF_ACT = _ALWAYS | _OF_CASE | _REFUSED
 ERRORS_OF_DECISION = _ALWAYS | _OF_CASE | _REFUSED | _VERSIONS

@@ -51,7 +51,7 @@ async def closed(world: World) -> Prepared:
     """Closed, for whoever samples."""
     case = await intake.opened(world)
     place_at(world, case, Stage.CLOSED)
-    return Prepared(case, lambda key: CaseFacts(force_id=OWN, closed=True, own=key == OPENER))
+    return Prepared(case, lambda key: CaseFacts(force_id=OWN, closed=True, own=key == OPENER, in_last_hands=True))
 
 
 async def other_force(world: World) -> Prepared:
