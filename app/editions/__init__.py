@@ -118,7 +118,7 @@ def edition(name: str) -> Edition:
         return all_editions()[name]
     except KeyError:
         known = ", ".join(all_editions())
-        raise UnknownEdition(f"There is no edition '{name}'; there are: {known}.", field="edition") from None
+        raise UnknownEdition(f"There is no edition of that name; there are: {known}.", field="edition") from None
 
 
 def require_as_used(in_use: Iterable[tuple[str, str | None]]) -> None:

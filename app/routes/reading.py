@@ -82,8 +82,8 @@ def _as_the_reader_sees(endpoint: Callable[..., Awaitable[Any]]) -> Callable[...
     return answer
 
 
-def _misfit(says: str, place: str = "body") -> RequestValidationError:
-    return RequestValidationError([{"loc": (place,), "msg": says, "type": "json", "input": None}])
+def _misfit(says: str, *place: str | int) -> RequestValidationError:
+    return RequestValidationError([{"loc": place or ("body",), "msg": says, "type": "json", "input": None}])
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -99,28 +99,36 @@ def _no_constant(name: str) -> None:
     raise ValueError(f"{name} is not a JSON number.")
 
 
-def _check(value: Any, depth: int = 0) -> None:
-    if depth > MAX_DEPTH:
+def _check(value: Any, *place: str | int) -> None:
+    """Refuse what a database or a canonical form could not keep, naming the field that holds it."""
+    if len(place) > MAX_DEPTH:
         raise _misfit(f"The body is nested more than {MAX_DEPTH} deep.")
     match value:
         case str():
-            if "\0" in value:
-                raise _misfit("A text holds a NUL byte.")
-            if any("\ud800" <= letter <= "\udfff" for letter in value):
-                raise _misfit("A text holds half of a surrogate pair.")
+            if says := _unkeepable(value):
+                raise _misfit(says, "body", *place)
         case bool():
             return
         case int() if abs(value) > MAX_INTEGER:
-            raise _misfit("A number is out of range.")
+            raise _misfit("A number is out of range.", "body", *place)
         case float() if value in (float("inf"), float("-inf")):
-            raise _misfit("A number is out of range.")
+            raise _misfit("A number is out of range.", "body", *place)
         case dict():
             for key, item in value.items():
-                _check(key, depth + 1)
-                _check(item, depth + 1)
+                if says := _unkeepable(key):
+                    raise _misfit(f"A key is none. {says}", "body", *place)
+                _check(item, *place, key)
         case list():
-            for item in value:
-                _check(item, depth + 1)
+            for number, item in enumerate(value):
+                _check(item, *place, number)
+
+
+def _unkeepable(text: str) -> str | None:
+    if "\0" in text:
+        return "A text holds a NUL byte."
+    if any("\ud800" <= letter <= "\udfff" for letter in text):
+        return "A text holds half of a surrogate pair."
+    return None
 
 
 def _query_parameters(dependant: Dependant) -> set[str]:

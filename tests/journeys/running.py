@@ -19,7 +19,7 @@ from app.access.demonstration import AUDIENCE, ISSUER, publish
 from app.access.tokens import DemonstrationIssuer
 
 ROOT = Path(__file__).resolve().parents[2]
-PATIENCE = 60.0  # seconds of real time, generous: what is asserted is that it happens, not how soon
+PATIENCE = 120.0  # seconds of real time, generous: what is asserted is that it happens, not how soon
 _ERROR = '"level": "error"'
 
 
@@ -111,7 +111,7 @@ async def running(
 ) -> AsyncIterator[Service]:
     """The service over a prepared database, at an hour of the scheme, until the end of the block."""
     issuer = DemonstrationIssuer(ISSUER, AUDIENCE)
-    clock_file, port = folder / "clock", _free_port()
+    clock_file, port = folder / "clock", free_port()
     clock_file.write_text(at.isoformat())
     environment = environment_of(url) | {
         "CLARES_LAW_PORT": str(port),
@@ -135,7 +135,8 @@ async def running(
             process.stop()
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of the loopback address that nobody listens on."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port: int = free.getsockname()[1]

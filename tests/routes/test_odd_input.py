@@ -23,6 +23,7 @@ NOT_JSON: dict[str, str | bytes] = {
     "cut off": '{"route": ',
     "not UTF-8": b"\xff\xfe",
 }
+NAMED = {"too large a number", "an endless number", "half a surrogate pair", "NUL"}
 
 
 @pytest.mark.parametrize("case", NOT_JSON)
@@ -31,7 +32,7 @@ async def test_what_no_record_could_keep_is_a_clear_422(world: World, case: str)
     with world.unchanged(refusals=0):
         answer = await world.http.post("/v1/applications", content=NOT_JSON[case], headers=headers)
     assert answer.status_code == 422, answer.text
-    assert answer.json()["fields"][0]["field"] == "body"
+    assert answer.json()["fields"][0]["field"] == ("body.route" if case in NAMED else "body")
 
 
 @pytest.mark.parametrize("moment", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59-05:00", "1770000000", 1770000000])
