@@ -203,8 +203,8 @@ PARTY = """
 SAFE_CONTACT = """
     INSERT INTO safe_contact (id, case_id, force_id, person_id, part, place, means, times, approach_plan, recorded_at,
         recorded_by)
-    VALUES (%(id)s, %(case_id)s, %(force_id)s, %(person_id)s, 'potential_victim', %(place)s, %(means)s, %(times)s, NULL, %(now)s,
-        %(staff_id)s)
+    VALUES (%(id)s, %(case_id)s, %(force_id)s, %(person_id)s, 'potential_victim', %(place)s, %(means)s, %(times)s, NULL,
+        %(now)s, %(staff_id)s)
 """
 RESTRICTED = "SELECT id FROM case_restriction WHERE case_id = %(case_id)s"
 POINTER = """

@@ -64,7 +64,7 @@ def _tell_the_parts() -> None:
     )
     op.alter_column("person", "part", nullable=False)
     op.create_check_constraint(op.f("ck_person_part"), "person", f"part IN {PARTS}")
-    op.create_unique_constraint(op.f("uq_person_id"), "person", ["id", "part"])
+    op.create_unique_constraint(op.f("uq_person_id_part"), "person", ["id", "part"])
     op.create_foreign_key("fk_party_part", "party", "person", ["person_id", "role"], ["id", "part"])
     for table in OF_PERSON:
         op.add_column(table, sa.Column("part", sa.String(), nullable=True))
@@ -102,6 +102,6 @@ def downgrade() -> None:
     for table in OF_PERSON:
         op.drop_constraint(f"fk_{table}_part", table, type_="foreignkey")
         op.drop_column(table, "part")
-    op.drop_constraint(op.f("uq_person_id"), "person", type_="unique")
+    op.drop_constraint(op.f("uq_person_id_part"), "person", type_="unique")
     op.drop_constraint(op.f("ck_person_part"), "person", type_="check")
     op.drop_column("person", "part")
