@@ -64,7 +64,12 @@ def test_every_service_runs_without_power_and_its_environment_is_one_that_it_rea
 def test_no_secret_has_a_default() -> None:
     asked = set(re.findall(r"\$\{(\w+):\?\}", COMPOSE))
     assert asked >= PASSWORDS | {"POSTGRES_PASSWORD", "CLARES_LAW_TOKEN_ISSUER"}
-    files = {"CLARES_LAW_SECRETS_KEY_FILE", "CLARES_LAW_SIGN_IN_CLIENT_SECRET_FILE", "CLARES_LAW_TOKEN_JWKS_FILE"}
+    files = {
+        "CLARES_LAW_SECRETS_KEY_FILE",
+        "CLARES_LAW_SIGN_IN_CLIENT_SECRET_FILE",
+        "CLARES_LAW_TOKEN_JWKS_FILE",
+        "CLARES_LAW_TRANSIT_CA_FILE",
+    }
     harmless = {"CLARES_LAW_LOG_LEVEL", "CLARES_LAW_PORT", *files}  # a file is nowhere unless it is named
     assert set(re.findall(r"\$\{(\w+):-[^}]+\}", COMPOSE)) == harmless
     assert not re.findall(r"\$(?:\w|\{\w+\})", COMPOSE), "a variable that is neither asked for nor has a default"

@@ -198,8 +198,9 @@ async def test_no_clearance_to_another_recipient_than_was_decided(ready: Ready) 
     assert "not the one" in said
     # The subject has a safe contact too, so that only the one reason is left.
     ready.world.execute(
-        "INSERT INTO safe_contact (id, case_id, force_id, person_id, approach_plan, recorded_at, recorded_by) SELECT "
-        "gen_random_uuid(), party.case_id, party.force_id, person_id, 'plan', %s, %s FROM party WHERE id = %s",
+        "INSERT INTO safe_contact (id, case_id, force_id, person_id, part, approach_plan, recorded_at, recorded_by) "
+        "SELECT gen_random_uuid(), party.case_id, party.force_id, person_id, 'subject', 'plan', %s, %s "
+        "FROM party WHERE id = %s",
         ready.world.now,
         STAFF["officer"].id,
         ready.subject,
