@@ -24,6 +24,7 @@ from app.clock import LONDON
 from app.demo import staff
 from app.doors import CaseDoor, CaseService, Door
 from app.errors import ClaresLawError
+from app.evidence.owing import settle
 from app.evidence.terms import Category
 from app.forum import meetings
 from app.forum.schemas import AgendaIn, AttendanceIn, MeetingIn, MemberAttendanceIn
@@ -115,6 +116,7 @@ class Story:
         actor = self._first.actor
         opened = await open_application(self.session, application, actor=actor, now=self.moment)
         await self._first.opened(opened.id, opened.version)
+        await settle(self.session)
         # A partner's case is the force's from now on.
         await reach(self.session, actor, force_id=actor.serves_force_id, whole=True)
         self._case = await case_in_reach(self.session, opened.id, for_change=True)
@@ -126,6 +128,7 @@ class Story:
     async def act(self, by: str, service: CaseService, given: BaseModel) -> UUID:
         """One act or decision at the story's moment; the id of the row that it made."""
         receipt = await CaseDoor(**self._shared(by), case=self.case).record(service, given)
+        await settle(self.session)
         return receipt.id
 
     async def answer(self, by: str, duty_id: UUID, given: DutyAnswerIn) -> None:

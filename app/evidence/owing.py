@@ -130,10 +130,18 @@ def _owed(session: AsyncSession) -> _Owed:
     return owed
 
 
+async def settle(session: AsyncSession) -> None:
+    """Write what is owed by now: for a transaction that holds the touches of several people, after each of them."""
+    await session.run_sync(_write_what_is_owed)
+
+
 @event.listens_for(Session, "before_commit")
+def _before_commit(session: Session) -> None:
+    if not session.in_nested_transaction():  # what follows a savepoint may still be read for the same answer
+        _write_what_is_owed(session)
+
+
 def _write_what_is_owed(session: Session) -> None:
-    if session.in_nested_transaction():
-        return  # what follows may still be read for the same answer
     owed: _Owed | None = session.info.pop(_KEPT, None)
     if owed is None or not owed.rows:
         return

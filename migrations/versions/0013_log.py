@@ -11,6 +11,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
+from migrations.securing import secure_case_table
+
 revision: str = "0013"
 down_revision: str | None = "0012"
 branch_labels: str | Sequence[str] | None = None
@@ -126,22 +128,11 @@ def _mark_cases_of_note() -> None:
         unique=True,
         postgresql_where=sa.text("ended_at IS NULL"),
     )
-    reach = (
-        "force_id = nullif(current_setting('app.force_id', true), '') "
-        "OR case_id = ANY (nullif(current_setting('app.agenda', true), '')::uuid[])"
-    )
-    seen = f"case_id <> ALL ({WITHHELD})"
-    op.execute("ALTER TABLE case_of_note ENABLE ROW LEVEL SECURITY")
-    op.execute("ALTER TABLE case_of_note FORCE ROW LEVEL SECURITY")
     op.execute(
         f"GRANT SELECT, INSERT, UPDATE (ended_at, ended_by, ended_because, ended_since) ON case_of_note TO {APP}"
     )
     op.execute(f"GRANT SELECT ON case_of_note TO {WORKER}")
-    op.execute(f"CREATE POLICY reach_read ON case_of_note FOR SELECT TO {APP} USING ({reach})")
-    op.execute(f"CREATE POLICY reach_insert ON case_of_note FOR INSERT TO {APP} WITH CHECK ({reach})")
-    op.execute(f"CREATE POLICY reach_update ON case_of_note FOR UPDATE TO {APP} USING ({reach}) WITH CHECK ({reach})")
-    op.execute(f"CREATE POLICY worker ON case_of_note TO {WORKER} USING (true) WITH CHECK (true)")
-    op.execute(f"CREATE POLICY withheld ON case_of_note AS RESTRICTIVE TO {APP} USING ({seen}) WITH CHECK ({seen})")
+    secure_case_table("case_of_note")
 
 
 def _keep_findings() -> None:

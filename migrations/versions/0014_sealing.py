@@ -23,6 +23,7 @@ from sqlalchemy.dialects import postgresql
 from app.evidence.keys import KeyRing, key_service
 from app.evidence.sealing import DataKey, Place
 from app.settings import settings
+from migrations.securing import OF_EVERY_FORCE, secure_case_table
 
 revision: str = "0014"
 down_revision: str | None = "0013"
@@ -189,21 +190,9 @@ def _table_of_keys() -> None:
     op.create_index("ix_case_key_key_version", "case_key", ["key_version", "case_id"], unique=False)
     op.execute(f"GRANT SELECT, INSERT ON case_key TO {APP}")
     op.execute(f"GRANT SELECT, UPDATE (wrapped, key_version) ON case_key TO {WORKER}")
-    reach = (
-        "force_id = nullif(current_setting('app.force_id', true), '') "
-        "OR case_id = ANY (nullif(current_setting('app.agenda', true), '')::uuid[])"
-    )
     # Closing reports are read by the intelligence units of every force (H8.1), and open with the key of their case.
-    everyone = f"{reach} OR current_setting('app.national', true) = 'on'"
-    op.execute("ALTER TABLE case_key ENABLE ROW LEVEL SECURITY")
-    op.execute("ALTER TABLE case_key FORCE ROW LEVEL SECURITY")
-    op.execute(f"CREATE POLICY reach_read ON case_key FOR SELECT TO {APP} USING ({everyone})")
-    op.execute(f"CREATE POLICY reach_insert ON case_key FOR INSERT TO {APP} WITH CHECK ({reach})")
-    op.execute(f"CREATE POLICY reach_update ON case_key FOR UPDATE TO {APP} USING ({reach}) WITH CHECK ({reach})")
-    op.execute(f"CREATE POLICY worker ON case_key TO {WORKER} USING (true) WITH CHECK (true)")
+    secure_case_table("case_key", read=OF_EVERY_FORCE)
     op.execute(f"CREATE POLICY owner_reads ON case_key FOR SELECT TO {OWNER} USING (true)")
-    seen = "case_id <> ALL ((SELECT nullif(current_setting('app.withheld', true), '')::uuid[])::uuid[])"
-    op.execute(f"CREATE POLICY withheld ON case_key AS RESTRICTIVE TO {APP} USING ({seen}) WITH CHECK ({seen})")
     # A process that starts asks whether its key service opens what the database holds; no case is named to it but one.
     op.execute(
         """

@@ -10,6 +10,8 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import op
 
+from migrations.securing import OF_EVERY_FORCE, REACH, secure_case_table
+
 revision: str = "0016"
 down_revision: str | None = "0015"
 branch_labels: str | Sequence[str] | None = None
@@ -358,20 +360,8 @@ def _fill() -> None:
 
 def _secure() -> None:
     """A force sees its own rows; that a case was erased is seen by whoever may ask of every force, and only made here."""
-    reach = (
-        "force_id = nullif(current_setting('app.force_id', true), '') "
-        "OR case_id = ANY (nullif(current_setting('app.agenda', true), '')::uuid[])"
-    )
-    seen = "case_id <> ALL ((SELECT nullif(current_setting('app.withheld', true), '')::uuid[])::uuid[])"
     for table in TABLES:
-        everyone = f"{reach} OR current_setting('app.national', true) = 'on'" if table == "erasure" else reach
-        op.execute(f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY")
-        op.execute(f"ALTER TABLE {table} FORCE ROW LEVEL SECURITY")
-        op.execute(f"CREATE POLICY reach_read ON {table} FOR SELECT TO {APP} USING ({everyone})")
-        op.execute(f"CREATE POLICY reach_insert ON {table} FOR INSERT TO {APP} WITH CHECK ({reach})")
-        op.execute(f"CREATE POLICY reach_update ON {table} FOR UPDATE TO {APP} USING ({reach}) WITH CHECK ({reach})")
-        op.execute(f"CREATE POLICY worker ON {table} TO {WORKER} USING (true) WITH CHECK (true)")
-        op.execute(f"CREATE POLICY withheld ON {table} AS RESTRICTIVE TO {APP} USING ({seen}) WITH CHECK ({seen})")
+        secure_case_table(table, read=OF_EVERY_FORCE if table == "erasure" else REACH)
         op.execute(f"GRANT SELECT ON {table} TO {APP}")
         if table != "erasure":
             op.execute(f"GRANT INSERT ON {table} TO {APP}")

@@ -254,7 +254,7 @@ async def test_who_asked_and_how_people_are_reached_is_masked_by_restrictive_pol
         "AND cmd = 'SELECT' AND roles = ARRAY[%s]::name[]",
         DatabaseRole.APP.value,
     )
-    of_people = {name for name, table in TABLES.items() if "person_id" in table.c and "case_id" in table.c}
+    of_people = {name for name, table in TABLES.items() if "person_id" in table.c and "force_id" in table.c}
     assert {row["tablename"] for row in masked} == of_people | {"person", "initial_contact", "draft"}
     assert all("app.sees" in row["qual"] for row in masked)
     shown = "SELECT reloptions FROM pg_class WHERE relname = 'person_shown'"

@@ -20,7 +20,8 @@ _WITH_SEVERAL = "SELECT case_id FROM party WHERE role = %s GROUP BY case_id HAVI
 _LATE = "SELECT kind FROM clock WHERE due_at < %s AND met_at IS NULL AND ended_at IS NULL"
 _LOGGED = """
 SELECT a.version, count(l.id) AS logged FROM application a
-LEFT JOIN access_log l ON l.case_id = a.id AND l.action = 'demonstration' GROUP BY a.id, a.version
+LEFT JOIN access_log l ON l.case_id = a.id AND l.action = 'demonstration' AND l.category <> 'combination'
+GROUP BY a.id, a.version
 """
 
 
