@@ -23,7 +23,7 @@ NO_TEXT = (UUID, bool, int, float, date, datetime, types.NoneType, AwareDatetime
 
 @dataclass(frozen=True)
 class TextField:
-    """A field that takes text, by the form and the way to it: `ApplicationIn.subject.aliases[].surname`."""
+    """A field that takes text, by the form and the way to it: `intake.ApplicationIn.subject.aliases[].surname`."""
 
     form: str
     way: str
@@ -37,8 +37,13 @@ class TextField:
 
 def forms() -> list[type[BaseModel]]:
     """Every form that a door reads a body by."""
-    found = {form.__qualname__: form for door in doors() if (form := form_of(door)) is not None}
+    found = {name_of(form): form for door in doors() if (form := form_of(door)) is not None}
     return [found[name] for name in sorted(found)]
+
+
+def name_of(form: type[BaseModel]) -> str:
+    """The form with the package that it belongs to, since two packages may have one of a name."""
+    return f"{form.__module__.split('.')[1]}.{form.__qualname__}"
 
 
 def form_of(door: APIRoute) -> type[BaseModel] | None:
@@ -61,7 +66,7 @@ def text_fields(form: type[BaseModel], way: str = "") -> Iterator[TextField]:
     for name, field in form.model_fields.items():
         whole = Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation
         for under, annotation in _texts(whole, f"{way}{name}"):
-            yield TextField(form.__qualname__, under, annotation)
+            yield TextField(name_of(form), under, annotation)
 
 
 def _texts(annotation: Any, way: str) -> Iterator[tuple[str, Any]]:

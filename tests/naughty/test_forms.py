@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from tests.naughty.forms import forms, text_fields
+from tests.naughty.forms import forms, name_of, text_fields
 from tests.naughty.strings import ALL, IMPOSSIBLE, PLAIN
 
 CANONICAL = {"pnc_id", "email"}
 """Kept in one form whatever was typed: a PNC identifier (H1.4), an address of staff in small letters."""
-READ_STRICTLY = {"DraftIn.typed{key}", "DraftIn.typed{}"}
+READ_STRICTLY = {"intake.DraftIn.typed{key}", "intake.DraftIn.typed{}"}
 """Takes whatever was typed so far; what no record can keep is refused as the body is read."""
 
 
@@ -42,7 +42,7 @@ def tried(annotation: Any) -> Tried:
     return Tried(frozenset(kept), frozenset(changed), frozenset(repeated))
 
 
-@pytest.mark.parametrize("form", forms(), ids=lambda form: form.__qualname__)
+@pytest.mark.parametrize("form", forms(), ids=name_of)
 def test_a_form_keeps_a_text_as_it_is_or_refuses_it(form: type[BaseModel]) -> None:
     for field in text_fields(form):
         found = tried(field.annotation)

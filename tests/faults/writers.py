@@ -1,0 +1,302 @@
+"""Writers that keep what was acknowledged to them, a service whose parts are killed under them, and the comparison."""
+
+import json
+import os
+import random
+import signal
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import psycopg
+
+from app import clock
+from app.access.demonstration import AUDIENCE, ISSUER, publish
+from app.access.tokens import DemonstrationIssuer
+from tests.faults.conftest import Durable
+from tests.faults.fleet import Fleet, Hour, eventually, rows
+from tests.journeys.running import PATIENCE, Process, environment_of, free_port
+from tests.steps import intake
+from tests.world import STAFF
+
+_BACKENDS = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND usename IS NOT NULL"
+_LOGGED = "SELECT category, case_id, event_id FROM access_log WHERE NOT refused AND category <> 'consultation'"
+_PLACES = {"contact-attempts": "note", "safeguarding-actions": "action", "crime-references": "note"}
+_TROUBLE = 503
+GROWS: dict[str, Callable[[str], int]] = {
+    "the log": lambda url: int(rows(url, "SELECT count(*) AS n FROM access_log")[0]["n"]),
+    "what was answered": lambda url: int(rows(url, "SELECT count(*) AS n FROM answered_request")[0]["n"]),
+}
+"""What no kill may make shorter, each by its name."""
+
+
+Place = tuple[str, str]
+"""A case and a potential victim in it."""
+
+
+@dataclass(frozen=True)
+class Write:
+    """One write with its key: where, what, and the case that it is in (the case itself, for one that opens)."""
+
+    key: str
+    path: str
+    body: dict[str, Any]
+    case: str = ""
+    if_match: str = ""
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The key, and for a decision the version that it is made on."""
+        return {"Idempotency-Key": self.key} | ({"If-Match": self.if_match} if self.if_match else {})
+
+
+@dataclass
+class Service:
+    """An API process and workers over one durable database, each killed and started again."""
+
+    durable: Durable
+    url: str
+    folder: Path
+    hour: Hour
+    workers: Fleet
+    issuer: DemonstrationIssuer = field(default_factory=lambda: DemonstrationIssuer(ISSUER, AUDIENCE))
+    port: int = field(default_factory=free_port)
+    started: int = 0
+    api: Process | None = None
+    grown: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def address(self) -> str:
+        """Where the API answers, from start to start."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def start_api(self) -> None:
+        """Start the API; it is there when it answers."""
+        self.started += 1
+        given = environment_of(self.url) | self.hour.environment
+        given |= {
+            "CLARES_LAW_PORT": str(self.port),
+            "CLARES_LAW_TOKEN_ISSUER": ISSUER,
+            "CLARES_LAW_TOKEN_AUDIENCE": AUDIENCE,
+            "CLARES_LAW_TOKEN_JWKS_FILE": str(publish(self.issuer, self.folder)),
+        }
+        self.api = Process.start("serve", given, self.folder, name=f"api-{self.started}")
+
+    def kill_api(self, _: random.Random) -> None:
+        """SIGKILL to the API, and another in its place."""
+        assert self.api is not None
+        assert self.api.child.poll() is None, f"the API ended by itself:\n{self.api.tail()}"
+        self.api.child.kill()
+        self.api.child.wait()
+        self.start_api()
+
+    def kill_worker(self, chance: random.Random) -> None:
+        """SIGKILL to a worker, and another in its place."""
+        eventually(self.workers.at_work, "a worker begins")
+        self.workers.kill_one(chance)
+
+    def kill_database(self, chance: random.Random) -> None:
+        """SIGKILL to the server or to one of its sessions, whose death is the server's too; it recovers."""
+        if chance.random() < 0.5:
+            os.kill(chance.choice(rows(self.url, _BACKENDS))["pid"], signal.SIGKILL)
+        else:
+            self.durable.kill()
+            time.sleep(chance.uniform(0, 1))
+            self.durable.start()
+        eventually(self._answers, "the database answers again")
+
+    def _answers(self) -> bool:
+        try:
+            return bool(rows(self.url, "SELECT 1"))
+        except psycopg.OperationalError:
+            return False
+
+    def only_grows(self) -> None:
+        """Look at what no kill may make shorter."""
+        for name, count in GROWS.items():
+            found = count(self.url)
+            assert found >= self.grown[name], f"{name} became shorter: {self.grown[name]}, now {found}"
+            self.grown[name] = found
+
+    def token(self, who: str) -> str:
+        """A token of a member of staff."""
+        return self.issuer.issue(who, now=clock.real_now(), lifetime=timedelta(hours=2))
+
+    def failures(self) -> list[str]:
+        """What any API process logged of what nobody foresaw."""
+        lines = [line for log in self.folder.glob("api-*.log") for line in log.read_text().splitlines()]
+        return [line for line in lines if '"event": "failure"' in line or "Traceback" in line]
+
+
+@contextmanager
+def service(durable: Durable, url: str, folder: Path, hour: Hour, workers: Fleet) -> Iterator[Service]:
+    """The API and one worker, until the end of the block."""
+    opened = Service(durable, url, folder, hour, workers)
+    try:
+        opened.start_api()
+        workers.start()
+        yield opened
+    finally:
+        if opened.api is not None:
+            opened.api.child.kill()
+            opened.api.child.wait()
+
+
+class Writer(threading.Thread):
+    """One of many that write at once: opens a case of its own, then records in it and in one that all share."""
+
+    def __init__(self, to: Service, number: int, shared: Place = ("", "")) -> None:
+        super().__init__(daemon=True)
+        self.to, self.number, self.shared = to, number, shared
+        self.acknowledged: list[tuple[Write, dict[str, Any]]] = []
+        self.replayed = self.retried = 0
+        self.failed: str | None = None
+        self.enough = threading.Event()
+        self._chance = random.Random(number)
+        self._headers = {"Authorization": f"Bearer {to.token('supervisor')}"}
+
+    def run(self) -> None:
+        """Write until it is enough; what ends it is kept."""
+        try:
+            with httpx.Client(base_url=self.to.address, timeout=30, trust_env=False) as http:
+                self._write_on(http)
+        except Exception as error:
+            self.failed = f"writer {self.number}: {type(error).__name__}: {error}"
+
+    def open_one(self) -> Place:
+        """Open a case for others to write in."""
+        with httpx.Client(base_url=self.to.address, timeout=30, trust_env=False) as http:
+            return self._open(http)[0]
+
+    def _open(self, http: httpx.Client) -> tuple[Place, int]:
+        opened = self._until_acknowledged(http, Write(self._key(), "/v1/applications", self._application()))
+        return (str(opened["id"]), self._victim(http, str(opened["id"]))), opened["version"]
+
+    def _write_on(self, http: httpx.Client) -> None:
+        own, version = self._open(http)
+        while not self.enough.is_set():
+            chosen = self._chance.random()
+            if chosen < 0.1:
+                own, version = self._open(http)
+            elif chosen < 0.3:
+                body = {"staff_id": str(STAFF["officer"].id), "reason": self._words(self._key())}
+                path = f"/v1/applications/{own[0]}/assignment"
+                write = Write(body["reason"].split()[0], path, body, own[0], f'"{version}"')
+                version = self._until_acknowledged(http, write)["version"]
+            else:
+                mine = self._chance.random() < 0.5
+                kept = self._until_acknowledged(http, self._act(*(own if mine else self.shared)))
+                version = kept["version"] if mine else version
+
+    def _key(self) -> str:
+        return f"w{self.number:02}-{uuid4().hex}"
+
+    def _words(self, key: str) -> str:
+        return f"{key} — “naïve” 𝓌ords\tof writer {self.number}\r\nand a second line. "
+
+    def _application(self) -> dict[str, Any]:
+        mark = uuid4().hex[:12].translate(str.maketrans("0123456789", "ghijklmnop"))
+        at = self.to.hour.came[0][0].isoformat()
+        return {
+            "route": "right_to_ask",
+            "first_contact_at": at,
+            "channel": "telephone",
+            "taken_by": "Operator 12",
+            "why": self._words(mark),
+            "consent_to_share": True,
+            "subject": {"surname": f"Su{mark}"},
+            "potential_victims": [{"surname": f"Vi{mark}", "is_applicant": True, "safe_contact": intake.SAFE}],
+        }
+
+    def _victim(self, http: httpx.Client, case: str) -> str:
+        while True:
+            try:
+                answer = http.get(f"/v1/applications/{case}", headers=self._headers)
+                if answer.status_code == httpx.codes.OK:
+                    return str(answer.json()["parties"]["potential_victims"][0]["id"])
+                self._must_be_trouble(answer)
+            except httpx.TransportError:
+                pass
+            time.sleep(0.05)
+
+    def _act(self, case: str, party: str) -> Write:
+        key = self._key()
+        words = self._words(key)
+        what, body = self._chance.choice(
+            (
+                ("contact-attempts", {"party_id": party, "means": "Telephone", "outcome": "no_answer", "note": words}),
+                ("safeguarding-actions", {"party_id": party, "action": words, "done_by": "Response officer"}),
+                ("crime-references", {"reference": key, "note": words}),
+            )
+        )
+        return Write(key, f"/v1/applications/{case}/{what}", body, case)
+
+    def _until_acknowledged(self, http: httpx.Client, write: Write) -> dict[str, Any]:
+        """Send it, again and again with its key, until it is acknowledged."""
+        limit = time.monotonic() + 3 * PATIENCE
+        while True:
+            assert time.monotonic() < limit, f"not acknowledged in three minutes: {write.path}"
+            try:
+                answer = http.post(write.path, json=write.body, headers=self._headers | write.headers)
+                if answer.status_code in (httpx.codes.OK, httpx.codes.CREATED, httpx.codes.ACCEPTED):
+                    break
+                self._must_be_trouble(answer)
+            except httpx.TransportError:
+                pass
+            self.retried += 1
+            time.sleep(self._chance.uniform(0, 0.2))
+        receipt: dict[str, Any] = answer.json()
+        self.replayed += "Idempotent-Replayed" in answer.headers
+        self.acknowledged.append((write, receipt))
+        return receipt
+
+    def _must_be_trouble(self, answer: httpx.Response) -> None:
+        assert answer.status_code == _TROUBLE, f"{answer.request.url.path}: {answer.status_code} {answer.text}"
+
+
+def compare(to: Service, writers: list[Writer]) -> int:
+    """Each acknowledged write is there exactly once, as it was sent, with its row in the log; how many there are."""
+    acknowledged = [one for writer in writers for one in writer.acknowledged]
+    assert [writer.failed for writer in writers if writer.failed] == []
+    answered = Counter(row["key"] for row in rows(to.url, "SELECT key FROM answered_request"))
+    assert answered == Counter(write.key for write, _ in acknowledged), "each key once, and none besides"
+    logged = Counter((row["category"], row["case_id"], row["event_id"]) for row in rows(to.url, _LOGGED))
+    assert set(logged.values()) == {1}
+    there = _read_back(to, {str(receipt.get("case_id") or receipt["id"]) for _, receipt in acknowledged})
+    done = set()
+    for write, receipt in acknowledged:
+        if not write.case:
+            assert there["timeline", receipt["id"]]
+            done.add(("collection", receipt["id"], None))
+            continue
+        done.add(("alteration", write.case, receipt["id"]))
+        what = write.path.rpartition("/")[2]
+        found = [one for one in there[what, write.case] if one["id"] == receipt["id"]]
+        assert len(found) == 1, f"{len(found)} times: {write.path}"
+        assert write.body == {name: found[0][name] for name in write.body}, f"not as it was sent: {write.path}"
+    assert {(category, str(case), event and str(event)) for category, case, event in logged} == done
+    wrote = Counter((write.path.rpartition("/")[2], write.case) for write, _ in acknowledged if write.case)
+    assert {place: len(records) for place, records in there.items() if place[0] != "timeline" and records} == wrote
+    return len(acknowledged)
+
+
+def _read_back(to: Service, cases: set[str]) -> dict[tuple[str, str], list[dict[str, Any]]]:
+    """Every record of the cases as their reader is shown it."""
+    there = {}
+    headers = {"Authorization": f"Bearer {to.token('supervisor')}"}
+    with httpx.Client(base_url=to.address, timeout=30, headers=headers, trust_env=False) as http:
+        for case in cases:
+            for what in (*_PLACES, "assignment", "timeline"):
+                answer = http.get(f"/v1/applications/{case}/{what}")
+                assert answer.status_code == httpx.codes.OK, answer.text
+                found = json.loads(answer.text)
+                there[what, case] = found["items"] if what == "timeline" else found
+    return there

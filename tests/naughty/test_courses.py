@@ -1,0 +1,40 @@
+"""What a form has taken is read again byte for byte, and what it does not take is a 422 that names the field."""
+
+import pytest
+
+from tests.naughty.courses import COURSES, NOTHING_FOLLOWS
+from tests.naughty.forms import forms, text_fields
+from tests.naughty.planting import Naughty, unread
+from tests.naughty.strings import NUMBERED
+from tests.world import World
+
+CODES = {
+    *("agency_id", "edition", "email", "grading", "id", "kind", "open_checks_accepted[]", "pnc_id", "rank", "system"),
+    *("digest_at", "to_force_id", "url"),
+}
+"""Fields that take one of a list or one form of writing: every string of ours is refused there."""
+
+
+def planted(world: World, rotation: int) -> Naughty:
+    """The world, its clients planting from a place in the list on."""
+    return Naughty(world.url, world.http, world.issuer, world.clock_file, world.api, rotation=rotation)
+
+
+@pytest.mark.parametrize(
+    "rotations",
+    [
+        pytest.param(range(1), id="short"),
+        pytest.param(range(1, len(NUMBERED)), id="full", marks=[pytest.mark.long, pytest.mark.timeout(14_400)]),
+    ],
+)
+async def test_whatever_is_taken_is_read_again_as_it_was_typed(world: World, rotations: range) -> None:
+    for rotation in rotations:
+        naughty = planted(world, rotation)
+        for course in COURSES:
+            naughty.goes_on = course not in NOTHING_FOLLOWS
+            await course(naughty)
+        assert await unread(naughty) == []
+        every = {field.name for form in forms() for field in text_fields(form) if "{key}" not in field.way}
+        assert naughty.met == every, "a form or a field that no course sends"
+        taken = {one.field for one in naughty.taken}
+        assert {name for name in every - taken if name.rpartition(".")[2] not in CODES} == set(), "never taken"
