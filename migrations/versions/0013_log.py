@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-from migrations.securing import secure_case_table
+from app.storage.securing import secure_case_table
 
 revision: str = "0013"
 down_revision: str | None = "0012"

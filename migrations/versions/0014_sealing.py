@@ -23,7 +23,7 @@ from sqlalchemy.dialects import postgresql
 from app.evidence.keys import KeyRing, key_service
 from app.evidence.sealing import DataKey, Place
 from app.settings import settings
-from migrations.securing import OF_EVERY_FORCE, secure_case_table
+from app.storage.securing import OF_EVERY_FORCE, secure_case_table
 
 revision: str = "0014"
 down_revision: str | None = "0013"

@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import op
 
-from migrations.securing import OF_EVERY_FORCE, REACH, secure_case_table
+from app.storage.securing import OF_EVERY_FORCE, REACH, secure_case_table
 
 revision: str = "0016"
 down_revision: str | None = "0015"
@@ -470,10 +470,9 @@ def _functions() -> None:
         END $$
         """
     )
-    if _named("SELECT to_regclass('public.case_key')::text WHERE to_regclass('public.case_key') IS NOT NULL"):
-        op.execute(
-            "CREATE TRIGGER frozen_key_stays BEFORE DELETE ON case_key FOR EACH ROW EXECUTE FUNCTION frozen_key_stays()"
-        )
+    op.execute(
+        "CREATE TRIGGER frozen_key_stays BEFORE DELETE ON case_key FOR EACH ROW EXECUTE FUNCTION frozen_key_stays()"
+    )
     op.execute(_ERASE)
     op.execute("REVOKE ALL ON FUNCTION erase_case, case_is_frozen FROM PUBLIC")
     op.execute(f"GRANT EXECUTE ON FUNCTION erase_case TO {APP}")

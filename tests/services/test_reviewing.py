@@ -222,23 +222,14 @@ async def test_a_column_without_a_rule_stops_the_erasure(world: World) -> None:
 
 
 async def test_the_key_of_the_case_goes_and_that_of_a_frozen_one_stays(world: World) -> None:
-    columns = "(case_id uuid PRIMARY KEY, force_id text, wrapped bytea, key_version int, made_at timestamptz)"
-    if not world.rows("SELECT 1 FROM pg_tables WHERE tablename = 'case_key'"):
-        world.execute(f"CREATE TABLE case_key {columns}")
-        world.execute("ALTER TABLE case_key OWNER TO clares_law_owner")
     other = await retention.closed(world, intake.right_to_ask(world, subject={"surname": "Elsewhere"}))
     case = await retention.due(world)
-    for one in (case, other):
-        world.execute(
-            "INSERT INTO case_key (case_id, force_id, wrapped, key_version, made_at) "
-            "VALUES (%s, %s, %s, 1, now()) ON CONFLICT DO NOTHING",
-            one,
-            OWN,
-            b"wrapped",
-        )
     await retention.decide(world, case)
     assert (await retention.agree(world, case)).status_code == 201
     assert [str(row["case_id"]) for row in world.rows("SELECT case_id FROM case_key")] == [other]
+    await retention.freeze(world, other)
+    with pytest.raises(psycopg.Error, match="frozen"):
+        world.execute("DELETE FROM case_key")
 
 
 async def test_an_erasure_that_is_interrupted_has_erased_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -278,7 +269,7 @@ async def test_cases_closed_before_have_the_dates_that_the_rules_find(world: Wor
             world.now.replace(year=2028, month=2, day=29, hour=23) + timedelta(hours=number),
             case,
         )
-    downgrade(world.url, "0009")
+    downgrade(world.url, "0015")
     upgrade(world.url)
     found = world.rows(
         "SELECT r.*, a.outcome, a.urgent_since, a.current_grade, a.closed_at FROM retention r "

@@ -18,7 +18,7 @@ from tests.routes.test_sealed_records import dump
 from tests.steps import intake
 from tests.world import World
 
-BEFORE = "0009"
+BEFORE = "0013"
 PLANTED = "zq-planted"
 NAUGHTY = (
     f"{PLANTED} \u202eright to left\u202c e\u0301 '; DROP TABLE x; -- \\u0041 \U0001f469\u200d\U0001f467 \ufeff\r\n"
@@ -134,7 +134,7 @@ async def test_the_rules_of_the_database_and_its_triggers_are_back_in_place(worl
     was = world.rows(triggers, list(COVERED))
     fill(world, [{"case_id": UUID(case), "force_id": "northmoor"}], each=1)
     upgrade(world.url)
-    assert sorted(map(str, world.rows(triggers, list(COVERED)))) == sorted(map(str, was))
+    assert set(map(str, was)) <= set(map(str, world.rows(triggers, list(COVERED))))
     assert {"case_key", *COVERED} <= {row["relname"] for row in world.rows(forced)}
     assert {row["conname"] for row in world.rows(query, list(COVERED))} >= {
         f"ck_{table}_{name}"
