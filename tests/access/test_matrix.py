@@ -36,6 +36,8 @@ OF_NO_CASE = {
     "/v1/duties",
     "/v1/editions",
     "/v1/editions/{name}",
+    "/v1/evidence/checkpoints",
+    "/v1/evidence/consistency",
     "/v1/final-reports",
     "/v1/final-reports/search",
     "/v1/forum/actions",
@@ -43,11 +45,15 @@ OF_NO_CASE = {
     "/v1/forum/meetings/{meeting_id}",
     "/v1/forum/meetings/{meeting_id}/agenda",
     "/v1/forum/meetings/{meeting_id}/attendance",
+    "/v1/retention/reviews",
+    "/v1/retention/schedule",
     "/v1/staff",
     "/v1/staff/me/alert-preferences",
     "/v1/staff/{staff_id}",
     "/v1/staff/{staff_id}/absences",
     "/v1/staff/{staff_id}/absences/{absence_id}/end",
+    "/v1/staff/{staff_id}/sessions",
+    "/v1/subject-access",
     "/v1/tasks",
     "/v1/transfers",
     "/v1/webhooks",
@@ -58,6 +64,7 @@ OF_NO_CASE = {
 """What opens no case: lists, which show rows that the database shows, and what belongs to the force or the account."""
 THROUGH_ANOTHER_ROW = {
     "/v1/alerts/{alert_id}/acknowledgement",
+    "/v1/applications/{case_id}/erasure",
     "/v1/break-glass/{glass_id}/end",
     "/v1/final-reports/{report_id}",
     "/v1/forum/actions/{action_id}/answers",
@@ -84,7 +91,7 @@ def bodies() -> dict[str, dict[str, Any]]:
 
 def of_a_case(path: str) -> bool:
     """Whether an address names a case, or an item of an agenda."""
-    return "{case_id}" in path or path.startswith(ITEM)
+    return ("{case_id}" in path or path.startswith(ITEM)) and path not in THROUGH_ANOTHER_ROW
 
 
 def asked_doors() -> list[tuple[str, str, Permission]]:

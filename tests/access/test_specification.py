@@ -190,7 +190,7 @@ def _put(url: str, people: list[Person], files: list[File]) -> None:
                 for one in files
             ],
         )
-        person = {"born_estimated": False, "gender": "not_stated", "interpreter_needed": False}
+        person = {"part": "subject", "born_estimated": False, "gender": "not_stated", "interpreter_needed": False}
         rows(
             "person",
             [
