@@ -156,7 +156,11 @@ async def _opened(world: World, name: str, *, by: str) -> str:
 
 def headers_of(world: World, ask: Ask, request_id: str) -> dict[str, str]:
     """The headers of a request: whose it is and by what id the log knows it."""
-    return {"Authorization": f"Bearer {world.as_(ask.who).token}", "X-Request-ID": request_id}
+    return {
+        "Authorization": f"Bearer {world.as_(ask.who).token}",
+        "X-Request-ID": request_id,
+        "Access-Reason": "cover",
+    }
 
 
 Cutting = Callable[[Asked, Ask, str, random.Random], Awaitable[None]]

@@ -88,7 +88,7 @@ async def test_open_cases_of_an_unknown_edition_refuse_the_start(world: World, m
     started: list[str] = []
     monkeypatch.setattr("uvicorn.run", lambda *_, **__: started.append("serve"))
     monkeypatch.setattr("app.scheduler.work", lambda *_, **__: "worker")
-    monkeypatch.setattr("asyncio.run", started.append)
+    monkeypatch.setattr("asyncio.run", lambda what: started.append(what) if isinstance(what, str) else what.close())
     for command in ("serve", "worker"):
         result = call(command)
         assert result.exit_code == 1, result.output

@@ -15,6 +15,8 @@ from app.settings import settings as service_settings
 
 PRODUCTION: dict[str, Any] = {
     "environment": "production",
+    "transit_url": "https://vault.example:8200",
+    "transit_token_file": "/nowhere/token",
     "database_url": "postgresql://nobody@/nowhere",
     "token_issuer": "https://issuer.example",
     "token_audience": "clares-law",
