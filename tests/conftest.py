@@ -11,7 +11,7 @@ import pytest
 
 from app.storage.embedded import EmbeddedServer, start
 from app.storage.migrations import bootstrap, upgrade
-from tests.world import World, open_world, populate
+from tests.world import World, let_go, open_world, populate
 
 FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_connections": "200"}
 _numbers = itertools.count()
@@ -42,7 +42,9 @@ def database(postgres: EmbeddedServer, template: str) -> Iterator[str]:
     """The URL of a fresh database."""
     name = f"world_{os.getpid()}_{next(_numbers)}"
     _execute(postgres, f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
-    yield postgres.url("postgres", name)
+    url = postgres.url("postgres", name)
+    yield url
+    let_go(url)
     _execute(postgres, f"DROP DATABASE {name} WITH (FORCE)")
 
 

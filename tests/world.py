@@ -188,23 +188,22 @@ class World:
 
     def rows(self, query: str, *values: Any) -> list[dict[str, Any]]:
         """Rows as the superuser sees them: what is truly there."""
-        with psycopg.connect(conninfo(self.url), row_factory=dict_row) as connection:
-            return connection.execute(query.encode(), values).fetchall()
+        return superuser(self.url).execute(query.encode(), values).fetchall()
 
     def execute(self, statement: str, *values: Any) -> None:
         """A statement as the superuser: for arranging what no door offers."""
-        with psycopg.connect(conninfo(self.url)) as connection:
-            connection.execute(statement.encode(), values)
+        superuser(self.url).execute(statement.encode(), values)
 
     def snapshot(self) -> dict[str, list[str]]:
         """Every row of every table but the log and what of it waits to be numbered, as text, in order."""
         tables = self.rows("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
         names = sorted(row["tablename"] for row in tables if row["tablename"] not in _OF_THE_LOG)
-        with psycopg.connect(conninfo(self.url)) as connection:
-            return {
-                name: sorted(str(row[0]) for row in connection.execute(f"SELECT t::text FROM {name} t".encode()))
-                for name in names
-            }
+        found: dict[str, list[str]] = {name: [] for name in names}
+        for row in self.rows(
+            " UNION ALL ".join(f"SELECT '{name}' AS name, t::text AS row FROM {name} t" for name in names)
+        ):
+            found[row["name"]].append(row["row"])
+        return {name: sorted(found[name]) for name in names}
 
     @contextmanager
     def unchanged(self, *, refusals: int = 1) -> Iterator[None]:
@@ -227,6 +226,23 @@ class World:
             swept = await sweep(session, now=self.now)
         await engine.dispose()
         return swept
+
+
+_kept: dict[str, psycopg.Connection[dict[str, Any]]] = {}
+
+
+def superuser(url: str) -> psycopg.Connection[dict[str, Any]]:
+    """The superuser's connection to a test's database, kept: to open one takes longer than most of what is asked."""
+    if url not in _kept or _kept[url].closed:
+        # Nothing is prepared: tests change tables.
+        _kept[url] = psycopg.connect(conninfo(url), autocommit=True, row_factory=dict_row, prepare_threshold=None)
+    return _kept[url]
+
+
+def let_go(url: str) -> None:
+    """Close the superuser's connection, if one is kept."""
+    if url in _kept:
+        _kept.pop(url).close()
 
 
 def reader_of(issuer: DemonstrationIssuer) -> TokenReader:

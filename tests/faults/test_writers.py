@@ -10,7 +10,7 @@ import pytest
 
 from tests.faults.conftest import Durable
 from tests.faults.fleet import Hour, eventually, fleet, told
-from tests.faults.writers import Writer, compare, service
+from tests.faults.writers import Service, Writer, compare, service
 from tests.journeys.running import PATIENCE
 
 WRITERS = 16
@@ -40,16 +40,17 @@ def test_whatever_is_killed_no_acknowledged_write_is_lost_or_doubled(
         order *= kills
         chance.shuffle(order)
         for kill in order:
-            _all_write_on(writers)
+            _all_write_on(killed, writers)
             time.sleep(chance.uniform(0, 0.3))
             kill(chance)
             hour.set(hour.now + timedelta(hours=1))
             killed.only_grows()
-        _all_write_on(writers)
+        _all_write_on(killed, writers)
         for writer in writers:
             writer.enough.set()
         for writer in writers:
             writer.join()
+        eventually(lambda: killed.tend() and workers.at_work(), "a worker sweeps", patience=2 * PATIENCE)
         workers.swept(hour.now)
         number = compare(killed, [opener, *writers])
         killed.only_grows()
@@ -60,12 +61,14 @@ def test_whatever_is_killed_no_acknowledged_write_is_lost_or_doubled(
     print(f"\n{number:,} acknowledged, {retried:,} tried again, {replayed} of them found done")  # noqa: T201
 
 
-def _all_write_on(writers: list[Writer]) -> None:
+def _all_write_on(killed: Service, writers: list[Writer]) -> None:
     """Wait until each has been acknowledged another write, or has failed."""
     before = [len(one.acknowledged) for one in writers]
 
     def each_wrote() -> bool:
-        return all(one.failed or len(one.acknowledged) > had for one, had in zip(writers, before, strict=True))
+        return killed.tend() and all(
+            one.failed or len(one.acknowledged) > had for one, had in zip(writers, before, strict=True)
+        )
 
     eventually(each_wrote, "every writer is acknowledged again", patience=4 * PATIENCE)
     assert [one.failed for one in writers if one.failed] == []

@@ -31,6 +31,7 @@ _BACKENDS = "SELECT pid FROM pg_stat_activity WHERE datname = current_database()
 _LOGGED = "SELECT category, case_id, event_id FROM access_log WHERE NOT refused AND category <> 'consultation'"
 _PLACES = {"contact-attempts": "note", "safeguarding-actions": "action", "crime-references": "note"}
 _TROUBLE = 503
+_NO_DATABASE = " refuses: "
 GROWS: dict[str, Callable[[str], int]] = {
     "the log": lambda url: int(rows(url, "SELECT count(*) AS n FROM access_log")[0]["n"]),
     "what was answered": lambda url: int(rows(url, "SELECT count(*) AS n FROM answered_request")[0]["n"]),
@@ -92,16 +93,27 @@ class Service:
 
     def kill_api(self, _: random.Random) -> None:
         """SIGKILL to the API, and another in its place."""
+        self.tend()
         assert self.api is not None
-        assert self.api.child.poll() is None, f"the API ended by itself:\n{self.api.tail()}"
         self.api.child.kill()
         self.api.child.wait()
         self.start_api()
 
     def kill_worker(self, chance: random.Random) -> None:
         """SIGKILL to a worker, and another in its place."""
-        eventually(self.workers.at_work, "a worker begins")
+        eventually(lambda: self.tend() and self.workers.at_work(), "a worker begins", patience=2 * PATIENCE)
         self.workers.kill_one(chance)
+
+    def tend(self) -> bool:
+        """Start again, as whatever keeps it would, what found no database as it began: it said so and ended."""
+        for ended in [one for one in self.workers.workers if one.child.poll() is not None]:
+            assert _NO_DATABASE in ended.tail(), f"a worker ended by itself:\n{ended.tail()}"
+            self.workers.workers.remove(ended)
+            self.workers.start()
+        if self.api is not None and self.api.child.poll() is not None:
+            assert _NO_DATABASE in self.api.tail(), f"the API ended by itself:\n{self.api.tail()}"
+            self.start_api()
+        return True
 
     def kill_database(self, chance: random.Random) -> None:
         """SIGKILL to the server or to one of its sessions, whose death is the server's too; it recovers."""
@@ -252,7 +264,7 @@ class Writer(threading.Thread):
             except httpx.TransportError:
                 pass
             self.retried += 1
-            time.sleep(self._chance.uniform(0, 0.2))
+            time.sleep(self._chance.uniform(0.1, 0.5))
         receipt: dict[str, Any] = answer.json()
         self.replayed += "Idempotent-Replayed" in answer.headers
         self.acknowledged.append((write, receipt))
