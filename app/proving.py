@@ -89,6 +89,27 @@ def receipt_holds(receipt: Annotated[Path, _HELD], witness: _Witness, key: _Key)
     typer.echo(verify_receipt(receipt.read_text(), _history(witness, known), known))
 
 
+@verify.command(name="words")
+def words_hold(
+    opening: Annotated[Path, _HELD],
+    witness: _Witness,
+    key: _Key,
+    out: Annotated[Path | None, typer.Option("--out", dir_okay=False, help="Write the words there instead.")] = None,
+    column: Annotated[str, typer.Option(help="Which text of the record to print; all are verified.")] = "words",
+) -> None:
+    """Print the words of an opening, byte for byte, if they are what was recorded; what is proven goes to stderr."""
+    from app.evidence.words import verify_words
+
+    known = _key(key)
+    proven = verify_words(opening.read_bytes(), _history(witness, known), known)
+    words = proven.text(column).encode()
+    if out:
+        out.write_bytes(words)
+    else:
+        typer.echo(words, nl=False)
+    typer.echo(proven.says, err=True)
+
+
 @verify.command(name="log")
 def log_holds(export: Annotated[Path, _HELD], witness: _Witness, key: _Key) -> None:
     """Whether a whole export holds; else the first record that does not. Copy the witness before you export."""

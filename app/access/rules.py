@@ -60,6 +60,7 @@ class Permission(StrEnum):
     RECORD_DELIVERY = "record_delivery"
     READ_VERBATIM = "read_verbatim"
     READ_RECEIPT = "read_receipt"
+    OPEN_FOR_COURT = "open_for_court"
     POSTPONE = "postpone"
     WRITE_FINAL_REPORT = "write_final_report"
     RECORD_SUBMISSION = "record_submission"
@@ -141,6 +142,7 @@ _SUPERVISOR = _OFFICER | {
     P.SUPERVISE,
     P.ARRANGE_FORUM,
     P.AUTHORISE_EMERGENCY,
+    P.OPEN_FOR_COURT,
     P.POSTPONE,
 }
 _FORUM = {P.READ_CASE, P.READ_FORUM, P.UNDERTAKE_FORUM_ACTION, P.SEND_INFORMATION}
@@ -167,6 +169,7 @@ _OF_ROLE: dict[Role, frozenset[Permission]] = {
             P.SEARCH_CASES,
             P.READ_VERBATIM,
             P.READ_RECEIPT,
+            P.OPEN_FOR_COURT,
             P.READ_LOG,
             P.READ_CHECKPOINTS,
             P.LIST_STAFF,

@@ -44,6 +44,8 @@ from app.disclosure.tables import DeliveryClearance, Disclosure
 from app.editions import edition
 from app.editions.terms import ClockKind
 from app.errors import NotFound, Obstacle, Unprocessable
+from app.evidence.opening import opening_of
+from app.evidence.receipts import NotYetView, OpeningView
 from app.evidence.sealed import Unread, plain_columns, rather_unread
 from app.forum.schemas import StandingDecision
 from app.forum.service import standing_decision
@@ -335,6 +337,11 @@ async def known_disclosure(session: AsyncSession, case: Case, disclosure_id: str
     if (await session.execute(query)).one_or_none() is None:
         raise DisclosureNotFound
     return known
+
+
+async def opening(session: AsyncSession, record: UUID) -> OpeningView | NotYetView:
+    """What proves to a court that the words of a known record are the words that were recorded."""
+    return await opening_of(session, Disclosure, record)
 
 
 async def verbatim(session: AsyncSession, case: Case, disclosure_id: str) -> VerbatimView:

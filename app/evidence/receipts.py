@@ -1,4 +1,7 @@
-"""Receipts, checkpoints and proofs as they are handed out, for `clares-law verify`. No words of anybody. Pure."""
+"""Receipts, openings, checkpoints and proofs as they are handed out, for `clares-law verify`. Pure.
+
+None of them tells anybody's words but an opening, which is made to.
+"""
 
 from datetime import datetime
 from typing import Literal
@@ -28,6 +31,28 @@ class NotYetView(BaseModel):
 
     acknowledged: Literal[False] = False
     says: str = "Not yet acknowledged: the record is kept, and no witnessed checkpoint covers it yet. Ask again."
+
+
+class OpenedText(BaseModel):
+    """One sealed text of a record, and what opens it and nothing else."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    column: str = Field(description="The field of the record; in the leaf `<column>_sealed`.")
+    envelope: str = Field(description="The sealed bytes, base64; their SHA-256 stands in the leaf.")
+    secret: str = Field(description="The secret of this envelope alone, base64.")
+
+
+class OpeningView(BaseModel):
+    """A receipt, and the texts of its record to be opened without the service: for a court. Whoever has it reads them.
+
+    It is kept byte for byte as it was answered.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    receipt: ReceiptView
+    texts: list[OpenedText]
 
 
 class CheckpointView(BaseModel):

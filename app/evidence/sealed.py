@@ -147,13 +147,13 @@ class Sealed(TypeDecorator[Any]):
                 raise KeyErased
             text = await_only(key_ring().data_key(place.case_id, wrapped)).open(envelope, place)
         except (KeyServiceDown, KeyRefused) as error:
-            _tell(error, place)
+            tell_unread(error, place)
             if left is None:
                 raise
             left.any = True
             return None
         except Unreadable as error:
-            _tell(error, place)
+            tell_unread(error, place)
             raise
         return json.loads(text) if self.as_json else text
 
@@ -163,7 +163,7 @@ class Sealed(TypeDecorator[Any]):
         return _Enclosed(value, seal(text, Place(case_id, row_id, self.where)))
 
 
-def _tell(error: Exception, place: Place) -> None:
+def tell_unread(error: Exception, place: Place) -> None:
     """Log by ids alone what did not open."""
     where = {"case_id": str(place.case_id), "row_id": str(place.row_id), "column": place.column}
     if isinstance(error, Unavailable):

@@ -103,9 +103,21 @@ def verify_receipt(raw: str, history: History, key: PublicKey) -> str:
     """Whether a receipt holds; a sentence for people. Raises DoesNotHold, NoEvidence."""
     try:
         receipt = ReceiptView.model_validate_json(raw)
+    except ValidationError:
+        raise NoEvidence("This is no receipt.") from None
+    signed, _ = proven(receipt, history, key)
+    return (
+        f"It holds: {receipt.kind} {receipt.id} is record number {receipt.number} of {signed.size} under a checkpoint "
+        f"that {signed.origin} signed and the witness kept."
+    )
+
+
+def proven(receipt: ReceiptView, history: History, key: PublicKey) -> tuple[Checkpoint, dict[str, Any]]:
+    """The checkpoint of a receipt that holds, and its leaf. Raises DoesNotHold, NoEvidence."""
+    try:
         proof = [from_base64(one) for one in receipt.proof]
         row = json.loads(receipt.leaf)
-    except (ValidationError, NoteRefused, ValueError):
+    except (NoteRefused, ValueError):
         raise NoEvidence("This is no receipt.") from None
     named = Doubt(receipt.number, receipt.kind, str(receipt.id), "")
     try:
@@ -117,14 +129,14 @@ def verify_receipt(raw: str, history: History, key: PublicKey) -> str:
         raise DoesNotHold(f"The proof does not lead from {named} to the root that was signed.")
     if row.get("kind") != receipt.kind or row.get("row", {}).get("id") != str(receipt.id):
         raise DoesNotHold(f"The leaf in the receipt is of another record than {named}.")
+    case_id = row["row"].get("case_id")
+    if case_id is not None and case_id != str(receipt.case_id):
+        raise DoesNotHold(f"The leaf of {named} is of another case than the receipt says.")
     if history.roots.get(signed.size) != signed.root:
         raise DoesNotHold(f"The witness never saw the checkpoint over {signed.size} records that {named} is under.")
     if history.leaves[receipt.number] != Numbered(receipt.kind, receipt.id, digest):
         raise DoesNotHold(f"The witness saw another record than {named} under this number.")
-    return (
-        f"It holds: {receipt.kind} {receipt.id} is record number {receipt.number} of {signed.size} under a checkpoint "
-        f"that {signed.origin} signed and the witness kept."
-    )
+    return signed, row
 
 
 def verify_consistency(old: Checkpoint, new: Checkpoint, *, proof: Sequence[bytes] | None, history: History) -> str:

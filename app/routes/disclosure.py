@@ -32,7 +32,8 @@ from app.disclosure.schemas import (
 from app.disclosure.subject_schemas import WordsToSubjectIn, WordsToSubjectView
 from app.doors import CaseDoor, decides, reads, records
 from app.evidence.checkpoints import LONGEST_WAIT, awaited_receipt
-from app.evidence.receipts import NotYetView, ReceiptView
+from app.evidence.receipts import NotYetView, OpeningView, ReceiptView
+from app.evidence.terms import Category, Purpose
 from app.routes.errors import ERRORS_OF_ACT, ERRORS_OF_CASE, ERRORS_OF_DECISION
 from app.routes.reading import StrictRoute
 
@@ -130,6 +131,29 @@ async def read_receipt(
     await door.leave()
     found = await awaited_receipt(request.app.state.sessions, record, seconds=wait)
     response.status_code = 200 if found.acknowledged else 202
+    return found
+
+
+@router.get("/disclosures/{disclosure_id}/opening", responses={**ERRORS_OF_CASE, 202: {"model": NotYetView}})
+async def read_opening(
+    response: Response, disclosure_id: str, door: Annotated[CaseDoor, reads(Permission.OPEN_FOR_COURT)]
+) -> OpeningView | NotYetView:
+    """The record for a court: its receipt, its sealed texts, and what opens these and no others; 202 without a receipt.
+
+    Keep it as it was answered, and as the words themselves: `clares-law verify words` proves from it, the witness and
+    the public key alone that these words are what was recorded.
+    """
+    record = await deliveries.known_disclosure(door.session, door.case, disclosure_id)
+    found = await deliveries.opening(door.session, record)
+    await door.log(
+        Category.CONSULTATION,
+        case_id=door.case.id,
+        force_id=door.case.force_id,
+        event_id=record,
+        reason=Purpose.PROCEEDINGS,
+        shown=type(found),
+    )
+    response.status_code = 200 if isinstance(found, OpeningView) else 202
     return found
 
 

@@ -12,13 +12,14 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel
 
 from app.access.masking import marks_of, models_in
-from app.access.rules import PERMISSIONS, Permission, Role
+from app.access.rules import PERMISSIONS, VIEW_PERMISSIONS, Permission, Role
 from app.main import doors
 from app.routes.reading import StrictRoute
 from tests.architecture.test_doors import permission_of
 
 OF_NO_CASE = ("app.access.", "app.channels.", "app.editions.", "app.evidence.", "app.routes.")
 """Packages whose views are about staff, editions, the log and messages, and hold nobody of a case."""
+AND_YET_OF_A_CASE = {"OpenedText"}
 _PLAIN = """
 about action agencies_missing agency_id assigned_name authority because becomes_spent_on calendar_source
 calendar_version changed_by code database date day digest digest_at division due_on edition edition_version
@@ -44,6 +45,9 @@ UNMARKED = {
     },
     "list_staff": {
         "casefile.Colleague": "name",
+    },
+    "open_for_court": {
+        "evidence.OpenedText": "column envelope",
     },
     "proclaim_day read_calendars": {
         "deadlines.CalendarChangeView": "why",
@@ -200,7 +204,8 @@ def test_every_text_that_goes_out_is_marked_or_listed_with_who_reads_it() -> Non
         for view in held_unmarked(shown):
             texts = [name for name, field in view.model_fields.items() if holds_text(field.annotation)]
             open_ones = " ".join(sorted(one for one in texts if one not in marks_of(view) and one not in PLAIN))
-            if open_ones and not view.__module__.startswith(OF_NO_CASE):
+            of_a_case = not view.__module__.startswith(OF_NO_CASE) or view.__name__ in AND_YET_OF_A_CASE
+            if open_ones and of_a_case:
                 name = f"{view.__module__.split('.')[1]}.{view.__qualname__}"
                 permission = permission_of(route)
                 reached.setdefault((name, open_ones), set()).add(permission.value if permission else "nobody asked")
@@ -216,6 +221,14 @@ def test_a_closing_report_is_read_by_its_own_permissions_and_by_nobody_of_the_fo
             assert permission_of(route) in MAY_READ_WHO_ASKED
     forum = {Role.FORUM_MEMBER, Role.FORUM_CHAIR, Role.AUDITOR, Role.ADMINISTRATOR}
     assert not [role for role in forum if PERMISSIONS[role] & MAY_READ_WHO_ASKED]
+
+
+def test_whoever_opens_a_record_for_a_court_may_read_all_that_stands_in_it() -> None:
+    """An envelope cannot be masked."""
+    needed = VIEW_PERMISSIONS | {Permission.READ_VERBATIM, Permission.READ_RECEIPT}
+    may = {role for role, held in PERMISSIONS.items() if Permission.OPEN_FOR_COURT in held}
+    assert may == {Role.PUBLIC_PROTECTION_SUPERVISOR, Role.HEAD_OF_PUBLIC_PROTECTION, Role.PROFESSIONAL_STANDARDS}
+    assert all(needed <= PERMISSIONS[role] for role in may)
 
 
 def test_whoever_lists_or_searches_cases_may_see_by_which_route_they_came() -> None:

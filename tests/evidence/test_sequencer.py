@@ -59,7 +59,7 @@ async def test_a_leaf_tells_nothing_that_somebody_wrote(world: World) -> None:
     assert row["id"] == receipt["id"]
     assert row["potential_victim_id"] == ready.victim
     assert row["undertaking"] == "signed"
-    assert set(row["place"]) == set(row["present"]) == {"salted"}
+    assert set(row["place_sealed"]) == set(row["present_sealed"]) == {"sha256"}
     assert "force_id" not in row
     everything = b"".join(one["told"] for one in world.rows("SELECT told FROM leaf"))
     for text in (b"convicted", b"Surgery", b"adviser"):

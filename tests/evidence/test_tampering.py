@@ -107,14 +107,16 @@ class Held:
 
 async def _edit(held: Held) -> str:
     one = await held.victim("disclosure")
-    await held.sql("UPDATE disclosure SET place = place || ' 2' WHERE id = :id", id=one["record_id"])
+    await held.sql(
+        "UPDATE disclosure SET place_sealed = place_sealed || decode('02', 'hex') WHERE id = :id", id=one["record_id"]
+    )
     await held.make_everything_anew()
     return _named(one)
 
 
 async def _edit_past_the_trigger(held: Held) -> str:
     one = await held.victim("words_to_subject")
-    await held.sql("UPDATE words_to_subject SET words = 'Other words.' WHERE id = :id", id=one["record_id"])
+    await held.sql("UPDATE words_to_subject SET words_sealed = decode('01', 'hex') WHERE id = :id", id=one["record_id"])
     return _named(one)
 
 
@@ -253,7 +255,7 @@ async def _second_root_in_the_witness(held: Held) -> str:
 async def _erase_texts_in_silence(held: Held) -> str:
     one = await held.victim("disclosure")
     await held.sql("UPDATE leaf SET salt = NULL WHERE number = :number", number=one["number"])
-    await held.sql("UPDATE disclosure SET place = 'Elsewhere' WHERE id = :id", id=one["record_id"])
+    await held.sql("UPDATE disclosure SET place_sealed = decode('01', 'hex') WHERE id = :id", id=one["record_id"])
     return _named(one)
 
 
