@@ -118,7 +118,8 @@ async def test_a_sequencer_whose_lock_was_lost_tells_the_witness_nothing(world: 
 
 
 async def test_a_checkpoint_is_marked_for_itself_alone(world: World) -> None:
-    await intake.opened(world)
+    for _ in range(2):
+        await intake.opened(world)
     world.execute("INSERT INTO checkpoint VALUES (1, '', 'never told', %s)", clock.real_now())
     async with numbering(world.url) as sequencer:
         await number_all(sequencer)
