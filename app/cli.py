@@ -180,8 +180,8 @@ def worker(
         if age is None or age > chosen.heartbeat_stale_seconds:
             raise NobodySweeps("No worker has swept lately." if age else "No worker has ever swept.")
         return
-    asyncio.run(agree_with_witness(url))
     configure(chosen.log_level)
+    asyncio.run(agree_with_witness(url))
     asyncio.run(work(url, jobs(sweep_every=chosen.sweep_seconds)))
 
 

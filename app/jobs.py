@@ -20,13 +20,14 @@ from app.deadlines.watch import beat, forget_dead_workers, hour_agrees, tally, w
 from app.editions import all_editions
 from app.evidence.keys import KeyServiceDown, key_ring
 from app.evidence.rotating import rewrap
-from app.evidence.sequencer import Sequencer, WitnessDisagrees
+from app.evidence.sequencer import Sequencer, Turn, WitnessDisagrees
 from app.evidence.signing import signer_of, witness_of
 from app.intake.accounts import accounts_to_compare, compare_account
 from app.intake.watching import watch_attempts, watch_pointers
 from app.misuse import service as misuse
 from app.misuse.thresholds import thresholds
 from app.outside.bank_holidays import BankHolidaySource, GovUk, SourceRefused, SourceUnreachable
+from app.outside.witness import WitnessUnreachable
 from app.retention.reviewing import BATCH as REVIEWS_AT_ONCE
 from app.retention.reviewing import PRUNED_AT_ONCE, ask_for_reviews, prune
 from app.scheduler import Job, Sessions, Worker
@@ -174,22 +175,23 @@ def sequencer_over(opened: Sessions) -> Sequencer:
 
 async def sequence(worker: Worker, now: datetime) -> bool:
     """Number records, sign over them, tell the witness; nothing where the witness saw another database."""
-    sequencer = sequencer_over(worker.sessions)
     try:
-        more = await sequencer.turn()
+        return await sequencer_over(worker.sessions).turn() is Turn.MORE
     except WitnessDisagrees as found:
         _log.error(found.code)
-        await sequencer.say(found.code)
         return False
-    await sequencer.say(None)
-    return more
 
 
 async def agree_with_witness(database_url: str) -> None:
-    """Raise where the witness saw another database than this one: nobody works on it until a person has looked."""
+    """Raise where the witness saw another database than this one: nobody works on it until a person has looked.
+
+    A witness that cannot be reached stops nobody: alerts are raised, and what waits for it is numbered later.
+    """
     engine = engine_for(database_url, DatabaseRole.WORKER, pool_size=1)
     try:
         await sequencer_over(sessions(engine)).agree()
+    except WitnessUnreachable as error:
+        _log.warning(error.code)
     finally:
         await engine.dispose()
 

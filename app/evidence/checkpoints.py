@@ -1,26 +1,31 @@
 """The tree as it is kept: roots, signed checkpoints, proofs and receipts, read in few rows."""
 
 import asyncio
+import json
 import time
 from collections.abc import Iterable
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import bindparam, func, select, text, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
-from app.errors import NotFound
+from app.errors import Conflict, NotFound
 from app.evidence.merkle import Node, Peaks, Span, consistency_spans, fold, inclusion_spans, nodes_of
 from app.evidence.notes import to_base64
 from app.evidence.receipts import CheckpointView, ConsistencyView, NotYetView, ReceiptView
-from app.evidence.tables import Leaf, Sequencing, SignedCheckpoint, TreeNode
+from app.evidence.tables import Leaf, LeafDue, Sequencing, SignedCheckpoint, TreeNode
 from app.storage.base import columns_of
 from app.storage.statements import row, rows
 
 LONGEST_WAIT = 30
 """Seconds that a request may wait for a receipt."""
 _LOOKS_EVERY = 0.5
+BEHIND_AFTER = timedelta(seconds=60)
+"""Of real time: a record that waits longer, or a checkpoint that the witness has not seen, is told of by readiness."""
 
 _leaf, _node, _checkpoint, _state = (columns_of(one) for one in (Leaf, TreeNode, SignedCheckpoint, Sequencing))
+_due = columns_of(LeafDue)
 _SIZE = select(func.coalesce(func.max(_node.place) + 1, 0)).where(_node.level == 0)
 _NODES = select(_node.level, _node.place, _node.hash).where(
     tuple_(_node.level, _node.place).in_(bindparam("wanted", expanding=True))
@@ -35,6 +40,9 @@ _COVERING = (
     .limit(1)
 )
 _STATE = select(_state.public_key, _state.trouble)
+_OLDEST_DUE = select(_due.queued_at).order_by(_due.position).limit(1)
+_OLDEST_UNSEEN = select(func.min(_checkpoint.signed_at)).where(_checkpoint.witnessed_at.is_(None))
+_OLDEST = select(func.least(_OLDEST_DUE.scalar_subquery(), _OLDEST_UNSEEN.scalar_subquery()))
 
 
 class CheckpointNotFound(NotFound):
@@ -44,6 +52,15 @@ class CheckpointNotFound(NotFound):
 
     def __init__(self) -> None:
         super().__init__("No witnessed checkpoint of that size is held.")
+
+
+class RecordWasMissing(Conflict):
+    """The record was gone when it was numbered: whatever stands there now is not what the leaf is of."""
+
+    code = "record_was_missing"
+
+    def __init__(self) -> None:
+        super().__init__("The record was gone when it was numbered, so nothing acknowledges what stands there now.")
 
 
 async def size_of(session: AsyncSession) -> int:
@@ -75,13 +92,15 @@ async def folded(session: AsyncSession, spans: list[Span]) -> list[bytes]:
 async def receipt_of(session: AsyncSession, record_id: UUID) -> ReceiptView | None:
     """The receipt of a record under the first witnessed checkpoint that covers it; None until there is one.
 
-    Row-level security shows the API one leaf in a transaction, the one that it says it wants.
+    Row-level security shows the API one leaf in a transaction, the one that it says it wants. Raises RecordWasMissing.
     """
     await session.execute(text("SELECT set_config('app.receipt_of', :asked, true)"), {"asked": str(record_id)})
     leaf = await row(session, _OF_RECORD, record_id=record_id)
     covered = await row(session, _COVERING, number=leaf.number) if leaf else None
     if leaf is None or covered is None:
         return None
+    if json.loads(leaf.told).get("missing"):
+        raise RecordWasMissing
     proof = await folded(session, inclusion_spans(leaf.number, covered.size))
     return ReceiptView(
         kind=leaf.kind,
@@ -140,3 +159,9 @@ async def trouble(session: AsyncSession) -> str | None:
     """What keeps records from being numbered: the code of an error. None where nothing does."""
     state = await row(session, _STATE)
     return state.trouble if state else None
+
+
+async def is_behind(session: AsyncSession, *, real_now: datetime) -> bool:
+    """Whether a record has waited too long for its number, or a checkpoint for the witness."""
+    oldest = (await session.execute(_OLDEST)).scalar_one()
+    return oldest is not None and real_now - oldest > BEHIND_AFTER

@@ -1,7 +1,7 @@
 """The auditor's export: every leaf, every covered record as it is now, every signed checkpoint; one JSON line each.
 
-A record that came in while the export was made is left out; one that was there before and still is under no signed
-checkpoint is told, so that a row put in past the service is found.
+A record that came in while the export was made is left out. One that was there before and has no leaf is told: as
+waiting where it stands in the queue of the worker, else as one that was put in past the service.
 """
 
 import asyncio
@@ -9,16 +9,17 @@ import json
 import time
 from collections.abc import AsyncIterator
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 from sqlalchemy import Text, bindparam, cast, func, literal, select, union_all
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from sqlmodel import SQLModel
 
+from app.errors import ClaresLawError
 from app.evidence.reading import leaves_of
 from app.evidence.records import LEAVES
-from app.evidence.tables import Leaf, SignedCheckpoint
+from app.evidence.tables import Leaf, LeafDue, Sequencing, SignedCheckpoint, TreeNode
 from app.storage.base import columns_of, table_of
 
 BATCH = 500
@@ -26,7 +27,8 @@ _LOOKS_EVERY = 0.5
 _LEAST = -(2**63)
 """Below every number, also one that only somebody who tampers could give."""
 
-_leaf, _checkpoint = columns_of(Leaf), columns_of(SignedCheckpoint)
+_leaf, _checkpoint, _due = columns_of(Leaf), columns_of(SignedCheckpoint), columns_of(LeafDue)
+_state, _node = columns_of(Sequencing), columns_of(TreeNode)
 _SIGNED = select(func.coalesce(func.max(_checkpoint.size), 0))
 _CHECKPOINTS = select(_checkpoint.size, _checkpoint.note).order_by(_checkpoint.size)
 _BATCH = (
@@ -35,10 +37,24 @@ _BATCH = (
     .order_by(_leaf.number)
     .limit(BATCH)
 )
-
+_QUEUED = select(_due.kind, _due.record_id)
+_UNDER_WAY = union_all(
+    _QUEUED,
+    # numbered, and not signed yet
+    select(_leaf.kind, _leaf.record_id)
+    .join(table_of(TreeNode), (_node.level == 0) & (_node.place == _leaf.number))
+    .where(_leaf.number >= _SIGNED.scalar_subquery()),
+)
+_TROUBLE = select(_state.trouble)
 
 Record = tuple[str, UUID]
 """A record by its kind and id: by the id alone one could pass for another."""
+
+
+class WorkerBehind(ClaresLawError):
+    """Records wait for the worker, and nothing is known to keep it from them."""
+
+    code: ClassVar[str] = "worker_behind"
 
 
 async def unsigned(session: AsyncSession) -> set[Record]:
@@ -60,7 +76,11 @@ async def unsigned(session: AsyncSession) -> set[Record]:
 
 
 async def settled(sessions: async_sessionmaker[AsyncSession], *, seconds: float) -> frozenset[Record]:
-    """The records that no checkpoint covers now, once every one of them is covered or the seconds are over."""
+    """The records that no checkpoint covers now, once every one of them is covered or the seconds are over.
+
+    Raises WorkerBehind where the worker could still cover one: unless it says what stops it, since it is then that an
+    auditor is asked.
+    """
     limit = time.monotonic() + seconds
     async with sessions() as session:
         before = frozenset(await unsigned(session))
@@ -69,6 +89,11 @@ async def settled(sessions: async_sessionmaker[AsyncSession], *, seconds: float)
         await asyncio.sleep(_LOOKS_EVERY)
         async with sessions() as session:
             waiting = before & await unsigned(session)
+    async with sessions() as session:
+        behind = waiting & {(one.kind, one.record_id) for one in (await session.execute(_UNDER_WAY)).all()}
+        stopped = (await session.execute(_TROUBLE)).scalar_one_or_none()
+    if behind and stopped is None:
+        raise WorkerBehind(f"{len(behind)} records wait to be numbered and signed over: start the worker.")
     return before
 
 
@@ -83,13 +108,14 @@ async def export(session: AsyncSession, *, told_before: frozenset[Record], at: d
     while batch := (await session.execute(_BATCH, {"after": after})).all():
         after = batch[-1].number
         wanted = {one.record_id: one.kind for one in batch}
-        now = {one.id: one.told for one in await leaves_of(session, wanted, {one.record_id: one.salt for one in batch})}
+        salts = {one.record_id: one.salt or b"" for one in batch}
+        now = {one.id: one.told for one in await leaves_of(session, wanted, salts)}
         for one in batch:
             record = (one.kind, one.record_id)
             if record in newer:
                 continue
             numbered |= {record} & uncovered
-            is_now = now.get(one.record_id)
+            is_now = now.get(one.record_id) if one.salt else None
             yield _line(
                 {
                     "leaf": one.number,
@@ -97,10 +123,13 @@ async def export(session: AsyncSession, *, told_before: frozenset[Record], at: d
                     "id": str(one.record_id),
                     "told": one.told.decode(errors="replace"),
                     "now": None if is_now is None else is_now.decode(),
+                    "salted": bool(one.salt),
                 }
             )
+    queued = {(one.kind, one.record_id) for one in (await session.execute(_QUEUED)).all()}
     for kind, unnumbered in sorted(uncovered - numbered - newer):
-        yield _line({"record": True, "kind": kind, "id": str(unnumbered)})
+        waits = (kind, unnumbered) in queued
+        yield _line({"record": True, "kind": kind, "id": str(unnumbered), "waits": waits})
 
 
 def _line(told: dict[str, Any]) -> bytes:

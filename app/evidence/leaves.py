@@ -1,9 +1,10 @@
 """A record as the bytes that the tree covers: canonical JSON (RFC 8785), the same from the same row for ever.
 
 A leaf holds no text that a person wrote: of what is sealed the SHA-256 of the sealed bytes, of any other text or JSON a
-SHA-256 salted by bytes that stand beside the leaf and can be erased. What is left in clear are ids, times, numbers and
-the words of a list. The rule goes by a column's type, so that a new column is told rightly or not at all.
-`force_id` stays out: it changes when a case goes to another force (H8.5).
+SHA-256 salted by bytes that stand beside the leaf. What is left in clear are ids, times, numbers and the words of a
+list. The rule goes by a column's type, so that a new column is told rightly or not at all. A column that is null is
+left out, so that one added later accuses no record of before it.
+Of a record of a case `force_id` stays out: it changes when the case goes to another force (H8.5). The log never moves.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -30,11 +31,12 @@ from sqlalchemy import (
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from app.errors import ClaresLawError
+from app.evidence.records import LOG
 
 FORM = 1
 """The version of this form, in every leaf; another form is another number, and old leaves keep theirs."""
 SALT_BYTES = 32
-LEFT_OUT = "force_id"
+MOVES = "force_id"
 
 Row = Mapping[str, Any]
 Columns = Iterable[Column[Any]]
@@ -51,16 +53,16 @@ def leaf_of(
     columns: Columns,
     row: Row,
     *,
-    salt: bytes | None,
+    salt: bytes,
     children: Mapping[str, tuple[Columns, Sequence[Row]]] | None = None,
 ) -> bytes:
-    """The leaf of one row. Without its salt, which was erased, a text is told by null instead of its digest.
+    """The leaf of one row.
 
     `children` are the columns and rows of what belongs to it, by table; their order is not kept.
     """
-    told: dict[str, Any] = {"v": FORM, "kind": kind, "row": _told(columns, row, salt)}
+    told: dict[str, Any] = {"v": FORM, "kind": kind, "row": _told(columns, row, salt, moves=kind != LOG)}
     for table, (of_child, rows) in (children or {}).items():
-        told[table] = sorted((_told(of_child, one, salt) for one in rows), key=rfc8785.dumps)
+        told[table] = sorted((_told(of_child, one, salt, moves=False) for one in rows), key=rfc8785.dumps)
     return rfc8785.dumps(told)
 
 
@@ -69,15 +71,15 @@ def missing_leaf(kind: str, record_id: UUID) -> bytes:
     return rfc8785.dumps({"v": FORM, "kind": kind, "row": {"id": str(record_id)}, "missing": True})
 
 
-def _told(columns: Columns, row: Row, salt: bytes | None) -> dict[str, Any]:
+def _told(columns: Columns, row: Row, salt: bytes, *, moves: bool) -> dict[str, Any]:
     return {
-        column.name: None if (value := row[column.name]) is None else _value(column.type, value, column.name, salt)
+        column.name: _value(column.type, value, column.name, salt)
         for column in columns
-        if column.name != LEFT_OUT
+        if (value := row[column.name]) is not None and not (moves and column.name == MOVES)
     }
 
 
-def _value(kind: TypeEngine[Any], value: Any, name: str, salt: bytes | None) -> Any:
+def _value(kind: TypeEngine[Any], value: Any, name: str, salt: bytes) -> Any:
     """One value by the type of its column; the first that fits, so the narrower stand first."""
     if isinstance(kind, TypeDecorator):
         return _value(kind.impl_instance, value, name, salt)
@@ -95,8 +97,8 @@ def _value(kind: TypeEngine[Any], value: Any, name: str, salt: bytes | None) -> 
     raise UntoldColumn(f"The column {name} is of a kind that a leaf does not tell: {type(kind).__name__}.")
 
 
-def _salted(name: str, value: bytes, salt: bytes | None) -> dict[str, str | None]:
-    return {"salted": sha256(salt + name.encode() + b"\x00" + value).hexdigest() if salt else None}
+def _salted(name: str, value: bytes, salt: bytes) -> dict[str, str]:
+    return {"salted": sha256(salt + name.encode() + b"\x00" + value).hexdigest()}
 
 
 def _moment(value: datetime) -> str:

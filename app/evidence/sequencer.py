@@ -5,15 +5,18 @@ killed between any two goes on where it stopped: numbers are committed before a 
 signature before the witness is told. Whatever is done again is done in the same bytes: a size has one root for ever.
 """
 
+import contextlib
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import Enum, auto
 from typing import Any, ClassVar
 from uuid import UUID
 
 from sqlalchemy import bindparam, delete, insert, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from app import clock
@@ -34,6 +37,10 @@ _LOCK = 7301964
 _due, _leaf, _node = columns_of(LeafDue), columns_of(Leaf), columns_of(TreeNode)
 _checkpoint, _state = columns_of(SignedCheckpoint), columns_of(Sequencing)
 _ALONE = text("SELECT pg_try_advisory_xact_lock(:lock)")
+_STILL_ALONE = text(
+    "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid() AND granted "
+    "AND classid = 0 AND objid = :lock AND objsubid = 1)"
+)
 _WAITING = select(_due.position, _due.kind, _due.record_id).order_by(_due.position).limit(BATCH)
 _DONE = delete(table_of(LeafDue)).where(_due.position.in_(bindparam("positions", expanding=True)))
 _KNOWN = select(_leaf.record_id).where(_leaf.record_id.in_(bindparam("ids", expanding=True)))
@@ -46,7 +53,7 @@ _NEW = (
 _SIGNED = upsert(table_of(SignedCheckpoint)).on_conflict_do_nothing()
 _WITNESSED = (
     update(table_of(SignedCheckpoint))
-    .where(_checkpoint.size <= bindparam("up_to"), _checkpoint.witnessed_at.is_(None))
+    .where(_checkpoint.size == bindparam("told"), _checkpoint.witnessed_at.is_(None))
     .values(witnessed_at=bindparam("at"))
 )
 _NEWEST_WITNESSED = (
@@ -80,6 +87,27 @@ class WitnessBehind(WitnessDisagrees):
     code: ClassVar[str] = "witness_behind"
 
 
+DISAGREEMENTS = frozenset(one.code for one in (WitnessAhead, WitnessContradicts, WitnessBehind))
+"""Troubles that no worker gets over by trying again."""
+_FAILED = "numbering_failed"
+"""The trouble that an error without a code is told as."""
+
+
+class LockLost(ClaresLawError):
+    """The connection that held the lock is gone: another worker may be numbering, so this one tells nobody anything."""
+
+    code: ClassVar[str] = "lock_lost"
+
+
+class Turn(Enum):
+    """What a turn came to."""
+
+    ELSEWHERE = auto()
+    """Another worker is at it, and it alone knows how it goes."""
+    DONE = auto()
+    MORE = auto()
+
+
 @dataclass(frozen=True)
 class _Seen:
     """How far the witness is: its newest line and the checkpoint in it."""
@@ -96,19 +124,27 @@ class Sequencer:
     signer: Signer
     witness: Witness
 
-    async def turn(self) -> bool:
-        """Number and witness one batch, unless another worker is at it; whether more waits.
+    async def turn(self) -> Turn:
+        """Number and witness one batch, unless another worker is at it; whoever does also says what stops it.
 
-        Raises WitnessDisagrees, WitnessUnreachable.
+        Raises WitnessDisagrees, WitnessUnreachable, LockLost.
         """
         async with self.sessions() as holder, holder.begin():
             if not (await holder.execute(_ALONE, {"lock": _LOCK})).scalar_one():
-                return False
-            await self.finish(await self.agree())
-            numbered = await self.number()
-            if numbered:
-                await self.finish(await self.agree())
-        return numbered == BATCH
+                return Turn.ELSEWHERE
+            try:
+                await self.finish(await self.agree(), holder)
+                numbered = await self.number()
+                if numbered:
+                    await self.finish(await self.agree(), holder)
+            except LockLost:
+                raise
+            except Exception as error:
+                with contextlib.suppress(SQLAlchemyError):  # what is told is the first error
+                    await self.say(error.code if isinstance(error, ClaresLawError) else _FAILED)
+                raise
+            await self.say(None)
+        return Turn.MORE if numbered == BATCH else Turn.DONE
 
     async def agree(self) -> _Seen:
         """Compare the witness with the database; how far it is. Raises WitnessDisagrees."""
@@ -179,8 +215,11 @@ class Sequencer:
         await session.execute(insert(table_of(Leaf)), kept)
         await session.execute(insert(table_of(TreeNode)), completed)
 
-    async def finish(self, seen: _Seen) -> None:
-        """Sign what is numbered, tell the witness what it has not seen, and mark what it has."""
+    async def finish(self, seen: _Seen, holder: AsyncSession) -> None:
+        """Sign what is numbered, tell the witness what it has not seen, and mark what it has.
+
+        `holder` is the session that holds the lock. Raises LockLost where it does so no more.
+        """
         async with self.sessions() as session, session.begin():
             size = await size_of(session)
             if not size:
@@ -191,9 +230,18 @@ class Sequencer:
             await session.execute(_SIGNED, row)
         if size > seen.size:
             block = Block(seen.size, await self._between(seen.size, size), note)
+            await self._still_alone(holder)
             await self.witness.take(block.line(), after=seen.line)
         async with self.sessions() as session, session.begin():
-            await session.execute(_WITNESSED, {"up_to": size, "at": clock.real_now()})
+            await session.execute(_WITNESSED, {"told": size, "at": clock.real_now()})
+
+    async def _still_alone(self, holder: AsyncSession) -> None:
+        try:
+            held = (await holder.execute(_STILL_ALONE, {"lock": _LOCK})).scalar_one()
+        except SQLAlchemyError as error:
+            raise LockLost("The connection that held the sequencer's lock is gone.") from error
+        if not held:
+            raise LockLost("The sequencer's lock is held no more.")
 
     async def _between(self, start: int, end: int) -> Sequence[Numbered]:
         async with self.sessions() as session:

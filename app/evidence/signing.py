@@ -1,7 +1,5 @@
 """The private key that checkpoints are signed with: a file beside the worker, never in the database."""
 
-import os
-import secrets
 import stat
 from pathlib import Path
 from typing import ClassVar
@@ -18,6 +16,7 @@ from app.errors import ClaresLawError
 from app.evidence.notes import Signer
 from app.outside.witness import FileWitness, HttpWitness, Witness
 from app.settings import Settings
+from app.storage.keyfile import make_once
 
 _KEY_FILE = "evidence.pem"
 _WITNESS_FILE = "witness.jsonl"
@@ -37,7 +36,7 @@ def signer_of(chosen: Settings) -> Signer:
             "Production's worker needs CLARES_LAW_EVIDENCE_KEY_FILE and CLARES_LAW_EVIDENCE_ORIGIN: "
             "without them no checkpoint is signed and no disclosure acknowledged."
         )
-    path = chosen.evidence_key_file or _made_once(chosen.data_dir / _KEY_FILE)
+    path = chosen.evidence_key_file or _own_key(chosen.data_dir / _KEY_FILE)
     try:
         key = load_pem_private_key(path.read_bytes(), password=None)
         open_to_others = stat.S_IMODE(path.stat().st_mode) & 0o077
@@ -59,19 +58,8 @@ def witness_of(chosen: Settings) -> Witness:
     return FileWitness(chosen.witness_file or chosen.data_dir / _WITNESS_FILE)
 
 
-def _made_once(path: Path) -> Path:
-    """The key file, made where it is missing; of two processes that make it at once, the first one's stays."""
+def _own_key(path: Path) -> Path:
     if not path.exists():
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        own = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
         pem = Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-        descriptor = os.open(own, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as fresh:
-            fresh.write(pem)
-        try:
-            os.link(own, path)
-        except FileExistsError:
-            pass
-        finally:
-            own.unlink()
+        make_once(path, pem.decode())
     return path

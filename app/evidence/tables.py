@@ -85,10 +85,12 @@ class LeafDue(SQLModel, table=True):
     )
     kind: str
     record_id: UUID
+    queued_at: datetime = Field(sa_column_kwargs={"server_default": func.clock_timestamp()})
+    """Of real time: how long it waits is how far the worker is behind."""
 
 
 class Leaf(SQLModel, table=True):
-    """A record as the tree covers it, under its number. Nobody changes one; its salt may be erased (H12.2).
+    """A record as the tree covers it, under its number. Nobody changes one (H12.2).
 
     `case_id` has no foreign key: the proof outlives the case.
     """
@@ -101,7 +103,7 @@ class Leaf(SQLModel, table=True):
     record_id: UUID = Field(unique=True)
     case_id: UUID | None = None
     told: bytes = Field(sa_type=LargeBinary)
-    salt: bytes | None = Field(default=None, sa_type=LargeBinary)
+    salt: bytes = Field(sa_type=LargeBinary)
     numbered_at: datetime
 
 

@@ -16,7 +16,6 @@ from app.evidence.blocks import Block, NoBlock, Numbered
 from app.evidence.merkle import Peaks, includes, is_consistent, leaf_hash
 from app.evidence.notes import Checkpoint, NoteRefused, PublicKey, from_base64
 from app.evidence.receipts import ConsistencyView, ReceiptView
-from app.evidence.records import LOG
 
 
 class DoesNotHold(ClaresLawError):
@@ -116,7 +115,7 @@ def proven(receipt: ReceiptView, history: History, key: PublicKey) -> tuple[Chec
     """The checkpoint of a receipt that holds, and its leaf. Raises DoesNotHold, NoEvidence."""
     try:
         proof = [from_base64(one) for one in receipt.proof]
-        row = json.loads(receipt.leaf)
+        leaf = _leaf_in(receipt.leaf)
     except (NoteRefused, ValueError):
         raise NoEvidence("This is no receipt.") from None
     named = Doubt(receipt.number, receipt.kind, str(receipt.id), "")
@@ -127,16 +126,17 @@ def proven(receipt: ReceiptView, history: History, key: PublicKey) -> tuple[Chec
     digest = leaf_hash(receipt.leaf.encode())
     if not includes(digest, receipt.number, signed.size, proof, signed.root):
         raise DoesNotHold(f"The proof does not lead from {named} to the root that was signed.")
-    if row.get("kind") != receipt.kind or row.get("row", {}).get("id") != str(receipt.id):
+    if leaf.get("kind") != receipt.kind or leaf["row"].get("id") != str(receipt.id):
         raise DoesNotHold(f"The leaf in the receipt is of another record than {named}.")
-    case_id = row["row"].get("case_id")
-    if case_id is not None and case_id != str(receipt.case_id):
-        raise DoesNotHold(f"The leaf of {named} is of another case than the receipt says.")
+    if leaf.get("missing"):
+        raise DoesNotHold(f"{named}was gone when it was numbered: nothing acknowledges it.")
+    if leaf["row"].get("case_id") != (str(receipt.case_id) if receipt.case_id else None):
+        raise DoesNotHold(f"The leaf of {named}is of another case than the receipt says.")
     if history.roots.get(signed.size) != signed.root:
         raise DoesNotHold(f"The witness never saw the checkpoint over {signed.size} records that {named} is under.")
     if history.leaves[receipt.number] != Numbered(receipt.kind, receipt.id, digest):
         raise DoesNotHold(f"The witness saw another record than {named} under this number.")
-    return signed, row
+    return signed, leaf
 
 
 def verify_consistency(old: Checkpoint, new: Checkpoint, *, proof: Sequence[bytes] | None, history: History) -> str:
@@ -195,11 +195,10 @@ def verify_log(export: Iterable[bytes], history: History, key: PublicKey) -> str
         first = min(doubts, key=lambda doubt: (doubt.of_checkpoint, doubt.number is None, doubt.number or 0))
         more = f" So do {len(doubts) - 1} more." if len(doubts) > 1 else ""
         raise DoesNotHold(f"{first}.{more}")
-    missing = f" {reading.missing} were gone before they could be numbered." if reading.missing else ""
-    erased = f" Of {len(reading.erased)} the texts are erased, as the log says." if reading.erased else ""
+    waiting = f" {reading.waiting} more wait for the worker and are not proven." if reading.waiting else ""
     return (
         f"It holds: all {reading.peaks.size} records are as they were numbered, {len(history.leaves)} of them under "
-        f"the witness and all under checkpoints that {key.name} signed.{missing}{erased}"
+        f"the witness and all under checkpoints that {key.name} signed.{waiting}"
     )
 
 
@@ -209,27 +208,31 @@ class _Reading:
     def __init__(self, history: History, key: PublicKey) -> None:
         self.history, self.key = history, key
         self.peaks = Peaks()
-        self.missing = 0
+        self.waiting = 0
         self._next = 0
-        self.erased: list[tuple[Doubt, str | None]] = []
-        self._erasures: set[str | None] = set()
         self._found: list[Doubt] = []
         self._unsure: list[Doubt] = []
         self._signed: list[tuple[int, str]] = []
         self._roots: dict[int, bytes] = {}
 
     def take(self, one: dict[str, Any]) -> None:
-        """Read one line of the export."""
+        """Read one line of the export. Raises NoEvidence."""
+        if not _is_of_its_form(one):
+            raise NoEvidence("A line of the export is not of its form.")
         if "checkpoint" in one:
             self._signed.append((one["checkpoint"], one["note"]))
         elif "leaf" in one:
-            self._leaf(one["leaf"], one["kind"], one["id"], one["told"].encode(), one["now"])
+            self._leaf(one)
+        elif one["waits"]:
+            self.waiting += 1
         else:
             says = "is in the database and was never numbered: it was put in past the service"
             self._found.append(Doubt(None, one["kind"], one["id"], says))
 
-    def _leaf(self, number: int, kind: str, record: str, told: bytes, now: str | None) -> None:
+    def _leaf(self, one: dict[str, Any]) -> None:
         """The leaf must be the one that the witness saw, and the record as it is now the one in the leaf."""
+        number, kind, record = one["leaf"], one["kind"], one["id"]
+        told = one["told"].encode(errors="replace")
         here = Doubt(number, kind, record, "stands under a number that is not its own")
         if number < self._next:
             self._found.append(here)
@@ -251,24 +254,24 @@ class _Reading:
         else:
             self._roots[self.peaks.size] = self.peaks.root
             self._unsure.append(Doubt(number, kind, record, "is under no checkpoint that the log's key signed"))
-        self._record(Doubt(number, kind, record, "was changed after it was recorded"), told, now)
+        wrong = self._wrong_now(one)
+        if wrong:
+            self._found.append(Doubt(number, kind, record, wrong))
 
-    def _record(self, here: Doubt, told: bytes, now: str | None) -> None:
-        leaf = json.loads(told)
+    @staticmethod
+    def _wrong_now(one: dict[str, Any]) -> str | None:
+        """What is wrong with the record of a leaf as it is now."""
+        try:
+            leaf = _leaf_in(one["told"])
+        except ValueError:
+            return "has a leaf that tells of no record"
         if leaf.get("missing"):
-            self.missing += 1
-            if now is not None:
-                self._found.append(Doubt(here.number, here.kind, here.id, "was gone when it was numbered, and is back"))
-            return
-        row = leaf["row"]
-        if now is None:
-            self._found.append(Doubt(here.number, here.kind, here.id, "was taken away after it was recorded"))
-        elif not _agrees(told, now.encode()):
-            self._found.append(here)
-        elif _is_erased(now.encode()):
-            self.erased.append((here, row.get("case_id")))
-        if here.kind == LOG and row.get("category") == "erasure":
-            self._erasures.add(row.get("case_id"))
+            return "was gone when it was numbered" + (", and is back" if one["now"] is not None else "")
+        if not one["salted"]:
+            return "has lost the salt of its leaf, so that nobody can compare it"
+        if one["now"] is None:
+            return "was taken away after it was recorded"
+        return None if one["now"] == one["told"] else "was changed after it was recorded"
 
     def _lost(self, number: int) -> Doubt:
         says = "was taken away, and nothing stands under its number"
@@ -281,9 +284,6 @@ class _Reading:
         yield from self._found
         if self._next < len(self.history.leaves):
             yield self._lost(self._next)
-        for here, case in self.erased:
-            if case is None or case not in self._erasures:
-                yield Doubt(here.number, here.kind, here.id, "has lost its texts, and the log tells of no erasure")
         covered = len(self.history.leaves)
         for size, note in self._signed:
             wrong = self._wrong_with(size, note)
@@ -318,7 +318,7 @@ def _lines(export: Iterable[bytes]) -> Iterator[dict[str, Any]]:
     for line in export:
         try:
             one = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise NoEvidence("A line of the export is not whole.") from None
         if not isinstance(one, dict):
             raise NoEvidence("A line of the export is not of its form.")
@@ -328,7 +328,7 @@ def _lines(export: Iterable[bytes]) -> Iterator[dict[str, Any]]:
 def _is_json(line: bytes) -> bool:
     try:
         return isinstance(json.loads(line), dict)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
 
 
@@ -339,21 +339,26 @@ def _block(line: bytes) -> Block:
         raise DoesNotHold(str(error)) from None
 
 
-def _agrees(leaf: bytes, as_now: bytes) -> bool:
-    """Whether a record as it is now is the one in the leaf; where its salt was erased, but for its texts."""
-    return leaf == as_now or _without_texts(json.loads(leaf), json.loads(as_now))
+def _leaf_in(told: str) -> dict[str, Any]:
+    """A leaf with its row. Raises ValueError where it is none."""
+    try:
+        leaf = json.loads(told)
+    except RecursionError:
+        raise ValueError from None
+    if isinstance(leaf, dict) and isinstance(leaf.get("row"), dict):
+        return leaf
+    raise ValueError
 
 
-def _is_erased(as_now: bytes) -> bool:
-    """Whether the salt of a record is gone, so that its texts cannot be compared."""
-    return b'{"salted":null}' in as_now
+_FORMS: tuple[dict[str, tuple[type, ...]], ...] = (
+    {"checkpoint": (int,), "note": (str,)},
+    {"leaf": (int,), "kind": (str,), "id": (str,), "told": (str,), "now": (str, type(None)), "salted": (bool,)},
+    {"record": (bool,), "kind": (str,), "id": (str,), "waits": (bool,)},
+)
+"""The lines of an export after its first."""
 
 
-def _without_texts(told: Any, as_now: Any) -> bool:
-    if as_now == {"salted": None}:
-        return isinstance(told, dict) and told.keys() == {"salted"}
-    if isinstance(told, dict) and isinstance(as_now, dict):
-        return told.keys() == as_now.keys() and all(_without_texts(told[name], as_now[name]) for name in told)
-    if isinstance(told, list) and isinstance(as_now, list):
-        return len(told) == len(as_now) and all(map(_without_texts, told, as_now))
-    return bool(told == as_now) and isinstance(told, type(as_now))
+def _is_of_its_form(one: dict[str, Any]) -> bool:
+    return any(
+        one.keys() == form.keys() and all(type(one[name]) in kinds for name, kinds in form.items()) for form in _FORMS
+    )

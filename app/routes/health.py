@@ -10,7 +10,8 @@ from pydantic import BaseModel
 from app import clock
 from app.deadlines.watch import Watched, watched
 from app.doors import SessionDep
-from app.evidence.checkpoints import trouble
+from app.evidence.checkpoints import is_behind, trouble
+from app.evidence.sequencer import DISAGREEMENTS
 from app.routes.metrics import exposition
 from app.settings import settings
 
@@ -32,16 +33,20 @@ async def _watched(session: SessionDep) -> Watched:
 
 
 async def readiness(session: SessionDep, found: Annotated[Watched, Depends(_watched)], response: Response) -> Health:
-    """Ready where the database answers, some worker has swept lately, and the witness saw this database."""
+    """Ready where the database answers, some worker has swept lately, and the witness saw this database, and of late.
+
+    Trouble that passes by itself is told at once and turns red when records have waited too long for it.
+    """
     wrong = await trouble(session)
-    not_ready = found.is_silent or wrong is not None
+    behind = await is_behind(session, real_now=clock.real_now())
+    not_ready = found.is_silent or behind or wrong in DISAGREEMENTS
     if not_ready:
         response.status_code = 503
     return Health(
         status="not ready" if not_ready else "ready",
         database="answers",
         worker="silent" if found.is_silent else "sweeping",
-        evidence=wrong or "agrees",
+        evidence=wrong or ("behind" if behind else "agrees"),
     )
 
 
@@ -53,7 +58,10 @@ async def live() -> dict[str, str]:
 
 @router.get("/health/ready", responses={503: {"model": Health}})
 async def ready(health: Annotated[Health, Depends(readiness)]) -> Health:
-    """The database answers, a worker sweeps, the witness agrees; 503 where not: a silent worker is itself an alarm."""
+    """The database answers, a worker sweeps, the witness agrees and is not long waited for; 503 where not.
+
+    A silent worker is itself an alarm.
+    """
     return health
 
 

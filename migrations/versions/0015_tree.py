@@ -47,8 +47,8 @@ WATCHED = {
     LOG_CHILD: "log_id, person_id",
 }
 """Columns of the log that the worker read before it numbered the rows."""
-KEPT = {"leaf": "salt", "tree_node": "", "checkpoint": "witnessed_at"}
-"""Tables whose rows nobody changes or deletes, but for one column that is emptied or filled."""
+KEPT = {"leaf": "", "tree_node": "", "checkpoint": "witnessed_at"}
+"""Tables whose rows nobody changes or deletes, but for one column that is filled once."""
 
 
 def upgrade() -> None:
@@ -64,6 +64,7 @@ def _tables() -> None:
         sa.Column("position", sa.BigInteger(), sa.Identity(always=True), nullable=False),
         sa.Column("kind", sa.String(), nullable=False),
         sa.Column("record_id", sa.Uuid(), nullable=False),
+        sa.Column("queued_at", sa.DateTime(timezone=True), server_default=sa.text("clock_timestamp()"), nullable=False),
         sa.PrimaryKeyConstraint("position", name=op.f("pk_leaf_due")),
     )
     op.create_table(
@@ -73,7 +74,7 @@ def _tables() -> None:
         sa.Column("record_id", sa.Uuid(), nullable=False),
         sa.Column("case_id", sa.Uuid(), nullable=True),
         sa.Column("told", sa.LargeBinary(), nullable=False),
-        sa.Column("salt", sa.LargeBinary(), nullable=True),
+        sa.Column("salt", sa.LargeBinary(), nullable=False),
         sa.Column("numbered_at", sa.DateTime(timezone=True), nullable=False),
         sa.CheckConstraint("number >= 0", name=op.f("ck_leaf_counted_from_zero")),
         sa.PrimaryKeyConstraint("number", name=op.f("pk_leaf")),
@@ -111,10 +112,10 @@ def _secure() -> None:
     """The worker numbers; the API reads hashes and, in a transaction that names a record, its leaf; the auditor all."""
     op.execute(f"GRANT SELECT, DELETE ON leaf_due TO {WORKER}")
     op.execute(f"GRANT SELECT, INSERT ON leaf, tree_node, checkpoint, sequencing TO {WORKER}")
-    op.execute(f"GRANT UPDATE (salt) ON leaf TO {WORKER}")
     op.execute(f"GRANT UPDATE (witnessed_at) ON checkpoint TO {WORKER}")
     op.execute(f"GRANT UPDATE ON sequencing TO {WORKER}")
     op.execute(f"GRANT SELECT ON leaf, tree_node, checkpoint, sequencing TO {APP}")
+    op.execute(f"GRANT SELECT (position, queued_at) ON leaf_due TO {APP}")
     op.execute(f"GRANT SELECT ON leaf_due, leaf, tree_node, checkpoint, sequencing TO {AUDITOR}")
     op.execute("ALTER TABLE leaf ENABLE ROW LEVEL SECURITY")
     op.execute("ALTER TABLE leaf FORCE ROW LEVEL SECURITY")
@@ -134,8 +135,7 @@ def _keep() -> None:
         CREATE FUNCTION refuse_change_but() RETURNS trigger LANGUAGE plpgsql AS $$
         BEGIN
             IF TG_OP = 'UPDATE' AND to_jsonb(OLD) - TG_ARGV[0] = to_jsonb(NEW) - TG_ARGV[0]
-                AND NOT (to_jsonb(OLD) ? TG_ARGV[0] AND jsonb_typeof(to_jsonb(OLD) -> TG_ARGV[0]) <> 'null'
-                    AND jsonb_typeof(to_jsonb(NEW) -> TG_ARGV[0]) <> 'null') THEN
+                AND jsonb_typeof(to_jsonb(OLD) -> TG_ARGV[0]) = 'null' THEN
                 RETURN NEW;
             END IF;
             RAISE EXCEPTION '% is kept as it was written', TG_TABLE_NAME USING ERRCODE = 'restrict_violation';

@@ -4,33 +4,11 @@ import pytest
 from sqlmodel import SQLModel
 
 import app.tables  # noqa: F401 - fills the metadata
+from app.evidence.records import COVERED
 from app.evidence.sealed import Sealed
 from tests.world import World
 
 TABLES = SQLModel.metadata.tables
-COVERED = (
-    "initial_decision",
-    "initial_decision_agreement",
-    "malicious_finding",
-    "malicious_finding_agreement",
-    "categorisation",
-    "forum_decision",
-    "decision_confirmation",
-    "decision_return",
-    "police_conclusion",
-    "emergency_authority",
-    "spent_authorisation",
-    "delivery_clearance",
-    "disclosure",
-    "words_to_subject",
-    "non_disclosure_notice",
-    "non_completion",
-    "not_completed",
-    "withdrawal",
-    "withdrawal_decision",
-    "final_report",
-    "closing",
-)
 IN_CLEAR = {
     "force_id": "which force holds the case",
     "emergency_authority.rank": "the authoriser's rank on that day, of the edition's list",

@@ -7,7 +7,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from app.evidence.blocks import Block
 from app.evidence.notes import Checkpoint, Signer
-from app.evidence.sequencer import Sequencer
+from app.evidence.sequencer import Sequencer, Turn
 from app.outside.witness import FakeWitness, Witness
 from app.storage.engine import DatabaseRole, engine_for, sessions
 
@@ -26,7 +26,7 @@ async def numbering(url: str, witness: Witness | None = None, signer: Signer = S
 
 async def number_all(sequencer: Sequencer) -> None:
     """Turn until nothing waits."""
-    while await sequencer.turn():
+    while await sequencer.turn() is Turn.MORE:
         continue
 
 

@@ -5,12 +5,16 @@ from typing import Any
 
 import pytest
 
+from app import clock
 from app.evidence.blocks import Block
+from app.evidence.exporting import WorkerBehind, export, settled
 from app.evidence.merkle import Peaks, leaf_hash
-from app.evidence.sequencer import _ALONE, _LOCK, WitnessAhead, WitnessBehind, WitnessContradicts
+from app.evidence.sequencer import _ALONE, _LOCK, LockLost, Turn, WitnessAhead, WitnessBehind, WitnessContradicts
+from app.evidence.verifying import DoesNotHold, read_witness, verify_log
 from app.outside.witness import FakeWitness, WitnessUnreachable
+from app.storage.engine import DatabaseRole, engine_for, sessions
 from tests.arrange import insert
-from tests.evidence.numbering import number_all, numbering, seen_by
+from tests.evidence.numbering import SIGNER, number_all, numbering, seen_by
 from tests.ready import made_ready
 from tests.steps import disclosure as steps
 from tests.steps import intake
@@ -59,7 +63,7 @@ async def test_a_leaf_tells_nothing_that_somebody_wrote(world: World) -> None:
     assert row["id"] == receipt["id"]
     assert row["potential_victim_id"] == ready.victim
     assert row["undertaking"] == "signed"
-    assert set(row["place_sealed"]) == set(row["present_sealed"]) == {"sha256"}
+    assert set(row["place_sealed"]) == set(row["words_sealed"]) == {"sha256"}
     assert "force_id" not in row
     everything = b"".join(one["told"] for one in world.rows("SELECT told FROM leaf"))
     for text in (b"convicted", b"Surgery", b"adviser"):
@@ -74,7 +78,9 @@ async def test_a_witness_that_cannot_be_reached_holds_everything_up_and_loses_no
         with pytest.raises(WitnessUnreachable):
             await sequencer.turn()
         assert world.rows("SELECT 1 FROM checkpoint WHERE witnessed_at IS NOT NULL") == []
+        assert trouble(world) == "witness_unreachable"
         await sequencer.turn()
+        assert trouble(world) is None
     assert len(witness.lines) == 1
     assert len(world.rows("SELECT 1 FROM checkpoint WHERE witnessed_at IS NOT NULL")) == 1
 
@@ -84,8 +90,119 @@ async def test_one_sequencer_at_a_time(world: World) -> None:
     witness = FakeWitness()
     async with numbering(world.url, witness) as one, one.sessions() as holder, holder.begin():
         assert (await holder.execute(_ALONE, {"lock": _LOCK})).scalar_one()
-        assert not await one.turn()
+        await one.say("witness_ahead")
+        assert await one.turn() is Turn.ELSEWHERE
         assert witness.lines == []
+        assert trouble(world) == "witness_ahead"  # whoever holds the lock knows better
+
+
+async def test_a_sequencer_whose_lock_was_lost_tells_the_witness_nothing(world: World) -> None:
+    """The holder's connection is cut while the witness is asked how far it is."""
+    await intake.opened(world)
+
+    class Cutting(FakeWitness):
+        async def newest(self) -> bytes | None:
+            world.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND objid = %s", _LOCK
+            )
+            return await super().newest()
+
+    witness = Cutting()
+    async with numbering(world.url, witness) as sequencer:
+        await sequencer.say("witness_ahead")
+        await sequencer.number()
+        with pytest.raises(LockLost):
+            await sequencer.turn()
+    assert witness.lines == []
+    assert trouble(world) == "witness_ahead"
+
+
+async def test_a_checkpoint_is_marked_for_itself_alone(world: World) -> None:
+    for _ in range(2):
+        await intake.opened(world)
+    world.execute("INSERT INTO checkpoint VALUES (1, '', 'never told', %s)", clock.real_now())
+    async with numbering(world.url) as sequencer:
+        await number_all(sequencer)
+    assert [one["size"] for one in world.rows("SELECT size FROM checkpoint WHERE witnessed_at IS NULL")] == [1]
+
+
+async def test_a_case_whose_key_is_destroyed_is_numbered_exported_and_verified(world: World) -> None:
+    ready = await made_ready(world)
+    before = await steps.disclose(world, ready.case, ready.told())
+    witness = FakeWitness()
+    async with numbering(world.url, witness) as sequencer:
+        await number_all(sequencer)
+        after = await steps.disclose(world, ready.case, ready.told())
+        destroy_key(world, ready.case)
+        await number_all(sequencer)
+    numbered = {str(one["record_id"]) for one in world.rows("SELECT record_id FROM leaf WHERE kind = 'disclosure'")}
+    assert numbered == {before["id"], after["id"]}
+    assert (await verified(world, witness)).startswith("It holds: all")
+
+
+async def test_the_individuals_of_a_row_of_the_log_stand_in_its_leaf(world: World) -> None:
+    ready = await made_ready(world)
+    await steps.disclose(world, ready.case, ready.told())
+    witness = FakeWitness()
+    async with numbering(world.url, witness) as sequencer:
+        await number_all(sequencer)
+    told = {
+        str(one["record_id"]): json.loads(one["told"])
+        for one in world.rows("SELECT record_id, told FROM leaf WHERE kind = 'access_log'")
+    }
+    touched = world.rows("SELECT log_id::text, case_id::text, person_id::text FROM access_log_individual")
+    assert touched
+    by_row = [one for leaf in told.values() for one in leaf["access_log_individual"]]
+    assert sorted(by_row, key=str) == sorted(({**one} for one in touched), key=str)
+    of_force = {str(one["id"]) for one in world.rows("SELECT id FROM access_log WHERE force_id IS NOT NULL")}
+    assert of_force
+    assert {record for record, leaf in told.items() if "force_id" in leaf["row"]} == of_force
+
+
+def trouble(world: World) -> str | None:
+    """What the worker says that stops it."""
+    said: str | None = world.rows("SELECT trouble FROM sequencing")[0]["trouble"]
+    return said
+
+
+def destroy_key(world: World, case: str) -> None:
+    """As erasure does it."""
+    world.execute("ALTER TABLE case_key DISABLE TRIGGER ALL")
+    world.execute("DELETE FROM case_key WHERE case_id = %s", case)
+
+
+async def verified(world: World, witness: FakeWitness) -> str:
+    """What an auditor finds."""
+    engine = engine_for(world.url, DatabaseRole.AUDITOR, pool_size=1)
+    opened = sessions(engine)
+    told_before = await settled(opened, seconds=0)
+    async with opened() as session:
+        lines = [one async for one in export(session, told_before=told_before, at=clock.real_now())]
+    await engine.dispose()
+    return verify_log(lines, read_witness(witness.lines, SIGNER.public), SIGNER.public)
+
+
+async def test_an_auditor_whom_the_worker_keeps_waiting_is_told_so(world: World) -> None:
+    await intake.opened(world)
+    witness = FakeWitness()
+    async with numbering(world.url, witness) as sequencer:
+        await number_all(sequencer)
+        await intake.opened(world)
+        waiting = len(world.rows("SELECT 1 FROM leaf_due"))
+        with pytest.raises(WorkerBehind, match=f"{waiting} records wait .* start the worker"):
+            await verified(world, witness)
+        await sequencer.number()  # and killed before it signed
+        with pytest.raises(WorkerBehind, match=f"{waiting} records wait"):
+            await verified(world, witness)
+        await number_all(sequencer)
+        assert (await verified(world, witness)).endswith("signed.")
+        await intake.opened(world)
+        # Where the worker says what stops it, an auditor is needed: what waits is told apart from what was put in.
+        await sequencer.say("witness_ahead")
+    assert " more wait for the worker and are not proven." in await verified(world, witness)
+    world.execute("DELETE FROM leaf_due")
+    with pytest.raises(DoesNotHold, match="was never numbered: it was put in past the service"):
+        await verified(world, witness)
 
 
 async def test_a_record_that_was_taken_away_before_it_was_numbered_leaves_its_mark(world: World) -> None:

@@ -22,7 +22,7 @@ from app.evidence.exporting import export, unsigned
 from app.evidence.merkle import Peaks, leaf_hash
 from app.evidence.notes import Checkpoint, Signer
 from app.evidence.reading import leaves_of
-from app.evidence.verifying import DoesNotHold, read_witness, verify_log
+from app.evidence.verifying import DoesNotHold, NoEvidence, read_witness, verify_log
 from app.outside.witness import FakeWitness
 from tests.arrange import insert
 from tests.evidence.numbering import SIGNER, number_all, numbering
@@ -124,6 +124,27 @@ async def _edit_the_log_alone(held: Held) -> str:
     one = await held.victim("access_log")
     await held.sql("UPDATE access_log SET staff_id = :by WHERE id = :id", by=uuid4(), id=one["record_id"])
     return _named(one)
+
+
+async def _move_the_log(held: Held) -> str:
+    one = await held.victim("access_log")
+    await held.sql("UPDATE access_log SET force_id = 'elsewhere' WHERE id = :id", id=one["record_id"])
+    return _named(one)
+
+
+async def _touch_somebody_else(held: Held) -> str:
+    """Whom a row of the log touched: another is put there, nobody, or one more."""
+    rows = (await held.sql("SELECT DISTINCT log_id FROM access_log_individual")).scalars().all()
+    log = held.chance.choice(sorted(rows))
+    change = held.chance.choice(
+        [
+            "UPDATE access_log_individual SET person_id = gen_random_uuid() WHERE log_id = :log",
+            "DELETE FROM access_log_individual WHERE log_id = :log",
+            "INSERT INTO access_log_individual VALUES (:log, gen_random_uuid(), gen_random_uuid())",
+        ]
+    )
+    await held.sql(change, log=log)
+    return _named(next(one for one in await held.leaves() if one["record_id"] == log))
 
 
 async def _delete(held: Held) -> str:
@@ -252,10 +273,23 @@ async def _second_root_in_the_witness(held: Held) -> str:
     return f"{changed[index].kind} {changed[index].id} (number {true.start + index})"
 
 
-async def _erase_texts_in_silence(held: Held) -> str:
-    one = await held.victim("disclosure")
+async def _take_a_salt_away(held: Held) -> str:
+    one = await held.victim()
     await held.sql("UPDATE leaf SET salt = NULL WHERE number = :number", number=one["number"])
-    await held.sql("UPDATE disclosure SET place_sealed = decode('01', 'hex') WHERE id = :id", id=one["record_id"])
+    return _named(one)
+
+
+async def _another_kind(held: Held) -> str:
+    """The leaf says that its record stands where nothing is covered."""
+    one = await held.victim()
+    await held.sql("UPDATE leaf SET kind = 'staff' WHERE number = :number", number=one["number"])
+    return _named(one)
+
+
+async def _junk(held: Held) -> str:
+    one = await held.victim()
+    junk = held.chance.choice([b"junk", b"{}", b"[]", b'{"row": 1}', b"\xff", b"[" * 9999])
+    await held.sql("UPDATE leaf SET told = :junk WHERE number = :number", junk=junk, number=one["number"])
     return _named(one)
 
 
@@ -263,6 +297,8 @@ TAMPERINGS: dict[str, Callable[[Held], Awaitable[str]]] = {
     "edit": _edit,
     "edit past the trigger": _edit_past_the_trigger,
     "edit of the log alone": _edit_the_log_alone,
+    "another force in the log": _move_the_log,
+    "another individual in the log": _touch_somebody_else,
     "delete": _delete,
     "delete, leaf left": _delete_and_leave_the_leaf,
     "insert": _insert,
@@ -276,7 +312,9 @@ TAMPERINGS: dict[str, Callable[[Held], Awaitable[str]]] = {
     "old backup": _restore_an_old_backup,
     "second root in the database": _second_root_in_the_database,
     "second root in the witness": _second_root_in_the_witness,
-    "texts erased in silence": _erase_texts_in_silence,
+    "salt taken away": _take_a_salt_away,
+    "kind of another table": _another_kind,
+    "junk for a leaf": _junk,
 }
 
 
@@ -298,7 +336,8 @@ async def recorded(world: World) -> AsyncIterator[tuple[AsyncSession, FakeWitnes
                 said = {"partner": "Probation", "place": "Office", "words": f"Said {number}.{one}"}
                 insert(world, "words_to_subject", case_id=ready.case, force_id=OWN, **said, **when)
             await number_all(sequencer)
-    world.execute("ALTER TABLE leaf DROP CONSTRAINT ck_leaf_counted_from_zero")  # a superuser may
+    # A superuser may.
+    world.execute("ALTER TABLE leaf DROP CONSTRAINT ck_leaf_counted_from_zero, ALTER COLUMN salt DROP NOT NULL")
     engine = create_async_engine(world.url)
     async with AsyncSession(engine) as session:
         yield session, witness
@@ -333,28 +372,48 @@ async def test_every_tampering_is_found_offline_and_the_record_named(
     assert (await Held(session, witness, random.Random(0)).verdict()).startswith("It holds")
 
 
-async def test_texts_erased_as_the_log_says_leave_every_proof_whole(
+async def test_a_record_that_was_gone_when_it_was_numbered_is_named(
     world: World, recorded: tuple[AsyncSession, FakeWitness]
 ) -> None:
     session, witness = recorded
-    case = world.rows("SELECT id FROM application")[0]["id"]
-    await session.execute(text("SET LOCAL session_replication_role = replica"))
-    held = Held(session, witness, random.Random(0))
-    await held.sql("UPDATE leaf SET salt = NULL WHERE case_id = :case", case=case)
-    with pytest.raises(DoesNotHold, match="has lost its texts, and the log tells of no erasure"):
-        await held.verdict()
-    await session.rollback()
-    insert(world, "access_log", category="erasure", action="erase", refused=False, case_id=case, request_id="r")
+    world.execute("ALTER TABLE words_to_subject DISABLE TRIGGER kept_as_written")
+    (row,) = world.rows("SELECT * FROM words_to_subject LIMIT 1")
+    gone = uuid4()
+    world.execute("INSERT INTO leaf_due (kind, record_id) VALUES ('words_to_subject', %s)", gone)
     async with numbering(world.url, witness) as sequencer:
         await number_all(sequencer)
     held = Held(session, witness, random.Random(0))
-    await session.execute(text("SET LOCAL session_replication_role = replica"))
-    await held.sql("UPDATE leaf SET salt = NULL WHERE case_id = :case", case=case)
-    assert "the texts are erased, as the log says" in await held.verdict()
-    # What is no text is still compared.
-    await held.sql("UPDATE disclosure SET nothing_handed_over = false")
-    with pytest.raises(DoesNotHold, match="was changed after it was recorded"):
+    with pytest.raises(DoesNotHold, match=rf"words_to_subject {gone} \(number \d+\) was gone when it was numbered\."):
         await held.verdict()
+    await held.sql("SET LOCAL session_replication_role = replica")
+    await held.sql("UPDATE words_to_subject SET id = :gone WHERE id = :id", gone=gone, id=row["id"])
+    with pytest.raises(DoesNotHold, match="So do 1 more"):
+        await held.verdict()
+
+
+def test_what_stands_in_no_leaf_as_it_should_is_named_and_a_line_of_another_form_refused() -> None:
+    """Leaves that the witness never saw: only the checkpoints of the export speak for them."""
+    record = str(uuid4())
+    for told in ("junk", "{}", "[]", '{"row": 1}', "[" * 9999, "\ud800"):
+        line = {"leaf": 0, "kind": "closing", "id": record, "told": told, "now": told, "salted": True}
+        with pytest.raises(DoesNotHold, match=f"closing {record} .number 0. has a leaf that tells of no record"):
+            _verdict_on(line)
+    for odd in (
+        {**line, "leaf": "0"},
+        {**line, "leaf": True},
+        {**line, "now": 1},
+        {"leaf": 0},
+        {"record": True, "kind": "closing", "id": record},
+        {"checkpoint": "1", "note": ""},
+        {},
+    ):
+        with pytest.raises(NoEvidence, match="not of its form"):
+            _verdict_on(odd)
+
+
+def _verdict_on(line: dict[str, Any]) -> str:
+    lines = [json.dumps(one).encode() for one in ({"export": 1}, line)]
+    return verify_log(lines, read_witness([], SIGNER.public), SIGNER.public)
 
 
 async def test_the_witness_alone_tells_of_its_own_harm(recorded: tuple[AsyncSession, FakeWitness]) -> None:

@@ -10,7 +10,7 @@ from typer.testing import CliRunner, Result
 from app.cli import app
 from app.evidence.signing import NoEvidenceKey, signer_of, witness_of
 from app.jobs import agree_with_witness
-from app.outside.witness import FileWitness
+from app.outside.witness import FileWitness, WitnessUnreachable
 from app.proving import export_to
 from app.settings import Settings, settings
 from tests.evidence.numbering import number_all, numbering
@@ -104,6 +104,17 @@ async def test_a_worker_does_not_start_over_a_database_that_the_witness_did_not_
     settings.cache_clear()
     with pytest.raises(Exception, match=r"The witness saw .* and the database holds 2"):
         await agree_with_witness(world.url)
+
+
+async def test_a_witness_that_cannot_be_reached_keeps_no_worker_from_its_alerts(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CLARES_LAW_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("CLARES_LAW_WITNESS_FILE", str(tmp_path))  # a folder: no file to read
+    settings.cache_clear()
+    with pytest.raises(WitnessUnreachable):
+        await witness_of(settings()).newest()
+    await agree_with_witness(world.url)
 
 
 def test_the_demonstration_makes_its_key_once_and_production_brings_its_own(tmp_path: Path) -> None:

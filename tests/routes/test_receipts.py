@@ -1,15 +1,20 @@
 """A disclosure is acknowledged by its receipt, under a checkpoint that was signed and witnessed, and not before."""
 
 import asyncio
+from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 from sqlalchemy import text
 
 from app import clock
+from app.evidence.merkle import Peaks, inclusion_spans, leaf_hash
+from app.evidence.notes import to_base64
 from app.evidence.receipts import ReceiptView
 from app.evidence.verifying import (
     DoesNotHold,
+    NoEvidence,
     checkpoint_of,
     proof_of,
     read_witness,
@@ -82,9 +87,14 @@ async def test_no_receipt_that_was_touched_holds(ready: Ready) -> None:
         {"proof": true["proof"][::-1]},
         {"kind": "closing"},
         {"id": ready.case},
+        {"case_id": ready.victim},
+        {"case_id": None},
+        {"leaf": "{}"},
+        {"leaf": '{"row": []}'},
+        {"leaf": "[" * 9999},
         {"checkpoint": true["checkpoint"].replace("\n", "\n1", 1)},
     ):
-        with pytest.raises(DoesNotHold):
+        with pytest.raises((DoesNotHold, NoEvidence)):
             verify_receipt(touched(**changed), history, SIGNER.public)
     with pytest.raises(DoesNotHold, match="never saw"):
         verify_receipt(touched(), read_witness([], SIGNER.public), SIGNER.public)
@@ -146,6 +156,44 @@ async def test_checkpoints_and_what_proves_that_one_is_the_beginning_of_another(
     assert (await world.as_("auditor").get(missing)).status_code == 404
 
 
+async def test_a_record_that_was_gone_when_it_was_numbered_has_no_receipt(ready: Ready) -> None:
+    """It is put back afterwards: nothing says that it is the same."""
+    world, witness = ready.world, FakeWitness()
+    kept = await steps.disclose(world, ready.case, ready.told())
+    world.execute("ALTER TABLE disclosure DISABLE TRIGGER kept_as_written")
+    world.execute("UPDATE disclosure SET id = %s WHERE id = %s", ready.item, kept["id"])
+    async with numbering(world.url, witness) as sequencer:
+        await number_all(sequencer)
+    world.execute("UPDATE disclosure SET id = %s WHERE id = %s", kept["id"], ready.item)
+    refused = await world.as_("officer").get(kept["receipt"])
+    assert (refused.status_code, refused.json()["type"].rpartition("/")[2]) == (409, "record_was_missing")
+    (leaf,) = world.rows("SELECT number, told FROM leaf WHERE record_id = %s", kept["id"])
+    history = read_witness(witness.lines, SIGNER.public)
+    leaves = [one["told"] for one in world.rows("SELECT told FROM leaf ORDER BY number")]
+    made = ReceiptView(
+        kind="disclosure",
+        id=UUID(kept["id"]),
+        case_id=UUID(ready.case),
+        number=leaf["number"],
+        leaf=leaf["told"].decode(),
+        proof=[to_base64(one) for one in proof_over([leaf_hash(one) for one in leaves], leaf["number"])],
+        checkpoint=world.rows("SELECT note FROM checkpoint")[0]["note"],
+    )
+    with pytest.raises(DoesNotHold, match="was gone when it was numbered"):
+        verify_receipt(made.model_dump_json(), history, SIGNER.public)
+
+
+def proof_over(hashes: list[bytes], number: int) -> list[bytes]:
+    """An inclusion proof worked out from every leaf."""
+
+    def root(start: int, end: int) -> bytes:
+        peaks = Peaks()
+        peaks.extend(hashes[start:end])
+        return peaks.root
+
+    return [root(start, end) for start, end in inclusion_spans(number, len(hashes))]
+
+
 async def test_a_witness_that_disagrees_turns_readiness_red(world: World) -> None:
     world.execute("INSERT INTO worker_heartbeat VALUES (gen_random_uuid(), %s, %s)", clock.real_now(), world.now)
     assert (await world.http.get("/health/ready")).json()["evidence"] == "agrees"
@@ -153,8 +201,29 @@ async def test_a_witness_that_disagrees_turns_readiness_red(world: World) -> Non
         await sequencer.say("witness_ahead")
         red = await world.http.get("/health/ready")
         assert (red.status_code, red.json()["evidence"]) == (503, "witness_ahead")
+        # Trouble that passes by itself is told, and keeps nobody from recording.
+        await sequencer.say("witness_unreachable")
+        told = await world.http.get("/health/ready")
+        assert (told.status_code, told.json()["evidence"]) == (200, "witness_unreachable")
         await sequencer.say(None)
     assert (await world.http.get("/health/ready")).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "waiting",
+    [
+        "INSERT INTO leaf_due (kind, record_id, queued_at) VALUES ('closing', gen_random_uuid(), %s)",
+        "INSERT INTO checkpoint VALUES (1, '', '', %s)",
+    ],
+)
+async def test_what_waits_too_long_turns_readiness_red(world: World, waiting: str) -> None:
+    world.execute("INSERT INTO worker_heartbeat VALUES (gen_random_uuid(), %s, %s)", clock.real_now(), world.now)
+    world.execute(waiting, clock.real_now() - timedelta(seconds=40))
+    assert (await world.http.get("/health/ready")).status_code == 200
+    world.execute(waiting.replace("(1,", "(2,"), clock.real_now() - timedelta(seconds=70))
+    world.execute("DELETE FROM leaf_due WHERE position = (SELECT min(position) FROM leaf_due)")
+    red = await world.http.get("/health/ready")
+    assert (red.status_code, red.json()["evidence"]) == (503, "behind")
 
 
 async def test_the_api_reads_the_leaf_that_it_asks_for_and_no_other(world: World) -> None:

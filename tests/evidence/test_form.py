@@ -1,0 +1,184 @@
+"""What the first form of a leaf tells of each record, frozen: a leaf is made anew from its record for ever.
+
+A column that is null in every record of before may be added, and here as well. Whatever else changes is another form,
+under another number, and leaves of this one are still made in this one.
+"""
+
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import Column
+from sqlmodel import SQLModel
+
+import app.tables  # noqa: F401 - fills the metadata
+from app.evidence.leaves import FORM, MOVES, leaf_of
+from app.evidence.records import LEAVES, LOG, LOG_CHILDREN
+from app.evidence.sealed import Sealed
+
+TABLES = SQLModel.metadata.tables
+SALTED = {"string", "text", "JSON", "JSONB"}
+FROZEN: dict[str, dict[str, str]] = {
+    "initial_decision": {
+        "clear": "case_id decision id occurred_at prioritised recorded_at recorded_by risk_grade_id",
+        "sealed": "applicant_contact_sealed priority_reason_sealed rationale_sealed",
+    },
+    "initial_decision_agreement": {
+        "clear": "agrees case_id decision_id id occurred_at recorded_at recorded_by",
+        "sealed": "reason_sealed",
+    },
+    "malicious_finding": {
+        "clear": "case_id id occurred_at recorded_at recorded_by",
+        "sealed": "reasons_sealed",
+    },
+    "malicious_finding_agreement": {
+        "clear": (
+            "agrees carry_on_as_right_to_know case_id continued_as_id finding_id id occurred_at recorded_at recorded_by"
+        ),
+        "sealed": "carry_on_reason_sealed reason_sealed",
+    },
+    "categorisation": {
+        "clear": "case_id category id occurred_at position potential_victim_id recorded_at recorded_by",
+        "sealed": "factors_sealed other_information_sealed reasons_sealed risk_of_harm_sealed",
+    },
+    "forum_decision": {
+        "clear": (
+            "case_id category consult_offender_manager disclose id item_id occurred_at "
+            "police_conclude_necessary police_conclusion_id position potential_victim_id recipient_id "
+            "recorded_at recorded_by subject_to_be_told"
+        ),
+        "sealed": (
+            "delivery_sealed dissent_sealed further_safeguarding_sealed offender_management_sealed "
+            "pressing_need_sealed proportionate_sealed reasons_sealed recipient_described_sealed what_sealed "
+            "words_for_subject_sealed"
+        ),
+    },
+    "decision_confirmation": {
+        "clear": "case_id decision_id id occurred_at recorded_at recorded_by verdict",
+        "sealed": "reasons_sealed",
+    },
+    "decision_return": {
+        "clear": "case_id decision_id id occurred_at potential_victim_id recorded_at recorded_by",
+        "sealed": "reason_sealed",
+    },
+    "police_conclusion": {
+        "clear": "case_id id item_id necessary occurred_at position potential_victim_id recorded_at recorded_by",
+        "sealed": "reasons_sealed",
+    },
+    "emergency_authority": {
+        "clear": "case_id id occurred_at position potential_victim_id recipient_id recorded_at recorded_by",
+        "salted": "rank",
+        "sealed": (
+            "already_managed_sealed concern_sealed delivery_sealed open_checks_accepted_sealed "
+            "police_conclude_necessary_sealed pressing_need_sealed proportionate_sealed "
+            "recipient_described_sealed representations_sealed what_sealed why_it_cannot_wait_sealed"
+        ),
+    },
+    "spent_authorisation": {
+        "clear": "case_id id item_id occurred_at recorded_at recorded_by",
+        "sealed": "advice_reference_sealed advice_sealed reason_sealed",
+    },
+    "delivery_clearance": {
+        "clear": (
+            "case_id decision_id delivered_by id item_ids occurred_at planned_for potential_victim_id "
+            "recipient_id recorded_at recorded_by undertaking"
+        ),
+        "salted": "warnings_given",
+        "sealed": (
+            "offender_manager_consultation_sealed partner_deliverer_sealed place_sealed "
+            "recipient_described_sealed recipient_safe_contact_sealed reconsideration_sealed "
+            "suitable_adult_sealed"
+        ),
+    },
+    "disclosure": {
+        "clear": (
+            "carries_out_decision case_id clearance_id decision_id delivered_by id item_ids "
+            "nothing_handed_over occurred_at pack potential_victim_id recipient_id recipient_signature "
+            "recorded_at recorded_by signed_by_deliverer supersedes_id undertaking"
+        ),
+        "salted": "warnings_given",
+        "sealed": (
+            "beyond_script_sealed interpreter_sealed partner_sealed place_sealed present_sealed "
+            "recipient_described_sealed reconsideration_sealed suitable_adult_sealed words_sealed"
+        ),
+    },
+    "words_to_subject": {
+        "clear": (
+            "case_id decision_id id occurred_at potential_victim_id recorded_at recorded_by "
+            "representations_id spoken_by"
+        ),
+        "sealed": "answer_sealed partner_sealed place_sealed words_sealed",
+    },
+    "non_disclosure_notice": {
+        "clear": (
+            "case_id id in_person kind occurred_at pack potential_victim_ids recorded_at recorded_by told_by "
+            "told_id written_left"
+        ),
+        "sealed": "place_sealed rationale_sealed words_sealed",
+    },
+    "non_completion": {
+        "clear": "case_id decision_id id occurred_at potential_victim_id reason recorded_at recorded_by",
+        "sealed": "explanation_sealed",
+    },
+    "not_completed": {
+        "clear": "attempts because case_id id occurred_at party_id recorded_at recorded_by",
+        "sealed": "reason_sealed",
+    },
+    "withdrawal": {
+        "clear": "by_safe_means case_id duress_suspected id occurred_at recorded_at recorded_by",
+        "sealed": "duress_considered_sealed means_sealed reason_sealed taken_by_sealed",
+    },
+    "withdrawal_decision": {
+        "clear": "carried_on case_id continued_as id occurred_at recorded_at recorded_by withdrawal_id",
+        "sealed": "reason_sealed",
+    },
+    "final_report": {
+        "clear": "asked_at case_id id occurred_at outcome recorded_at recorded_by supersedes_id",
+        "salted": "force grading reference",
+        "sealed": "document_sealed narrative_sealed",
+    },
+    "closing": {
+        "clear": "case_id id occurred_at recorded_at recorded_by",
+        "sealed": "note_sealed",
+    },
+    "access_log": {
+        "clear": "case_id category event_id id logged_at recipient recorded_in refused staff_id",
+        "salted": "action decision fields force_id organisation reason request_id role rule",
+    },
+    "access_log_individual": {
+        "clear": "case_id log_id person_id",
+    },
+}
+
+
+def how(column: Column[object]) -> str:
+    """Whether a leaf tells a column in clear, by a salted digest, or by the digest of its envelope."""
+    if isinstance(column.type, Sealed):
+        return "sealed"
+    kind = getattr(column.type, "impl_instance", column.type)
+    kind = getattr(kind, "item_type", kind)
+    return "salted" if kind.__visit_name__ in SALTED else "clear"
+
+
+def told(table: str) -> dict[str, list[str]]:
+    """The columns of a table by how they are told."""
+    columns = [one for one in TABLES[table].c if table == LOG or one.name != MOVES]
+    found = {kind: sorted(one.name for one in columns if how(one) == kind) for kind in ("clear", "salted", "sealed")}
+    return {kind: names for kind, names in found.items() if names}
+
+
+@pytest.mark.parametrize("table", [*LEAVES, *LOG_CHILDREN])
+def test_the_first_form_tells_what_it_always_told(table: str) -> None:
+    assert FORM == 1
+    assert told(table) == {kind: names.split() for kind, names in FROZEN[table].items()}
+
+
+def test_a_column_that_is_added_later_accuses_no_record_of_before() -> None:
+    old, new = TABLES["access_log_individual"].c, TABLES["access_log"].c
+    row = {"log_id": uuid4(), "case_id": uuid4(), "person_id": uuid4()}
+    later = [*old, new.staff_id, new.action]
+    assert leaf_of("x", later, {**row, "staff_id": None, "action": None}, salt=b"s") == leaf_of(
+        "x", old, row, salt=b"s"
+    )
+    assert leaf_of("x", later, {**row, "staff_id": uuid4(), "action": None}, salt=b"s") != leaf_of(
+        "x", old, row, salt=b"s"
+    )
