@@ -10,9 +10,9 @@ import pytest
 from psycopg.types.json import Jsonb
 from sqlmodel import SQLModel
 
+from app.evidence.records import COVERED
 from app.evidence.sealed import sealed_columns
 from app.storage.migrations import conninfo, downgrade, drift, upgrade
-from tests.architecture.test_sealed_columns import COVERED
 from tests.arrange import text_of
 from tests.routes.test_sealed_records import dump
 from tests.steps import intake
