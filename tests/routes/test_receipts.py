@@ -166,7 +166,7 @@ async def test_a_record_that_was_gone_when_it_was_numbered_has_no_receipt(ready:
         await number_all(sequencer)
     world.execute("UPDATE disclosure SET id = %s WHERE id = %s", kept["id"], ready.item)
     refused = await world.as_("officer").get(kept["receipt"])
-    assert (refused.status_code, refused.json()["type"].rpartition("/")[2]) == (409, "record_was_missing")
+    assert (refused.status_code, refused.json()["type"].rpartition(":")[2]) == (409, "record_was_missing")
     (leaf,) = world.rows("SELECT number, told FROM leaf WHERE record_id = %s", kept["id"])
     history = read_witness(witness.lines, SIGNER.public)
     leaves = [one["told"] for one in world.rows("SELECT told FROM leaf ORDER BY number")]
