@@ -68,6 +68,7 @@ class Settings(BaseSettings):
     evidence_origin: str | None = Field(None, pattern=r"^[^\s+]+$")
     witness_file: Path | None = None
     witness_url: str | None = Field(None, pattern=r"^https?://\S+$")
+    witness_token_file: Path | None = None
     sequence_seconds: float = Field(1.0, gt=0, le=60)
     case_keys_file: Path | None = None
     transit_url: str | None = Field(None, pattern=r"^https?://[^\s/]+/?$")
@@ -75,7 +76,6 @@ class Settings(BaseSettings):
     transit_mount: str = Field("transit", pattern=r"^[A-Za-z0-9_./-]+$")
     transit_token_file: Path | None = None
     transit_namespace: str | None = None
-    transit_ca_file: Path | None = None
     transit_timeout_seconds: float = Field(2.0, gt=0, le=10)
     data_key_seconds: float = Field(60.0, ge=0, le=3600)
     ca_file: FilePath | None = None
@@ -157,6 +157,10 @@ class Settings(BaseSettings):
                 raise ValueError("production refuses CLARES_LAW_CASE_KEYS_FILE: its keys are the transit engine's")
             if self.transit_url is not None and not self.transit_url.startswith("https://"):
                 raise ValueError("production refuses CLARES_LAW_TRANSIT_URL without https://: keys travel encrypted")
+            if self.witness_url is not None and not self.witness_url.startswith("https://"):
+                raise ValueError(
+                    "production refuses CLARES_LAW_WITNESS_URL without https://: nobody else answers for it"
+                )
         return self
 
     @model_validator(mode="after")

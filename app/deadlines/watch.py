@@ -11,7 +11,21 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy import Select, Uuid, case, cast, delete, func, literal, or_, select, union_all
+from sqlalchemy import (
+    Select,
+    Uuid,
+    case,
+    cast,
+    column,
+    delete,
+    exists,
+    func,
+    literal,
+    or_,
+    select,
+    table,
+    union_all,
+)
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
@@ -20,6 +34,7 @@ from app import clock
 from app.channels.tables import Outbox
 from app.deadlines.calendar import london_day
 from app.deadlines.tables import Clock, Heartbeat, Tally, Task, TaskKind
+from app.evidence.records import COVERED
 
 FORGOTTEN_AFTER = timedelta(hours=1)
 """How long a worker that ended is still listed."""
@@ -126,7 +141,20 @@ def outbox_by_channel(now: datetime) -> Select[Any]:
     return select(rows.subquery())
 
 
-COUNTS: tuple[Count, ...] = (clocks_by_step, outbox_by_channel)
+def keys_missing(now: datetime) -> Select[Any]:
+    """Cases with sealed records that have neither a key nor an erasure: their texts were destroyed in silence."""
+    of = table("application", column("id"))
+
+    def has(name: str) -> Any:
+        rows = table(name, column("case_id"))
+        return exists().where(rows.c.case_id == of.c.id)
+
+    silent = (~has("case_key"), ~has("erasure"), or_(*map(has, COVERED)))
+    counted: Select[Any] = select(literal("keys_missing"), literal("cases"), func.count())
+    return counted.select_from(of).where(*silent)
+
+
+COUNTS: tuple[Count, ...] = (clocks_by_step, outbox_by_channel, keys_missing)
 """What a worker counts for the metrics; each is one query over what an index covers."""
 
 

@@ -329,11 +329,11 @@ async def _used_already(session: AsyncSession, row: Disclosure) -> bool:
     return (await session.scalars(query.limit(1))).one_or_none() is not None
 
 
-async def known_disclosure(session: AsyncSession, case: Case, disclosure_id: str) -> UUID:
+async def known_disclosure(session: AsyncSession, case_id: UUID, disclosure_id: str) -> UUID:
     """The id of a record in the case. Raises DisclosureNotFound."""
     columns = columns_of(Disclosure)
     known = known_id(disclosure_id, DisclosureNotFound())
-    query = select(columns.id).where(columns.case_id == case.id, columns.id == known)
+    query = select(columns.id).where(columns.case_id == case_id, columns.id == known)
     if (await session.execute(query)).one_or_none() is None:
         raise DisclosureNotFound
     return known

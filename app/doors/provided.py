@@ -29,7 +29,7 @@ class Identity:
 def identity_of(chosen: Settings, provider: IdentityProvider | None = None) -> Identity:
     """All of it, over the configured issuer or a provider that a test brings. Asks nobody yet."""
     issuer = chosen.token_issuer or demonstration.ISSUER
-    provider = provider or OpenIdProvider(issuer)
+    provider = provider or OpenIdProvider(issuer, ca_file=chosen.ca_file)
     keys = key_ring(chosen, provider)
     return Identity(
         TokenReader(issuer, chosen.token_audience or demonstration.AUDIENCE, keys),

@@ -10,7 +10,8 @@ import secrets
 import stat
 import time
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import ClassVar
@@ -147,18 +148,17 @@ class KeyRing:
         self._remembers = remembers
         self._held: OrderedDict[tuple[UUID, bytes], tuple[float, DataKey]] = OrderedDict()
         self._rests_until = 0.0
+        self._failed = self._trying = False
 
     async def data_key(self, case_id: UUID, wrapped: bytes) -> DataKey:
         """The data key of a case. Raises KeyServiceDown, KeyRefused."""
+        self._purge()
         held = self._held.get((case_id, wrapped))
-        if held is not None and held[0] > time.monotonic():
+        if held is not None:
             return held[1]
-        self._must_not_rest()
-        try:
-            return self._remember(case_id, wrapped, DataKey(await self.service.unwrap(case_id, wrapped)))
-        except KeyServiceDown:
-            self._rests_until = time.monotonic() + _REST
-            raise
+        async with self._asking():
+            secret = await self.service.unwrap(case_id, wrapped)
+        return self._remember(case_id, wrapped, DataKey(secret))
 
     async def data_keys(self, wrapped: Mapping[UUID, bytes]) -> None:
         """Ask for many at once, before rows of many cases are read."""
@@ -172,27 +172,54 @@ class KeyRing:
 
     async def made(self, case_id: UUID) -> tuple[DataKey, Wrapped]:
         """A new data key for a case, and what is kept of it. Raises KeyServiceDown."""
-        self._must_not_rest()
+        self._purge()
         key = DataKey.made()
-        try:
+        async with self._asking():
             wrapped = await self.service.wrap(case_id, key.secret)
-        except KeyServiceDown:
-            self._rests_until = time.monotonic() + _REST
-            raise
         return self._remember(case_id, wrapped.key, key), wrapped
 
     def forget(self) -> None:
         """Ask anew for every key, and of a service that did not answer at once."""
         self._held.clear()
-        self._rests_until = 0.0
+        self._rests_until, self._failed = 0.0, False
 
-    def _must_not_rest(self) -> None:
-        if time.monotonic() < self._rests_until:
+    def forget_case(self, case_id: UUID) -> None:
+        """Remember no key of this case any more: it is destroyed."""
+        for one in [one for one in self._held if one[0] == case_id]:
+            del self._held[one]
+
+    @asynccontextmanager
+    async def _asking(self) -> AsyncIterator[None]:
+        """Once the service did not answer, one asks again after each rest; meanwhile the others are told so at once."""
+        if self._failed and (self._trying or time.monotonic() < self._rests_until):
             raise KeyServiceDown
+        tries = self._trying = self._failed
+        try:
+            yield
+        except KeyServiceDown:
+            self._rests_until, self._failed = time.monotonic() + _REST, True
+            raise
+        except KeyRefused:
+            self._failed = False  # it answers
+            raise
+        else:
+            self._failed = False
+        finally:
+            if tries:
+                self._trying = False
+
+    def _purge(self) -> None:
+        """Drop what is out of its time: keys stand in the order in which they were shown."""
+        while self._held:
+            oldest = next(iter(self._held))
+            if self._held[oldest][0] > time.monotonic():
+                return
+            del self._held[oldest]
 
     def _remember(self, case_id: UUID, wrapped: bytes, key: DataKey) -> DataKey:
-        self._held[case_id, wrapped] = time.monotonic() + self._remembers, key
-        self._held.move_to_end((case_id, wrapped))
+        if self._remembers:
+            self._held[case_id, wrapped] = time.monotonic() + self._remembers, key
+            self._held.move_to_end((case_id, wrapped))
         while len(self._held) > _REMEMBERED:
             self._held.popitem(last=False)
         return key
@@ -207,7 +234,7 @@ def key_service(chosen: Settings) -> KeyService:
             token_file=chosen.transit_token_file,
             mount=chosen.transit_mount,
             namespace=chosen.transit_namespace,
-            ca_file=chosen.transit_ca_file,
+            ca_file=chosen.ca_file,
             timeout=chosen.transit_timeout_seconds,
         )
     if chosen.case_keys_file is not None:

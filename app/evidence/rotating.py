@@ -4,11 +4,13 @@ No record changes: only the rows of `case_key` do. A key is rewrapped outside of
 exactly the one that was read, so that workers beside each other, readers and writers need not wait for one another.
 """
 
+import asyncio
 from typing import ClassVar
 from uuid import UUID
 
 import structlog
-from sqlalchemy import bindparam, func, select, update
+from sqlalchemy import bindparam, func, select, text, update
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from app.errors import ClaresLawError
@@ -16,10 +18,13 @@ from app.evidence.keys import KeyRefused, KeyRing, KeyService, KeyServiceDown
 from app.evidence.tables import CaseKey
 from app.storage.base import columns_of, table_of
 from app.storage.engine import DatabaseRole
-from app.storage.migrations import newest_case_key
+from app.storage.migrations import outermost_case_keys
 from app.storage.statements import rows, write
 
 BATCH = 100
+LOCK_SECONDS = 1
+WITHDRAWAL_SECONDS = 3.0
+"""While older versions are withdrawn, who opens a case waits: together shorter than anybody waits for a lock."""
 _FIRST = UUID(int=0)
 
 _key = columns_of(CaseKey)
@@ -29,12 +34,14 @@ _OLDER = (
     .order_by(_key.case_id)
     .limit(BATCH)
 )
-_OLDER_THAN = select(func.count().label("number")).where(_key.key_version < bindparam("version"))
+_AT_MOST = text(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'")
+_HELD_BEFORE = select(func.case_keys_held_before(bindparam("version")))
 _PUT = (
     update(table_of(CaseKey))
     .where(_key.case_id == bindparam("whose"), _key.wrapped == bindparam("was"))
     .values(wrapped=bindparam("becomes"), key_version=bindparam("under"))
 )
+_LOCK_NOT_AVAILABLE = "55P03"
 _log = structlog.get_logger()
 
 
@@ -77,24 +84,35 @@ async def rewrap(opened: async_sessionmaker[AsyncSession], service: KeyService) 
 
 
 async def withdraw_before(opened: async_sessionmaker[AsyncSession], service: KeyService, version: int) -> None:
-    """Let no older version unwrap any more; raises StillWrapped while any key of a case needs one."""
-    async with opened() as session:
-        (older,) = await rows(session, _OLDER_THAN, version=version)
-    if older.number:
-        raise StillWrapped(
-            f"{older.number} keys of cases are wrapped under a version before {version}: "
-            "clares-law keys rewrap, and then again."
-        )
-    await service.withdraw_before(version)
+    """Let no older version unwrap any more; raises StillWrapped while any key of a case needs one, KeyServiceDown.
+
+    No key is made meanwhile, and one that was being made as this began is waited for: it might be under an older one.
+    """
+    async with opened.begin() as session:
+        await session.execute(_AT_MOST)
+        try:
+            older = await session.scalar(_HELD_BEFORE, {"version": version})
+        except DBAPIError as error:
+            if getattr(error.orig, "sqlstate", None) != _LOCK_NOT_AVAILABLE:
+                raise
+            raise StillWrapped("Keys of cases are being made at this moment: ask again.") from None
+        if older:
+            raise StillWrapped(
+                f"{older} keys of cases are wrapped under a version before {version}: "
+                "clares-law keys rewrap, and then again."
+            )
+        try:
+            async with asyncio.timeout(WITHDRAWAL_SECONDS):
+                await service.withdraw_before(version)
+        except TimeoutError:
+            raise KeyServiceDown from None
 
 
 async def must_open(url: str, role: DatabaseRole, ring: KeyRing) -> None:
     """Raise OtherKeys where the key service does not open what the database holds; one that is down is let pass."""
-    held = newest_case_key(url, role)
-    if held is None:
-        return
     try:
-        await ring.data_key(*held)
+        for case_id, wrapped in outermost_case_keys(url, role):
+            await ring.data_key(case_id, wrapped)
     except KeyRefused:
         raise OtherKeys(
             "The key service does not open the keys of this database's cases: it is another one, or its older "

@@ -26,6 +26,7 @@ from sqlalchemy import (
     func,
     literal_column,
     select,
+    text,
     type_coerce,
 )
 from sqlalchemy.dialects.postgresql import insert
@@ -49,6 +50,7 @@ _LENGTH_BYTES = 4
 _key = columns_of(CaseKey)
 _HELD = select(_key.wrapped, _key.public_half).where(_key.case_id == bindparam("case_id"))
 _HELD_OF_MANY = select(_key.case_id, _key.wrapped).where(_key.case_id.in_(bindparam("case_ids", expanding=True)))
+_HOLD = text("LOCK TABLE case_key IN ROW EXCLUSIVE MODE")
 _MAKE = insert(table_of(CaseKey))
 _log = structlog.get_logger()
 
@@ -78,9 +80,10 @@ _leaving: ContextVar[Unread | None] = ContextVar("leaving", default=None)
 
 @contextmanager
 def rather_unread() -> Iterator[Unread]:
-    """Inside, a text that cannot be opened for want of the key service is read as None, and the caller is told so.
+    """Inside, a text that does not open is read as None, and the caller is told so: for want of the key service, of its
+    case's key, or because it was changed where it is kept.
 
-    For recording an act: what happened is kept also while nobody can compare it with what was written before (H2.10).
+    For recording an act: what happened is kept also where nobody can compare it with what was written before (H2.10).
     """
     left = Unread()
     token = _leaving.set(left)
@@ -146,15 +149,12 @@ class Sealed(TypeDecorator[Any]):
             if not wrapped:
                 raise KeyErased
             text = await_only(key_ring().data_key(place.case_id, wrapped)).open(envelope, place)
-        except (KeyServiceDown, KeyRefused) as error:
+        except (KeyServiceDown, Unreadable) as error:
             tell_unread(error, place)
             if left is None:
                 raise
             left.any = True
             return None
-        except Unreadable as error:
-            tell_unread(error, place)
-            raise
         return json.loads(text) if self.as_json else text
 
     def enclose(self, value: Any, seal: Any, *, case_id: UUID, row_id: UUID) -> _Enclosed:
@@ -235,12 +235,14 @@ def _sealing(connection: Connection, case_id: UUID, force_id: str) -> Any:
 
 def _given(connection: Connection, case_id: UUID, force_id: str) -> Any:
     """Make the key of a case that has none."""
-    key, row = _made(case_id, force_id)
+    key, row = _made(connection, case_id, force_id)
     connection.execute(_MAKE, row)
     return key.seal
 
 
-def _made(case_id: UUID, force_id: str) -> tuple[DataKey, dict[str, Any]]:
+def _made(connection: Connection, case_id: UUID, force_id: str) -> tuple[DataKey, dict[str, Any]]:
+    # Before it is wrapped: no version is withdrawn between that and the commit.
+    connection.execute(_HOLD)
     key, wrapped = await_only(key_ring().made(case_id))
     row = {"case_id": case_id, "force_id": force_id, "made_at": clock.real_now()}
     return key, {**row, "wrapped": wrapped.key, "key_version": wrapped.version, "public_half": key.public_half}
@@ -259,7 +261,8 @@ async def give_key(session: AsyncSession, case_id: UUID, force_id: str) -> None:
         held.flush()
         try:
             # One that a record of its draft brought along stays.
-            held.connection().execute(_MAKE.on_conflict_do_nothing(), _made(case_id, force_id)[1])
+            connection = held.connection()
+            connection.execute(_MAKE.on_conflict_do_nothing(), _made(connection, case_id, force_id)[1])
         except (KeyServiceDown, KeyRefused) as error:
             _log.warning("case_without_key", case_id=str(case_id), error=type(error).__name__)
 

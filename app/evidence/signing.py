@@ -52,7 +52,7 @@ def signer_of(chosen: Settings) -> Signer:
 def witness_of(chosen: Settings) -> Witness:
     """The witness that the settings name: an address, or a file. Raises NoEvidenceKey where production names none."""
     if chosen.witness_url:
-        return HttpWitness(chosen.witness_url)
+        return HttpWitness(chosen.witness_url, token_file=chosen.witness_token_file, ca_file=chosen.ca_file)
     if chosen.witness_file is None and chosen.environment == "production":
         raise NoEvidenceKey("Production's worker needs CLARES_LAW_WITNESS_FILE or CLARES_LAW_WITNESS_URL.")
     return FileWitness(chosen.witness_file or chosen.data_dir / _WITNESS_FILE)

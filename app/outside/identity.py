@@ -6,10 +6,12 @@ and size, no redirect is followed, and every address that the provider names mus
 
 import asyncio
 import json
+import ssl
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import quote, urlsplit
 
@@ -90,13 +92,17 @@ class OpenIdProvider:
         *,
         timeout: float = TIMEOUT_SECONDS,
         most_bytes: int = MOST_BYTES,
+        ca_file: Path | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
-        """`timeout` is in seconds and for each whole answer; `transport` is the network unless a test brings one."""
+        """`timeout` is in seconds and for each whole answer; `transport` is the network unless a test brings one.
+
+        Its certificate must verify by the authorities in `ca_file`, else by the public ones.
+        """
         self._issuer, self._timeout, self._most_bytes, self._transport = issuer, timeout, most_bytes, transport
         self._known: tuple[Endpoints, float] | None = None
         # Made once: it reads a file of certificates, for which no request is to wait.
-        self._tls = httpx.create_ssl_context()
+        self._tls = ssl.create_default_context(cafile=ca_file) if ca_file else httpx.create_ssl_context()
 
     async def endpoints(self) -> Endpoints:
         """As the protocol says; asked for anew after an hour."""

@@ -9,6 +9,7 @@ import fcntl
 import hashlib
 import json
 import os
+import ssl
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
@@ -23,6 +24,8 @@ TIMEOUT_SECONDS = 10.0
 PREVIOUS = "Clares-Law-Previous"
 """The header with the SHA-256 of the line that the new one comes after; empty for the first."""
 MOST_BYTES = 4_000_000
+_OF_GET = frozenset({HTTPStatus.OK, HTTPStatus.NO_CONTENT})
+_OF_POST = frozenset({HTTPStatus.OK, HTTPStatus.CREATED, HTTPStatus.NO_CONTENT, HTTPStatus.CONFLICT})
 _CHUNK = 64 * 1024
 
 
@@ -141,41 +144,73 @@ def _last_whole_line(descriptor: int) -> bytes | None:
 
 
 class HttpWitness:
-    """A witness at an address: GET answers the newest line, or 204; POST takes one, and 409 says that it moved."""
+    """A witness at an address: GET answers 200 and the newest line, or 204; POST takes one by 200, 201 or 204.
+
+    409 to a POST says that it moved. Any other answer is none: least of all does it say that the witness is empty.
+    """
 
     def __init__(
-        self, url: str, *, timeout: float = TIMEOUT_SECONDS, transport: httpx.AsyncBaseTransport | None = None
+        self,
+        url: str,
+        *,
+        token_file: Path | None = None,
+        ca_file: Path | None = None,
+        timeout: float = TIMEOUT_SECONDS,
+        transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
-        """`timeout` is in seconds and for the whole answer; `transport` is the network unless a test brings one."""
-        self._url, self._timeout, self._transport = url, timeout, transport
+        """`timeout` is in seconds and for the whole answer; `transport` is the network unless a test brings one.
+
+        The token of `token_file` is sent as a bearer's. The witness's certificate must verify by the authorities in
+        `ca_file`, else by the public ones.
+        """
+        self._url, self._token_file, self._timeout, self._transport = url, token_file, timeout, transport
+        # Made once: it reads a file of certificates.
+        self._tls = ssl.create_default_context(cafile=ca_file) if ca_file else httpx.create_ssl_context()
 
     async def newest(self) -> bytes | None:
         """As the protocol says."""
-        answer = await self._send("GET")
+        answer = await self._send("GET", means=_OF_GET)
         return answer.content if answer.status_code == HTTPStatus.OK else None
 
     async def take(self, line: bytes, *, after: bytes | None) -> None:
         """As the protocol says: sent again after a failure, it is found to be there."""
         previous = hashlib.sha256(after).hexdigest() if after else ""
         headers = {PREVIOUS: previous, "Content-Type": "application/json"}
-        answer = await self._send("POST", content=line, headers=headers)
+        answer = await self._send("POST", means=_OF_POST, content=line, headers=headers)
         if answer.status_code == HTTPStatus.CONFLICT:
             raise WitnessMoved("The witness has moved on.")
 
     async def _send(
-        self, method: str, *, content: bytes | None = None, headers: dict[str, str] | None = None
+        self,
+        method: str,
+        *,
+        means: frozenset[int],
+        content: bytes | None = None,
+        headers: dict[str, str] | None = None,
     ) -> httpx.Response:
+        sent = {**(headers or {}), **self._authorization()}
         try:
             async with (
                 asyncio.timeout(self._timeout),
-                httpx.AsyncClient(transport=self._transport, timeout=self._timeout, trust_env=False) as http,
+                httpx.AsyncClient(
+                    transport=self._transport, verify=self._tls, timeout=self._timeout, trust_env=False
+                ) as http,
             ):
-                answer = await http.request(method, self._url, content=content, headers=headers)
+                answer = await http.request(method, self._url, content=content, headers=sent)
         except (httpx.TransportError, httpx.DecodingError, TimeoutError) as error:
             raise WitnessUnreachable(f"The witness gave no whole answer ({type(error).__name__}).") from error
-        if not (answer.is_success or answer.status_code == HTTPStatus.CONFLICT) or len(answer.content) > MOST_BYTES:
+        if answer.status_code not in means or len(answer.content) > MOST_BYTES:
             raise WitnessUnreachable(f"The witness answered {answer.status_code}.")
         return answer
+
+    def _authorization(self) -> dict[str, str]:
+        """Read each time: whatever renews the token writes it anew."""
+        if self._token_file is None:
+            return {}
+        try:
+            return {"Authorization": f"Bearer {self._token_file.read_text().strip()}"}
+        except (OSError, UnicodeDecodeError) as error:
+            raise WitnessUnreachable(f"The witness's token cannot be read ({type(error).__name__}).") from error
 
 
 @dataclass

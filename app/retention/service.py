@@ -18,6 +18,7 @@ from app.clock import LONDON
 from app.deadlines.tables import TaskKind
 from app.deadlines.tasks import close_tasks_about
 from app.errors import AlreadyDecided, Conflict, Unprocessable, refuse_if
+from app.evidence.keys import key_ring
 from app.process import Stage
 from app.retention.freezing import frozen_because, is_frozen
 from app.retention.rules import (
@@ -141,6 +142,7 @@ async def agree_erasure(
         return Recorded(row.id)
     await _close_task(session, case, "Erased.", now=now)
     await session.execute(select(func.erase_case(case.id, row.id, today, now)))
+    key_ring().forget_case(case.id)
     await session.refresh(case)
     return Recorded(row.id, erased=True)
 

@@ -154,14 +154,14 @@ def editions_of_open_cases(url: str, role: DatabaseRole) -> list[tuple[str, str 
         return connection.execute("SELECT name, version FROM editions_of_open_cases()").fetchall()
 
 
-def newest_case_key(url: str, role: DatabaseRole) -> tuple[UUID, bytes] | None:
-    """One wrapped key of a case, under the newest version in use; None where there is no case yet."""
+def outermost_case_keys(url: str, role: DatabaseRole) -> list[tuple[UUID, bytes]]:
+    """A wrapped key of a case under the oldest version in use and one under the newest; none where there is no case."""
     with _connect(as_role(url, role)) as connection:
-        known = connection.execute("SELECT to_regprocedure('newest_case_key()')").fetchone() != (None,)
+        known = connection.execute("SELECT to_regprocedure('outermost_case_keys()')").fetchone() != (None,)
         if not known:
             raise DatabaseUnusable("The database is older than this version of the service: clares-law migrate")
-        found = connection.execute("SELECT case_id, wrapped FROM newest_case_key()").fetchone()
-    return None if found is None or found[0] is None else (found[0], bytes(found[1]))
+        found = connection.execute("SELECT case_id, wrapped FROM outermost_case_keys()").fetchall()
+    return [(case_id, bytes(wrapped)) for case_id, wrapped in found]
 
 
 def upgrade(url: str, revision: str = "head") -> None:

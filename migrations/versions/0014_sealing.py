@@ -165,7 +165,8 @@ def downgrade() -> None:
         op.create_check_constraint(op.f(f"ck_disclosure_{name}"), "disclosure", rule)
     _make_checks(sealed=False)
     op.drop_column("forum_decision", "consult_offender_manager")
-    op.execute("DROP FUNCTION newest_case_key()")
+    op.execute("DROP FUNCTION case_keys_held_before(integer)")
+    op.execute("DROP FUNCTION outermost_case_keys()")
     op.drop_table("case_key")
 
 
@@ -193,17 +194,32 @@ def _table_of_keys() -> None:
     # Closing reports are read by the intelligence units of every force (H8.1), and open with the key of their case.
     secure_case_table("case_key", read=OF_EVERY_FORCE)
     op.execute(f"CREATE POLICY owner_reads ON case_key FOR SELECT TO {OWNER} USING (true)")
-    # A process that starts asks whether its key service opens what the database holds; no case is named to it but one.
+    # A process that starts asks whether its key service opens what the database holds; no case is named to it but two.
     op.execute(
         """
-        CREATE FUNCTION newest_case_key(OUT case_id uuid, OUT wrapped bytea)
+        CREATE FUNCTION outermost_case_keys() RETURNS TABLE (case_id uuid, wrapped bytea)
         LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp SET row_security = on AS $$
-            SELECT case_id, wrapped FROM case_key ORDER BY key_version DESC, case_id LIMIT 1
+            (SELECT case_id, wrapped FROM case_key ORDER BY key_version, case_id LIMIT 1)
+            UNION
+            (SELECT case_id, wrapped FROM case_key ORDER BY key_version DESC, case_id DESC LIMIT 1)
         $$
         """
     )
-    op.execute("REVOKE EXECUTE ON FUNCTION newest_case_key() FROM PUBLIC")
-    op.execute(f"GRANT EXECUTE ON FUNCTION newest_case_key() TO {APP}, {WORKER}")
+    op.execute("REVOKE EXECUTE ON FUNCTION outermost_case_keys() FROM PUBLIC")
+    op.execute(f"GRANT EXECUTE ON FUNCTION outermost_case_keys() TO {APP}, {WORKER}")
+    # Whoever wraps a key for the table holds a lock on it from before that: until this transaction ends none is made.
+    op.execute(
+        """
+        CREATE FUNCTION case_keys_held_before(version integer) RETURNS bigint
+        LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp SET row_security = on AS $$
+        BEGIN
+            LOCK TABLE case_key IN SHARE MODE;
+            RETURN (SELECT count(*) FROM case_key WHERE key_version < version);
+        END $$
+        """
+    )
+    op.execute("REVOKE EXECUTE ON FUNCTION case_keys_held_before(integer) FROM PUBLIC")
+    op.execute(f"GRANT EXECUTE ON FUNCTION case_keys_held_before(integer) TO {WORKER}")
 
 
 class _lifted:  # noqa: N801 - read as a word of the sentence that it begins

@@ -461,17 +461,21 @@ def _functions() -> None:
     )
     op.execute(
         """
-        CREATE FUNCTION frozen_key_stays() RETURNS trigger LANGUAGE plpgsql AS $$
+        CREATE FUNCTION key_stays() RETURNS trigger LANGUAGE plpgsql AS $$
         BEGIN
             IF case_is_frozen(OLD.case_id) THEN
                 RAISE EXCEPTION 'the key of a frozen case stays' USING ERRCODE = 'restrict_violation';
+            END IF;
+            IF NOT EXISTS (SELECT FROM erasure WHERE case_id = OLD.case_id) THEN
+                RAISE EXCEPTION 'the key of a case goes with its erasure alone' USING ERRCODE = 'restrict_violation';
             END IF;
             RETURN OLD;
         END $$
         """
     )
+    op.execute("CREATE TRIGGER key_stays BEFORE DELETE ON case_key FOR EACH ROW EXECUTE FUNCTION key_stays()")
     op.execute(
-        "CREATE TRIGGER frozen_key_stays BEFORE DELETE ON case_key FOR EACH ROW EXECUTE FUNCTION frozen_key_stays()"
+        "CREATE TRIGGER keys_stay BEFORE TRUNCATE ON case_key FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()"
     )
     op.execute(_ERASE)
     op.execute("REVOKE ALL ON FUNCTION erase_case, case_is_frozen FROM PUBLIC")
@@ -530,7 +534,7 @@ BEGIN
     END IF;
     IF (today >= kept.keep_until AND today >= kept.review_on) IS NOT TRUE OR (
         EXISTS (SELECT FROM installation WHERE kind = 'production')
-        AND (clock_timestamp() AT TIME ZONE 'Europe/London')::date < kept.keep_until
+        AND (clock_timestamp() AT TIME ZONE 'Europe/London')::date < greatest(kept.keep_until, kept.review_on)
     ) THEN
         RAISE EXCEPTION 'the case is kept longer' USING ERRCODE = 'restrict_violation';
     END IF;
@@ -598,8 +602,11 @@ def _kinds_of_task(kinds: Sequence[str]) -> None:
 
 
 def _let_the_worker_review_and_prune() -> None:
-    """It reads which reviews are due, and deletes what only served to send a message or recognise a request."""
-    op.execute(f"GRANT SELECT ON retention, {', '.join(FREEZES)} TO {WORKER}")
+    """It reads which reviews are due, and deletes what only served to send a message or recognise a request.
+
+    It counts the cases whose key is gone without an erasure, too: somebody got past the triggers.
+    """
+    op.execute(f"GRANT SELECT ON retention, erasure, {', '.join(FREEZES)} TO {WORKER}")
     op.execute(f"GRANT SELECT (staff_id, key, answered_at) ON answered_request TO {WORKER}")
     op.execute(f"GRANT DELETE ON answered_request, outbox TO {WORKER}")
 
@@ -625,7 +632,8 @@ def downgrade() -> None:
     op.execute("DROP TRIGGER erased_for_good ON application")
     op.execute("DROP FUNCTION erase_case")
     op.execute("DROP FUNCTION erased_for_good")
-    op.execute("DROP FUNCTION frozen_key_stays CASCADE")
+    op.execute("DROP TRIGGER keys_stay ON case_key")
+    op.execute("DROP FUNCTION key_stays CASCADE")
     for table in _kept_by("refuse_change_but_erasure"):
         op.execute(f"DROP TRIGGER kept_as_written ON {table}")
         _keep(table, "refuse_change")

@@ -68,7 +68,8 @@ def test_no_secret_has_a_default() -> None:
         "CLARES_LAW_SECRETS_KEY_FILE",
         "CLARES_LAW_SIGN_IN_CLIENT_SECRET_FILE",
         "CLARES_LAW_TOKEN_JWKS_FILE",
-        "CLARES_LAW_TRANSIT_CA_FILE",
+        "CLARES_LAW_CA_FILE",
+        "CLARES_LAW_WITNESS_TOKEN_FILE",
     }
     harmless = {"CLARES_LAW_LOG_LEVEL", "CLARES_LAW_PORT", *files}  # a file is nowhere unless it is named
     assert set(re.findall(r"\$\{(\w+):-[^}]+\}", COMPOSE)) == harmless

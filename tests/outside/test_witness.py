@@ -82,6 +82,33 @@ async def test_an_answer_that_says_nothing_is_no_answer(status: int) -> None:
         await witness.newest()
 
 
+@pytest.mark.parametrize(
+    ("method", "status"), [("GET", s) for s in (201, 202, 206, 409)] + [("POST", 202), ("POST", 206)]
+)
+async def test_an_answer_that_means_something_else_is_no_answer(method: str, status: int) -> None:
+    witness = HttpWitness("http://witness.test/", transport=httpx.MockTransport(lambda _: httpx.Response(status)))
+    with pytest.raises(Unreachable):
+        await (witness.newest() if method == "GET" else witness.take(line(1), after=None))
+
+
+async def test_a_token_is_read_each_time_and_sent_as_a_bearers(tmp_path: Path) -> None:
+    told: list[str | None] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        told.append(request.headers.get("Authorization"))
+        return httpx.Response(204)
+
+    token = tmp_path / "token"
+    witness = HttpWitness("http://witness.test/", token_file=token, transport=httpx.MockTransport(answer))
+    with pytest.raises(Unreachable):
+        await witness.newest()
+    for word in ("first", "second"):
+        token.write_text(f"{word}\n")
+        await witness.newest()
+    await witness.take(line(1), after=None)
+    assert told == ["Bearer first", "Bearer second", "Bearer second"]
+
+
 async def test_the_newest_line_is_found_however_long_it_is(tmp_path: Path) -> None:
     witness = FileWitness(tmp_path / "witness.jsonl")
     before = None

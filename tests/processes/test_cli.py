@@ -89,6 +89,7 @@ def test_production_names_each_setting_that_is_missing(call: Call) -> None:
         ({"CLARES_LAW_TRANSIT_URL": ""}, "production needs CLARES_LAW_TRANSIT_URL"),
         ({"CLARES_LAW_TRANSIT_TOKEN_FILE": ""}, "needs CLARES_LAW_TRANSIT_TOKEN_FILE"),
         ({"CLARES_LAW_TRANSIT_URL": "http://vault.example:8200"}, "without https://"),
+        ({"CLARES_LAW_WITNESS_URL": "http://witness.example"}, "CLARES_LAW_WITNESS_URL without https://"),
         ({"CLARES_LAW_CASE_KEYS_FILE": "/nowhere/keys"}, "refuses CLARES_LAW_CASE_KEYS_FILE"),
     ],
 )

@@ -22,11 +22,12 @@ from app.evidence.verifying import (
     verify_receipt,
 )
 from app.outside.witness import FakeWitness
+from tests.arrange import insert
 from tests.evidence.numbering import SIGNER, number_all, numbering
 from tests.ready import Ready, made_ready
 from tests.steps import disclosure as steps
-from tests.steps import intake
-from tests.world import World
+from tests.steps import intake, retention
+from tests.world import OWN, World
 
 CHECKPOINTS = "/v1/evidence/checkpoints"
 
@@ -236,3 +237,30 @@ async def test_the_api_reads_the_leaf_that_it_asks_for_and_no_other(world: World
         one = world.rows("SELECT record_id FROM leaf")[0]["record_id"]
         await session.execute(text("SELECT set_config('app.receipt_of', :one, true)"), {"one": str(one)})
         assert (await session.execute(text("SELECT record_id FROM leaf"))).scalars().all() == [one]
+
+
+async def test_the_receipt_of_a_disclosure_outlives_its_case(ready: Ready) -> None:
+    world, witness = ready.world, FakeWitness()
+    kept = await steps.disclose(world, ready.case, ready.told())
+    async with numbering(world.url, witness) as sequencer:
+        await number_all(sequencer)
+    before = await world.as_("officer").must_get(kept["receipt"])
+    address = steps.path(ready.case, f"erasure/receipts/{kept['id']}")
+    assert (await world.as_("head").get(address)).status_code == 404  # nothing was erased yet
+    closed = "UPDATE application SET stage = 'closed', outcome = 'disclosed', closed_at = %s WHERE id = %s"
+    world.execute(closed, world.now, ready.case)
+    told = {"schedule": "retention-2026", "group_code": "x", "title": "x", "source": "x", "mark": "secondary"}
+    day = world.now.date()
+    years = {"keep_years": 6, "review_again_years": 5, "closed_on": day, "keep_until": day, "review_on": day}
+    insert(world, "retention", case_id=ready.case, force_id=OWN, **told, **years)
+    assert (await retention.decide(world, ready.case)).status_code == 201
+    answer = await retention.agree(world, ready.case)
+    assert answer.status_code == 201, answer.text
+    assert (await world.as_("head").get(kept["receipt"])).status_code == 410
+    after = await world.as_("head").must_get(address)
+    assert after == before
+    history = read_witness(witness.lines, SIGNER.public)
+    assert verify_receipt(ReceiptView.model_validate(after).model_dump_json(), history, SIGNER.public)
+    assert (await world.as_("control_room").get(address)).status_code == 403
+    assert (await world.as_("other_officer").get(address)).status_code == 404
+    assert (await world.as_("head").get(address[:-4] + "0000")).status_code == 404

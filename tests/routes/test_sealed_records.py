@@ -11,6 +11,7 @@ import psycopg
 import pytest
 from structlog.testing import capture_logs
 
+from app.deadlines.watch import keys_missing
 from app.evidence import keys
 from app.evidence.keys import KeyRing
 from app.evidence.rotating import StillWrapped, rewrap, withdraw_before
@@ -171,10 +172,41 @@ async def _words(ready: Ready, receipt: dict[str, Any]) -> str:
 async def test_a_destroyed_key_erases_the_texts_and_leaves_the_rows(ready: Ready) -> None:
     receipt = await disclosure.disclose(ready.world, ready.case, ready.told())
     before = ready.world.rows("SELECT id, words_sealed FROM disclosure")
-    ready.world.execute("DELETE FROM case_key WHERE case_id = %s", ready.case)
+    for statement in ("DELETE FROM case_key", "TRUNCATE case_key"):
+        with pytest.raises(psycopg.errors.RestrictViolation):
+            ready.world.execute(statement)
+    assert await _keys_missing(ready.world) == 0
+    _past_the_trigger(ready.world, "DELETE FROM case_key WHERE case_id = %s", ready.case)
+    assert await _keys_missing(ready.world) == 1
     answer = await ready.world.as_("officer").get(disclosure.path(ready.case, f"disclosures/{receipt['id']}"))
     assert (answer.status_code, answer.json()["type"]) == (500, "urn:clares-law:problem:key_erased")
     assert ready.world.rows("SELECT id, words_sealed FROM disclosure") == before
+
+
+async def _keys_missing(world: World) -> int:
+    worker = engine_for(world.url, DatabaseRole.WORKER, pool_size=1)
+    async with sessions(worker)() as session:
+        found = (await session.execute(keys_missing(world.now))).one()
+    await worker.dispose()
+    number: int = found[2]
+    return number
+
+
+async def test_one_damaged_text_refuses_no_later_telling(world: World) -> None:
+    ready = await made_ready(world, recipient=None, recipient_described="Her mother")
+    body = ready.told(recipient_id=None, recipient_described="Her mother")
+    first = await disclosure.disclose(world, ready.case, body)
+    assert "not_compared" not in flags(first)
+    for table in ("disclosure", "forum_decision", "delivery_clearance"):
+        _past_the_trigger(world, f"UPDATE {table} SET recipient_described_sealed = '\\x01'")
+    _past_the_trigger(world, "UPDATE forum_decision SET words_for_subject_sealed = '\\x01'")
+    with capture_logs() as logged:
+        second = await disclosure.disclose(world, ready.case, body)
+        assert await disclosure.tell_subject(world, ready.case, "He was told to keep away.")
+    assert "not_compared" in flags(second)
+    assert {one["log_level"] for one in logged if one["event"] == "sealed_text_unreadable"} == {"error"}
+    assert "mother" not in str(logged)
+    assert await _words(ready, second) == disclosure.WORDS
 
 
 async def test_while_the_key_service_is_down_a_telling_is_recorded_and_nothing_is_read(
@@ -269,6 +301,36 @@ async def test_keys_rotate_and_are_rewrapped_while_records_are_read_and_written(
     assert await _words(ready, kept) == disclosure.WORDS
     assert [await _words(ready, one) for one in written] == [f"Said {n}." for n in range(6)]
     assert records <= _records(world)
+
+
+async def test_no_version_is_withdrawn_while_a_key_is_being_made(service: KeptKeys, world: World) -> None:
+    await service.rotate()
+    worker = engine_for(world.url, DatabaseRole.WORKER, pool_size=1)
+    with psycopg.connect(conninfo(world.url)) as opening:
+        opening.execute("SET ROLE clares_law_app")
+        opening.execute("LOCK TABLE case_key IN ROW EXCLUSIVE MODE")  # as whoever makes a key does before wrapping it
+        with pytest.raises(StillWrapped, match="being made"):
+            await withdraw_before(sessions(worker), service, 2)
+    assert service.withdrawn == 0
+    withdrawing, goes_on = asyncio.Event(), asyncio.Event()
+    withdraw = service.withdraw_before
+
+    async def slowly(version: int) -> None:
+        withdrawing.set()
+        await goes_on.wait()
+        await withdraw(version)
+
+    service.withdraw_before = slowly  # type: ignore[method-assign]
+    doing = asyncio.create_task(withdraw_before(sessions(worker), service, 2))
+    await withdrawing.wait()
+    opened = asyncio.create_task(intake.opened(world))
+    await asyncio.sleep(0.2)
+    assert not opened.done() and "wrap" not in service.asked
+    goes_on.set()
+    await doing
+    await opened
+    await worker.dispose()
+    assert [row["key_version"] for row in world.rows("SELECT key_version FROM case_key")] == [2]
 
 
 def _records(world: World) -> set[str]:

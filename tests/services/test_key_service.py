@@ -9,12 +9,14 @@ from typer.testing import CliRunner
 
 from app import jobs
 from app.cli import app
+from app.evidence import keys
 from app.evidence.keys import FileKeys, KeyRing, key_ring
 from app.evidence.rotating import OtherKeys, must_open
 from app.outside.transit import KeptKeys, Transit
 from app.scheduler import Worker
 from app.settings import settings
 from app.storage.engine import DatabaseRole, engine_for, sessions
+from app.storage.migrations import outermost_case_keys
 from tests.ready import made_ready
 from tests.steps import disclosure, intake
 from tests.steps.transit import Engine, transit_engine
@@ -74,6 +76,21 @@ async def test_a_start_with_other_keys_is_refused_and_with_none_that_answers_is_
         with pytest.raises(OtherKeys, match="Name the file or the engine"):
             await must_open(world.url, role, another)
         await must_open(world.url, role, KeyRing(KeptKeys(down=True), remembers=0))
+
+
+async def test_a_start_without_the_older_versions_that_are_in_use_is_refused(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service = KeptKeys()
+    monkeypatch.setattr(keys, "_ring", lambda chosen: KeyRing(service, remembers=0))
+    await intake.opened(world)
+    await service.rotate()
+    await intake.opened(world, intake.right_to_ask(world, subject={"surname": "Elsewhere"}))
+    assert len(outermost_case_keys(world.url, DatabaseRole.APP)) == 2
+    await must_open(world.url, DatabaseRole.APP, KeyRing(service, remembers=0))
+    await service.withdraw_before(2)  # too early
+    with pytest.raises(OtherKeys):
+        await must_open(world.url, DatabaseRole.APP, KeyRing(service, remembers=0))
 
 
 async def test_the_commands_rotate_rewrap_and_withdraw(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

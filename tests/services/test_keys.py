@@ -4,7 +4,7 @@ import asyncio
 import secrets
 import stat
 from pathlib import Path
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -83,6 +83,14 @@ async def test_a_key_is_asked_for_once_and_after_its_time_anew() -> None:
     service.asked.clear()
     assert {await ring.data_key(CASE, wrapped.key) for _ in range(3)} == {DataKey(SECRET)}
     assert service.asked == ["unwrap"]
+    ring.forget_case(uuid4())
+    await ring.data_key(CASE, wrapped.key)
+    assert service.asked == ["unwrap"]
+    service.asked.clear()
+    ring.forget_case(CASE)
+    assert not ring._held
+    await ring.data_key(CASE, wrapped.key)
+    assert service.asked == ["unwrap"]
     ring.forget()
     await ring.data_key(CASE, wrapped.key)
     forgetful = KeyRing(service, remembers=0)
@@ -111,3 +119,65 @@ async def test_a_service_that_is_down_is_not_asked_by_everybody_at_once() -> Non
         with pytest.raises(KeyServiceDown):
             await ring.data_key(CASE, wrapped.key)
     assert service.asked == ["unwrap"]
+
+
+async def test_a_key_out_of_its_time_is_dropped_whoever_is_asked_for_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    hour = 0.0
+    monkeypatch.setattr("app.evidence.keys.time.monotonic", lambda: hour)
+    service = KeptKeys()
+    ring = KeyRing(service, remembers=60)
+    first, second, third = [(one := uuid4(), (await ring.made(one))[1].key) for _ in range(3)]
+    hour = 30.0
+    ring.forget_case(second[0])
+    await ring.data_key(*second)
+    hour = 61.0
+    with pytest.raises(KeyRefused):
+        await ring.data_key(uuid4(), third[1])
+    assert list(ring._held) == [second]
+    forgetful = KeyRing(service, remembers=0)
+    await forgetful.data_key(*first)
+    assert not forgetful._held
+
+
+async def test_after_a_failure_one_asks_again_each_rest_and_all_others_are_told_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    hour = 0.0
+    monkeypatch.setattr("app.evidence.keys.time.monotonic", lambda: hour)
+    answers, going = asyncio.Event(), KeptKeys()
+    wrapped = (await going.wrap(CASE, SECRET)).key
+    asked = 0
+
+    class Slow(KeptKeys):
+        async def unwrap(self, case_id: UUID, wrapped: bytes) -> bytes:
+            nonlocal asked
+            asked += 1
+            await answers.wait()
+            if self.down:
+                raise KeyServiceDown
+            return await going.unwrap(case_id, wrapped)
+
+    service = Slow(down=True)
+    ring = KeyRing(service, remembers=0)
+
+    async def everybody() -> list[object]:
+        nonlocal asked
+        asked = 0
+        answers.clear()
+        requests = [asyncio.create_task(ring.data_key(CASE, wrapped)) for _ in range(20)]
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        answers.set()
+        return list(await asyncio.gather(*requests, return_exceptions=True))
+
+    assert all(isinstance(one, KeyServiceDown) for one in await everybody())
+    for after in (2.0, 4.0):
+        assert all(isinstance(one, KeyServiceDown) for one in await everybody())
+        assert asked == 0
+        hour = after
+        assert all(isinstance(one, KeyServiceDown) for one in await everybody())
+        assert asked == 1
+    hour, service.down = 6.0, False
+    found = await everybody()
+    assert (asked, found.count(DataKey(SECRET))) == (1, 1)
+    assert await everybody() == [DataKey(SECRET)] * 20

@@ -285,3 +285,18 @@ async def test_cases_closed_before_have_the_dates_that_the_rules_find(world: Wor
         assert (row["group_code"], row["title"], row["source"]) == (expected.group, expected.title, expected.source)
         assert (row["closed_on"], row["keep_until"]) == (expected.closed_on, expected.keep_until)
         assert (row["keep_years"], row["review_again_years"]) == (expected.keep_years, expected.review_again_years)
+
+
+async def test_production_asks_its_own_clock_for_the_day_of_the_review_too(world: World) -> None:
+    case = await retention.due(world)
+    await retention.decide(world, case)
+    with psycopg.connect(conninfo(world.url)) as connection:
+        connection.execute("SET session_replication_role = replica")
+        connection.execute("UPDATE retention SET keep_until = '2020-01-01', review_on = '2032-01-01'")
+        connection.execute("UPDATE installation SET kind = 'production'")
+    with world.unchanged():
+        assert (await retention.agree(world, case)).status_code == 409
+    with psycopg.connect(conninfo(world.url)) as connection:
+        connection.execute("SET session_replication_role = replica")
+        connection.execute("UPDATE retention SET review_on = '2020-01-01'")
+    assert (await retention.agree(world, case)).status_code == 201
