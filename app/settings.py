@@ -120,6 +120,11 @@ class Settings(BaseSettings):
             missing = [name for name in ("token_issuer", "public_url") if getattr(self, name) is None]
             if missing:
                 raise ValueError(f"sign-in needs {', '.join(f'CLARES_LAW_{name.upper()}' for name in missing)}")
+            if self.sign_in_client_id == self.token_audience:
+                raise ValueError(
+                    "CLARES_LAW_TOKEN_AUDIENCE is another name than CLARES_LAW_SIGN_IN_CLIENT_ID: an id token is "
+                    "meant for the client, and lets nobody in as a bearer token"
+                )
         if self.built_in_identity and self.sign_in_client_id is None:
             raise ValueError("CLARES_LAW_BUILT_IN_IDENTITY needs CLARES_LAW_SIGN_IN_CLIENT_ID")
         if "openid" not in self.sign_in_scopes.split():

@@ -11,8 +11,8 @@ ACTOR = """
     SELECT staff_member.id, staff_member.name, staff_member.roles, staff_member.force_id, staff_member.agency_id,
         coalesce(staff_member.force_id, agency.force_id) AS serves_force_id, staff_member.rank,
         CASE
-            WHEN staff_member.force_id IS NULL OR staff_member.roles <@ '{forum_chair,forum_member}'
-            THEN agenda_of(staff_member.id)
+            WHEN staff_member.force_id IS NULL OR staff_member.roles && '{forum_chair,forum_member}'
+            THEN agenda_of(staff_member.id, NULL)
         END AS agenda, staff_member.active
     FROM staff_member LEFT JOIN agency ON agency.id = staff_member.agency_id
     WHERE staff_member.subject = %(subject)s
@@ -22,8 +22,9 @@ CONTEXT = """
         set_config('app.national', '', true), set_config('app.staff_id', '', true),
         set_config('app.sees', 'see_applicant,see_contact,see_route,see_subject_record', true),
         set_config('app.glass', seen.glass::text, true), seen.glass, seen.glass_until,
-        set_config('app.withheld', coalesce(seen.withheld::text, ''), true)
-    FROM seen_by(%(id)s, %(force_id)s, '{}', false, false, '{}') AS seen
+        set_config('app.withheld_by_name', coalesce(seen.withheld::text, ''), true),
+        set_config('app.withheld', coalesce((seen.withheld || seen.not_sampled)::text, ''), true)
+    FROM seen_by(%(id)s, %(force_id)s, '{}', false, false, '{}', %(roles)s::text[]) AS seen
 """
 LOG = """
     INSERT INTO access_log (id, category, action, refused, staff_id, organisation, force_id, case_id, event_id,

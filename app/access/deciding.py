@@ -7,9 +7,10 @@ without asking it; a test compares the two, and both with what the doors answer.
 2.  likely_party H2.8       An account like a party of the case, not compared yet: no.
 3.  role H1.3               No role of the person carries the permission, or none reads cases: no. For what has no
                             case, that is all.
-4.  closed_cases_only H1.3  An auditor samples what is closed, and sees nothing that is open.
+4.  closed_cases_only H1.3  What an auditor's role alone allows, it allows of what is closed, and of nothing open.
 5.  action H6.2             Whoever owes an answer to the forum gives it, and does nothing else in that case.
-6.  agenda H6.2             A partner, or police who only sit at the forum, see what is on their agenda, while it is.
+6.  agenda H6.2             A partner, or police who only sit at the forum, see what is on their agenda, while it is;
+                            somebody who audits besides, what is closed too.
 7.  force_boundary          What belongs to another force: no, unless the glass is broken.
 8.  restriction H2.8        A restricted case: professional standards, who leads it, and who is allowed by name; for
                             others no, unless the glass is broken.
@@ -22,7 +23,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from app.access.rules import PERMISSIONS, Actor, Permission, Role
+from app.access.rules import FORUM_ROLES, PERMISSIONS, Actor, Permission, Role
 
 P = Permission
 
@@ -79,8 +80,11 @@ class CaseFacts:
     restricted: bool = False
     allowed: bool = False
     leads: bool = False
+    """One of those who lead it; it lets in by a supervising role alone."""
     excluded: bool = False
     likely_party: bool = False
+    """Like a party, and not compared yet. The service does not ask it beside the case: names are the database's to
+    compare, and it shows such an account no row of the case."""
     glass: bool = False
     """A glass that the person broke holds: see `glass_holds`."""
     in_first_hands: bool = False
@@ -107,26 +111,31 @@ def may(actor: Actor, permission: Permission, facts: CaseFacts | None) -> Decisi
         return Decision(False, Rule.LIKELY_PARTY)
     if not (actor.may(permission) and actor.may(P.READ_CASE)):
         return Decision(False, Rule.ROLE)
-    if actor.sees_closed_cases_only and not facts.closed:
+    if actor.carrying(permission) == {Role.AUDITOR} and not facts.closed:
         return Decision(False, Rule.CLOSED_CASES_ONLY)
     if facts.owes_action:
         return Decision(permission in OF_AN_ACTION, Rule.ACTION)
     if actor.is_partner:
         return Decision(facts.on_agenda, Rule.AGENDA)
-    no = _stands_in_the_way(actor, facts)
+    no = _stands_in_the_way(actor, permission, facts)
     if no is not None:
         if facts.glass and may_break_glass(actor.roles):
             return Decision(permission in THROUGH_GLASS, Rule.BREAK_GLASS)
         return Decision(False, no)
     if facts.restricted:
         return Decision(True, _lets_in(actor, facts) or Rule.RESTRICTION)
-    return Decision(True, Rule.AGENDA if actor.sees_agenda_only else Rule.FORCE)
+    return Decision(True, Rule.AGENDA if _by_agenda(actor, permission, facts) else Rule.FORCE)
 
 
-def _stands_in_the_way(actor: Actor, facts: CaseFacts) -> Rule | None:
+def _by_agenda(actor: Actor, permission: Permission, facts: CaseFacts) -> bool:
+    """Whether only the agenda lets police in: no role of theirs works cases, and none audits this one."""
+    return actor.looks_in and not (facts.closed and Role.AUDITOR in actor.carrying(permission))
+
+
+def _stands_in_the_way(actor: Actor, permission: Permission, facts: CaseFacts) -> Rule | None:
     if facts.force_id != actor.force_id:
         return Rule.FORCE_BOUNDARY
-    if actor.sees_agenda_only and not facts.on_agenda:
+    if _by_agenda(actor, permission, facts) and not facts.on_agenda:
         return Rule.AGENDA
     if facts.restricted and _lets_in(actor, facts) is None:
         return Rule.RESTRICTION
@@ -137,7 +146,7 @@ def _lets_in(actor: Actor, facts: CaseFacts) -> Rule | None:
     """What lets a person of the force into a restricted case."""
     if actor.sees_restricted_cases:
         return Rule.STANDARDS
-    if facts.leads:
+    if facts.leads and actor.is_supervisor:
         return Rule.LEADS
     return Rule.ALLOWED if facts.allowed else None
 
@@ -159,20 +168,21 @@ _STANDING = frozenset(
         Role.HEAD_OF_PUBLIC_PROTECTION,
         Role.PROFESSIONAL_STANDARDS,
         Role.AUDITOR,
-        Role.FORUM_MEMBER,
-        Role.FORUM_CHAIR,
     }
 )
-"""Roles whose office is the reason: they supervise, oversee or sit on what they read."""
+"""Roles whose office is the reason: they supervise or oversee what they read."""
 
 
 def needs_reason(actor: Actor, permission: Permission, facts: CaseFacts) -> bool:
     """Whether a reader says why: an officer, an operator or intelligence, of a case that is not theirs (H12.1).
 
     Not of one that is assigned to them, that they opened, into which they were let by name, or by breaking the glass
-    (whose reason is on record); nor an operator while the first checks run, or intelligence once the report is due.
+    (whose reason is on record); nor one on the agenda of a forum at which they sit; nor an operator while the first
+    checks run, or intelligence once the report is due.
     """
     if permission not in _ASKED_FOR_A_REASON or actor.is_partner or actor.roles & _STANDING:
+        return False
+    if facts.on_agenda and actor.roles & FORUM_ROLES:
         return False
     if facts.own or facts.glass or (facts.restricted and facts.allowed):
         return False

@@ -56,8 +56,11 @@ def masked(shown: T, sees: Collection[Permission]) -> T:
 def _masked(value: Any, sees: frozenset[Permission], *, of_subject: bool, withheld: dict[str, None]) -> Any:
     if isinstance(value, list | tuple):
         return type(value)(_masked(one, sees, of_subject=of_subject, withheld=withheld) for one in value)
-    if not isinstance(value, BaseModel) or not carries_marks(type(value)):
+    if isinstance(value, dict):
+        return {key: _masked(one, sees, of_subject=of_subject, withheld=withheld) for key, one in value.items()}
+    if not isinstance(value, BaseModel):
         return value
+    # What an instance holds decides: the class of a generic page does not say what lies in it.
     fields = type(value).model_fields
     own = {} if "withheld" in fields else withheld
     part = getattr(value, "role", None) or getattr(value, "part", None)
@@ -71,9 +74,9 @@ def _masked(value: Any, sees: frozenset[Permission], *, of_subject: bool, withhe
             changed[name] = [] if isinstance(before, list) else None
         elif (after := _masked(before, sees, of_subject=about_subject, withheld=own)) is not before:
             changed[name] = after
-    if own is not withheld:
+    if own is not withheld and (own or carries_marks(type(value))):
         changed["withheld"] = list(dict.fromkeys([*getattr(value, "withheld", ()), *own]))
-    return value.model_copy(update=changed)
+    return value.model_copy(update=changed) if changed else value
 
 
 @cache

@@ -93,8 +93,13 @@ FORUM_ROLES = frozenset({Role.FORUM_MEMBER, Role.FORUM_CHAIR})
 
 P = Permission
 
-STEP_UP = frozenset({P.CLEAR_DELIVERY, P.AUTHORISE_EMERGENCY, P.DECIDE_ACCESS})
-"""The gravest decisions: whoever takes one has signed in lately. Acts are never held up by it (H2.10). [ours]"""
+STEP_UP = frozenset(
+    {P.CLEAR_DELIVERY, P.AUTHORISE_EMERGENCY, P.DECIDE_ACCESS, P.BREAK_GLASS, P.REVIEW_RETENTION, P.ADMINISTER}
+)
+"""What is gravest to have done in another's name: whoever changes anything by one of these has signed in lately.
+
+Acts in a case are never held up by it (H2.10), nor is reading. [ours]
+"""
 
 VIEW_PERMISSIONS = frozenset({P.SEE_APPLICANT, P.SEE_ROUTE, P.SEE_CONTACT, P.SEE_SUBJECT_RECORD})
 """What lets nobody in anywhere and decides what is blank in what is read (H2.7)."""
@@ -228,6 +233,11 @@ class Actor:
         return self.is_partner or self.roles <= FORUM_ROLES
 
     @property
+    def looks_in(self) -> bool:
+        """Works no cases: samples what is closed, sits at the forum, or both. Each role lets in by itself (H1.3)."""
+        return self.roles <= FORUM_ROLES | {Role.AUDITOR}
+
+    @property
     def is_supervisor(self) -> bool:
         """May do what a public protection supervisor does."""
         return self.may(Permission.SUPERVISE)
@@ -237,10 +247,9 @@ class Actor:
         """Professional standards, from whom a restricted case is withheld only by name (H1.3, H2.8)."""
         return Role.PROFESSIONAL_STANDARDS in self.roles
 
-    @property
-    def sees_closed_cases_only(self) -> bool:
-        """An auditor, who samples what has ended and changes nothing (H1.3)."""
-        return self.roles == {Role.AUDITOR}
+    def carrying(self, permission: Permission) -> frozenset[Role]:
+        """The roles of this person that carry a permission."""
+        return frozenset(role for role in self.roles if permission in PERMISSIONS[role])
 
     def acts_as(self, permission: str) -> Role | None:
         """The role that carries a permission, first in the order of H1.3: the one that the log names (H12.1)."""

@@ -13,6 +13,7 @@ from sqlmodel import col
 from app import clock
 from app.access.deciding import CaseFacts, Decision, Rule, glass_holds, may
 from app.access.rules import Actor, Permission
+from app.access.service import reach_by_now
 from app.access.tables import AccessKind, CaseAccess, CaseRestriction
 from app.cases.schemas import Parties, PartyView
 from app.cases.tables import Case, Party, PartyRole
@@ -132,15 +133,20 @@ async def access_case(
 ) -> Admitted:
     """The way into a case for a person: row-level security shows it, and `may` says yes; held where it is to change.
 
+    Whoever waited for it is asked for anew: a place at the forum, a role, a glass may have ended meanwhile.
+
     Raises CaseNotFound where either says no, as if there were none; ThroughGlassOnly where the person does see the
     case, and wants more of it than a broken glass gives; CaseErased where there is nothing left of it to show.
     """
     query = _ASKED_TO_CHANGE if for_change else _ASKED
     found = (await session.execute(query, {"case_id": case_id, "asks": actor.staff_id})).one_or_none()
-    if found is None or (for_change and await withheld_by_now(session, case_id)):
+    person: Actor | None = actor
+    if found is not None and for_change:
+        person = await reach_by_now(session, actor, case_id)
+    if found is None or person is None:
         raise CaseNotFound
-    facts = _facts(found, actor, owes_action=owes_action)
-    decision = may(actor, permission, facts)
+    facts = _facts(found, person, owes_action=owes_action)
+    decision = may(person, permission, facts)
     if decision.allowed:
         _must_be_there(found.Case)
         return Admitted(found.Case, facts, decision)

@@ -13,7 +13,8 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from app.access.rules import Actor, Permission
+from app.access.claimed import NOTHING_CLAIMED, Claimed
+from app.access.rules import Actor, Permission, known_roles
 from app.access.service import UnknownStaff, enter_as
 from app.access.tables import StaffMember
 from app.channels.schemas import FeedMade, FeedView
@@ -69,18 +70,24 @@ async def revoke_feed(session: AsyncSession, feed_id: UUID, *, actor: Actor, now
     return FeedView.model_validate(row)
 
 
-async def read_feed(session: AsyncSession, token: str, *, request_id: str, stamp: datetime) -> str:
-    """The calendar behind an address, as its owner may see it now; every reading is logged (H12.1)."""
+async def read_feed(
+    session: AsyncSession, token: str, *, request_id: str, stamp: datetime, roles_are_claimed: bool = False
+) -> str:
+    """The calendar behind an address, as its owner may see it now; every reading is logged (H12.1).
+
+    Where `roles_are_claimed` at sign-in, the owner has those of the account that the last sign-in claimed.
+    """
     query = (
-        select(col(StaffMember.subject))
+        select(col(StaffMember.subject), col(StaffMember.claimed_roles))
         .join(CalendarFeed, col(CalendarFeed.staff_id) == col(StaffMember.id))
         .where(col(CalendarFeed.token_hash) == _hash(token), col(CalendarFeed.revoked_at).is_(None))
     )
-    subject = (await session.scalars(query)).one_or_none()
-    if subject is None:
+    found = (await session.execute(query)).one_or_none()
+    if found is None:
         raise FeedNotFound
+    claimed = Claimed(roles=known_roles(found.claimed_roles or ())) if roles_are_claimed else NOTHING_CLAIMED
     try:
-        owner = await enter_as(session, subject)
+        owner = await enter_as(session, found.subject, claimed=claimed)
     except UnknownStaff:
         raise FeedNotFound from None
     if not owner.may(Permission.READ_ALERTS):

@@ -127,7 +127,9 @@ def _must_come_from(own: str | None, request: Request) -> None:
 
 
 def must_be_recent(request: Request, permission: Permission) -> None:
-    """Refuse one of the gravest decisions to whoever signed in too long ago, before anything is looked at."""
+    """Refuse what is gravest to whoever signed in too long ago, before anything is looked at. Reading is not."""
+    if request.method in _SAFE:
+        return
     came: Entry = request.state.entry
     request.state.action = permission.value
     came.must_be_recent(permission, window=request.app.state.admission.step_up, now=clock.real_now())

@@ -30,7 +30,7 @@ def identity_of(chosen: Settings, provider: IdentityProvider | None = None) -> I
     """All of it, over the configured issuer or a provider that a test brings. Asks nobody yet."""
     issuer = chosen.token_issuer or demonstration.ISSUER
     provider = provider or OpenIdProvider(issuer, ca_file=chosen.ca_file)
-    keys = key_ring(chosen, provider)
+    keys = token_keys(chosen, provider)
     return Identity(
         TokenReader(issuer, chosen.token_audience or demonstration.AUDIENCE, keys),
         admission_of(chosen),
@@ -51,7 +51,7 @@ def built_in_of(chosen: Settings) -> BuiltInProvider | None:
     return BuiltInProvider(issuer, {one.id: one for one in clients})
 
 
-def key_ring(chosen: Settings, provider: IdentityProvider) -> KeyRing:
+def token_keys(chosen: Settings, provider: IdentityProvider) -> KeyRing:
     """The issuer's keys: from the file that the settings name, else fetched from the provider when first needed."""
     if chosen.token_jwks_file is not None:
         return KeyRing(KeyStore.from_jwks(json.loads(chosen.token_jwks_file.read_text())))

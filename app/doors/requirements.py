@@ -53,6 +53,7 @@ class _Requires:
         if not decision.allowed:
             able = ", ".join(role.replace("_", " ") for role in roles_that_may(self.permission))
             raise RoleMayNot(f"Your role may not {self.permission.replace('_', ' ')}. Those who may: {able}.")
+        must_be_recent(request, self.permission)  # after that: whoever may not is told so first
         return Door(
             session=db,
             actor=person,
@@ -142,8 +143,6 @@ class _Decides(_CaseRequirement):
         idempotency_key: IdempotencyKey = None,
         if_match: Annotated[str | None, Header(description="The version of the case file read.")] = None,
     ) -> CaseDoor:
-        if person.may(self.permission):  # whoever may not is told so first
-            must_be_recent(request, self.permission)
         door = await self._enter(request, response, db, person, case_id)
         door.idempotency_key, door.if_match = idempotency_key, if_match
         return door

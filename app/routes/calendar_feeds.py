@@ -62,5 +62,11 @@ async def read_feed(
     token: Annotated[str, Path(description="From the address that was shown when the feed was made.")],
 ) -> _Calendar:
     """The calendar behind an address: no token but the address itself is asked for."""
-    text = await feed.read_feed(session, token, request_id=request.state.request_id, stamp=clock.real_now())
+    text = await feed.read_feed(
+        session,
+        token,
+        request_id=request.state.request_id,
+        stamp=clock.real_now(),
+        roles_are_claimed=request.app.state.admission.claims.roles is not None,
+    )
     return _Calendar(text, headers={"Referrer-Policy": "no-referrer"})

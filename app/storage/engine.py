@@ -62,15 +62,23 @@ def sessions(engine: AsyncEngine) -> async_sessionmaker[AsyncSession]:
 
 
 _GIVEN = "context"
-_CONTEXT = text(
-    "SELECT set_config('app.force_id', :force_id, true), "
+_SETTINGS = (
+    "set_config('app.force_id', :force_id, true), "
     "set_config('app.agenda', (CAST(:agenda AS uuid[]) || CAST(:before AS uuid[]) || seen.glass)::text, true), "
     "set_config('app.national', :national, true), set_config('app.staff_id', :owner, true), "
     "set_config('app.sees', :sees, true), "
     "set_config('app.glass', seen.glass::text, true), seen.glass, seen.glass_until, "
-    "set_config('app.withheld', coalesce(seen.withheld::text, ''), true) "
-    "FROM seen_by(CAST(:staff_id AS uuid), :withheld_in, CAST(:agenda AS uuid[]), "
-    "CAST(:sees_restricted AS boolean), :national = 'on', CAST(:breaks AS uuid[])) AS seen"
+    "set_config('app.withheld_by_name', coalesce(seen.withheld::text, ''), true), "
+    "set_config('app.withheld', coalesce((seen.withheld || seen.not_sampled)::text, ''), true)"
+)
+_SEEN = (
+    "FROM seen_by(CAST(:staff_id AS uuid), :withheld_in, CAST(:agenda AS uuid[]), CAST(:sees_restricted AS boolean), "
+    ":national = 'on', CAST(:breaks AS uuid[]), CAST(:roles AS text[])) AS seen"
+)
+_CONTEXT = text(f"SELECT {_SETTINGS} {_SEEN}")
+_AGAIN = text(
+    f"SELECT {_SETTINGS}, "
+    f"coalesce(CAST(:case_id AS uuid) <> ALL (seen.withheld || seen.not_sampled), false) AS shows {_SEEN}"
 )
 
 
@@ -87,6 +95,7 @@ async def set_context(
     own_actions: bool = False,
     sees_restricted: bool = False,
     sees: Iterable[str] = (),
+    roles: Iterable[str] | None = None,
 ) -> dict[UUID, datetime]:
     """Whose rows this transaction may touch: those of one force, plus cases on an agenda, plus closing reports of all.
 
@@ -96,7 +105,9 @@ async def set_context(
     person only if it is not. Plus what the person sees through a broken glass, or through that which `breaks` now:
     read, and written no further than to make safe. With `own_actions` it also reads what that person was given to do
     by the forum, whatever became of the case (H6.2). Of people it reads what `sees` names and no more: with nothing
-    named, neither who applied nor how anybody is reached (H2.7). A transaction without this context reaches nothing.
+    named, neither who applied nor how anybody is reached (H2.7). With `roles` the account counts as having no others,
+    and of these what it has. An auditor's open cases are withheld too, but not what the log says of them. A transaction
+    without this context reaches nothing.
 
     Local to the transaction: at session level it leaked into other requests when one was cancelled.
 
@@ -113,12 +124,13 @@ async def set_context(
         "staff_id": staff_id,
         "sees_restricted": sees_restricted,
         "sees": _listed(sees),
+        "roles": None if roles is None else _array(roles),
     }
     seen = (await session.execute(_CONTEXT, session.info[_GIVEN])).one()
     return dict(zip(seen.glass, seen.glass_until, strict=True))
 
 
-def _array(ids: Iterable[UUID]) -> str:
+def _array(ids: Iterable[UUID | str]) -> str:
     return "{" + ",".join(str(one) for one in ids) + "}"
 
 
@@ -142,13 +154,40 @@ def _listed(sees: Iterable[str]) -> str:
     return ",".join(sorted(sees))
 
 
+def has_context(session: AsyncSession) -> bool:
+    """Whether the session acts for somebody; the worker's does not."""
+    return _GIVEN in session.info
+
+
+async def renew_context(
+    session: AsyncSession,
+    case_id: UUID,
+    *,
+    agenda: Iterable[UUID],
+    before: Iterable[UUID],
+    sees_restricted: bool,
+    roles: Iterable[str],
+) -> dict[UUID, datetime] | None:
+    """Set the context anew for whoever waited for a lock, as it was given but for what is named here.
+
+    None where the case is withheld by now; else the cases that are seen through a broken glass, as `set_context` has
+    them.
+    """
+    session.info[_GIVEN] |= {
+        "agenda": _array(agenda),
+        "before": _array(before),
+        "sees_restricted": sees_restricted,
+        "roles": _array(roles),
+    }
+    seen = (await session.execute(_AGAIN, session.info[_GIVEN] | {"case_id": case_id})).one()
+    return dict(zip(seen.glass, seen.glass_until, strict=True)) if seen.shows else None
+
+
 async def withheld_by_now(session: AsyncSession, case_id: UUID) -> bool:
     """Whether a case has come to be withheld since the context was set: whoever waited for a lock asks again.
 
     The context is set anew, as it was given. False for a transaction without one: the worker has none.
     """
-    given = session.info.get(_GIVEN)
-    if given is None:
+    if not has_context(session):
         return False
-    withheld: str = (await session.execute(_CONTEXT, given)).one()[-1]
-    return str(case_id) in withheld
+    return not (await session.execute(_AGAIN, session.info[_GIVEN] | {"case_id": case_id})).one().shows

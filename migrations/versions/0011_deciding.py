@@ -46,6 +46,7 @@ TASK_KINDS = (
 )
 MESSAGES = ("alert", "digest", "ping")
 
+BY_NAME = "(SELECT nullif(current_setting('app.withheld_by_name', true), '')::uuid[])::uuid[]"
 WITHHELD = "(SELECT nullif(current_setting('app.withheld', true), '')::uuid[])::uuid[]"
 GLASS = "(SELECT coalesce(nullif(current_setting('app.glass', true), '')::uuid[], '{}'))::uuid[]"
 
@@ -107,6 +108,7 @@ def upgrade() -> None:
             op.execute(f"CREATE POLICY glass_update ON {table} AS RESTRICTIVE FOR UPDATE TO {APP} USING ({beyond})")
             op.execute(f"CREATE POLICY glass_delete ON {table} AS RESTRICTIVE FOR DELETE TO {APP} USING ({beyond})")
     _functions()
+    _show_the_log_of(BY_NAME)
     _let_police_see_what_they_sit_on()
 
 
@@ -139,18 +141,20 @@ def _functions() -> None:
     """What stands before whom at the forum, what each transaction sees, and whose reference it is."""
     op.execute(
         """
-        CREATE FUNCTION agenda_of(asks uuid) RETURNS uuid[]
+        CREATE FUNCTION agenda_of(asks uuid, claimed text[] DEFAULT NULL) RETURNS uuid[]
         LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = public, pg_temp SET row_security = on AS $$
         DECLARE
             own_force text;
+            held text[];
             chairs boolean;
             standing uuid[];
         BEGIN
-            SELECT force_id, 'forum_chair' = ANY (roles) INTO own_force, chairs FROM staff_member
-            WHERE id = asks AND active AND (force_id IS NULL OR roles <@ ARRAY['forum_member', 'forum_chair']);
-            IF NOT FOUND THEN
+            SELECT force_id, ARRAY(SELECT unnest(roles) INTERSECT SELECT unnest(coalesce(claimed, roles::text[])))
+            INTO own_force, held FROM staff_member WHERE id = asks AND active;
+            IF NOT FOUND OR NOT held && ARRAY['forum_member', 'forum_chair'] THEN
                 RETURN '{}';
             END IF;
+            chairs := 'forum_chair' = ANY (held);
             SELECT coalesce(array_agg(DISTINCT before.case_id), '{}') INTO standing FROM (
                 SELECT case_grant.case_id FROM case_grant
                 WHERE case_grant.staff_id = asks AND case_grant.ended_at IS NULL AND (
@@ -180,24 +184,50 @@ def _functions() -> None:
     op.execute(
         """
         CREATE FUNCTION seen_by(
-            asks uuid, own_force text, agenda uuid[], sees_restricted boolean, every_force boolean, breaks uuid[]
-        ) RETURNS TABLE (withheld uuid[], glass uuid[], glass_until timestamptz[])
+            asks uuid, own_force text, agenda uuid[], sees_restricted boolean, every_force boolean, breaks uuid[],
+            claimed text[] DEFAULT NULL
+        ) RETURNS TABLE (withheld uuid[], not_sampled uuid[], glass uuid[], glass_until timestamptz[])
         LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = public, pg_temp SET row_security = on AS $$
         DECLARE
+            account staff_member;
             held text[];
+            not_led uuid[] := '{}';
         BEGIN
-            SELECT roles INTO held FROM staff_member WHERE id = asks;
+            SELECT * INTO account FROM staff_member WHERE id = asks;
+            held := ARRAY(SELECT unnest(account.roles) INTERSECT SELECT unnest(coalesce(claimed, account.roles::text[])));
             glass := '{}';
             glass_until := '{}';
-            IF held <@ ARRAY['administrator'] THEN
+            IF account.id IS NOT NULL AND held <@ ARRAY['administrator'] THEN
                 RETURN NEXT;  -- what is withheld stays unset: no row of any case is seen
                 RETURN;
             END IF;
             withheld := withheld_from(asks, own_force, agenda, sees_restricted, every_force);
-            IF held <@ ARRAY['auditor'] THEN
-                withheld := withheld || ARRAY(
+            not_sampled := '{}';
+            IF 'auditor' = ANY (held) AND held <@ ARRAY['auditor', 'forum_member', 'forum_chair'] THEN
+                not_sampled := ARRAY(
                     SELECT id FROM application WHERE force_id = own_force AND stage <> 'closed'
+                    AND id <> ALL (agenda || agenda_of(asks, held))
                 );
+            END IF;
+            -- Leading goes with the role by which one came in, and the account's may be more than the token's.
+            IF account.roles && ARRAY['public_protection_supervisor', 'head_of_public_protection']
+            AND NOT sees_restricted AND NOT 'head_of_public_protection' = ANY (held)
+            AND NOT (account.roles::text[]) <@ held THEN
+                not_led := ARRAY(
+                    SELECT restricted.case_id FROM case_restriction restricted
+                    WHERE NOT (
+                        'public_protection_supervisor' = ANY (held) AND (
+                            coalesce(account.rank = ANY (restricted.leading_ranks), false)
+                            OR NOT 'head_of_public_protection' = ANY (account.roles)
+                        )
+                    )
+                    AND NOT EXISTS (
+                        SELECT FROM case_access entry
+                        WHERE entry.case_id = restricted.case_id AND entry.staff_id = asks
+                        AND entry.kind = 'allowed' AND entry.ended_at IS NULL
+                    )
+                );
+                withheld := withheld || ARRAY(SELECT unnest(not_led) EXCEPT SELECT unnest(agenda));
             END IF;
             IF held && ARRAY[
                 'control_room', 'public_protection_officer', 'public_protection_supervisor',
@@ -215,7 +245,8 @@ def _functions() -> None:
                     GROUP BY through.case_id
                 ) broken;
                 IF cardinality(glass) > 0 THEN
-                    withheld := withheld_from(asks, own_force, agenda || glass, sees_restricted, every_force);
+                    withheld := withheld_from(asks, own_force, agenda || glass, sees_restricted, every_force)
+                        || ARRAY(SELECT unnest(not_led) EXCEPT SELECT unnest(agenda || glass));
                 END IF;
             END IF;
             RETURN NEXT;
@@ -232,6 +263,15 @@ def _functions() -> None:
     )
     op.execute("REVOKE ALL ON FUNCTION agenda_of, seen_by, case_of_reference FROM PUBLIC")
     op.execute(f"GRANT EXECUTE ON FUNCTION agenda_of, seen_by, case_of_reference TO {APP}")
+
+
+def _show_the_log_of(withheld: str) -> None:
+    """The log leaves out what is withheld from a reader by name, and not the cases that an auditor may not open."""
+    op.execute("DROP POLICY withheld ON access_log")
+    op.execute(
+        f"CREATE POLICY withheld ON access_log AS RESTRICTIVE FOR SELECT TO {APP} "
+        f"USING (case_id IS NULL OR case_id <> ALL ({withheld}))"
+    )
 
 
 def _let_police_see_what_they_sit_on() -> None:
@@ -256,6 +296,7 @@ def _let_police_see_what_they_sit_on() -> None:
 
 def downgrade() -> None:
     op.execute("DELETE FROM case_grant USING staff_member WHERE id = staff_id AND agency_id IS NULL")
+    _show_the_log_of(WITHHELD)
     op.execute("DROP FUNCTION case_of_reference")
     op.execute("DROP FUNCTION seen_by")
     op.execute("DROP FUNCTION agenda_of")

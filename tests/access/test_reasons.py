@@ -7,10 +7,10 @@ import httpx
 import pytest
 
 from app.access.deciding import CaseFacts, needs_reason
-from app.access.rules import Actor, Permission, Role
+from app.access.rules import FORUM_ROLES, Actor, Permission, Role
 from app.process import Stage
 from tests.arrange import place_at
-from tests.steps import intake
+from tests.steps import forum, intake
 from tests.world import OWN, STAFF, World
 
 
@@ -66,7 +66,26 @@ def test_nobody_is_asked_whose_office_or_part_in_the_case_is_the_reason() -> Non
         actor = Actor(uuid4(), "Somebody", frozenset(held), OWN, None, OWN)
         administers = Role.ADMINISTRATOR in held
         if not administers:
-            assert needs_reason(actor, Permission.READ_CASE, plain) is (set(held) <= asking), held
+            asks = set(held) <= asking | FORUM_ROLES
+            assert needs_reason(actor, Permission.READ_CASE, plain) is asks, held
+            sits = not FORUM_ROLES.isdisjoint(held)
+            agenda = CaseFacts(force_id=OWN, on_agenda=True)
+            assert needs_reason(actor, Permission.READ_CASE, agenda) is (asks and not sits), held
         for own in (CaseFacts(force_id=OWN, own=True), CaseFacts(force_id=OWN, restricted=True, allowed=True)):
             assert not needs_reason(actor, Permission.READ_CASE, own)
         assert not needs_reason(actor, Permission.SAFEGUARD, plain)
+
+
+async def test_a_seat_at_the_forum_is_the_reason_for_what_is_on_its_agenda_and_for_nothing_else(world: World) -> None:
+    case = await forum.waiting(world)
+    body = intake.right_to_ask(
+        world,
+        subject={"surname": "Otherwise"},
+        potential_victims=[{"surname": "Elsewhere", "is_applicant": True}],
+    )
+    other = await intake.opened(world, body)
+    item = await forum.sitting(world, case)
+    answers = [(await _read(world, "police_member", one)).status_code for one in (case, other)]
+    assert answers == [200, 428]
+    await forum.taken_off(world, item)
+    assert (await _read(world, "police_member", case)).status_code == 428

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import text
 
 from app.access.deciding import CaseFacts, Rule, glass_holds, may
-from app.access.rules import FORUM_ROLES, Actor, Permission, Role, known_roles
+from app.access.rules import FORUM_ROLES, PERMISSIONS, Actor, Permission, Role, known_roles
 from app.access.service import enter_as
 from app.clock import real_now
 from app.process import Stage
@@ -63,6 +63,8 @@ def _people(dice: random.Random) -> list[Person]:
         roles = {Role.ADMINISTRATOR} if dice.random() < 0.04 else set(dice.sample(sorted(set(Role)), several))
         if len(roles) > 1:
             roles.discard(Role.ADMINISTRATOR)
+        if dice.random() < 0.12:
+            roles = {Role.AUDITOR, *dice.sample(sorted(FORUM_ROLES), dice.choice((1, 2)))}
         if partner or dice.random() < 0.15:
             roles = set(dice.sample(sorted(FORUM_ROLES), dice.choice((1, 2))))
         found.append(
@@ -308,6 +310,27 @@ async def test_what_the_law_says_is_what_the_database_does(world: World, seed: i
 
 def _actor(*roles: Role, force: str | None = OWN) -> Actor:
     return Actor(uuid4(), "Somebody", frozenset(roles), force, None if force else "agency", OWN)
+
+
+def test_a_second_and_lesser_role_widens_nothing_that_an_auditor_may_not_see() -> None:
+    for held in ((Role.AUDITOR,), (Role.AUDITOR, Role.FORUM_MEMBER), (Role.AUDITOR, Role.FORUM_CHAIR)):
+        actor = _actor(*held)
+        for permission in Permission:
+            audits = permission in PERMISSIONS[Role.AUDITOR]
+            sits = any(permission in PERMISSIONS[role] for role in held[1:])
+            opened = may(actor, permission, CaseFacts(force_id=OWN))
+            assert not opened.allowed, permission
+            assert may(actor, permission, CaseFacts(force_id=OWN, on_agenda=True)).allowed is sits
+            assert may(actor, permission, CaseFacts(force_id=OWN, closed=True)).allowed is audits
+    other = _actor(Role.AUDITOR, Role.CONTROL_ROOM)
+    assert may(other, Permission.READ_CASE, CaseFacts(force_id=OWN)).rule is Rule.FORCE
+    assert may(other, Permission.READ_RECEIPT, CaseFacts(force_id=OWN)).rule is Rule.CLOSED_CASES_ONLY
+
+
+def test_leading_goes_with_a_supervising_role() -> None:
+    facts = CaseFacts(force_id=OWN, restricted=True, leads=True)
+    assert may(_actor(Role.HEAD_OF_PUBLIC_PROTECTION), Permission.READ_CASE, facts).rule is Rule.LEADS
+    assert may(_actor(Role.PUBLIC_PROTECTION_OFFICER), Permission.READ_CASE, facts).rule is Rule.RESTRICTION
 
 
 def test_exclusion_beats_every_role_and_every_override() -> None:

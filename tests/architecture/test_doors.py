@@ -1,12 +1,14 @@
 """The doors: every route names its permission, every role tries every route, a failed commit is never a success."""
 
-from typing import Any
+import inspect
+from typing import Any, get_args, get_origin
 
 import pytest
 from fastapi.routing import APIRoute
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.access.rules import PERMISSIONS, VIEW_PERMISSIONS, Permission, Role
+from app.doors import Door
 from app.main import doors
 from tests.steps import intake
 from tests.world import STAFF, World
@@ -43,6 +45,14 @@ def permission_of(route: APIRoute) -> Permission | None:
 def test_every_route_names_its_permission() -> None:
     without = {route.path for route in doors() if permission_of(route) is None}
     assert without == OPEN_TO_ALL
+
+
+def test_every_route_with_a_permission_holds_the_door_by_which_its_answer_is_masked() -> None:
+    for route in doors():
+        asked = [one.annotation for one in inspect.signature(route.endpoint, eval_str=True).parameters.values()]
+        held = [get_args(one)[0] if get_origin(one) is not None or get_args(one) else one for one in asked]
+        has_door = any(isinstance(one, type) and issubclass(one, Door) for one in held)
+        assert has_door is (permission_of(route) is not None), route.path
 
 
 def test_every_permission_is_of_use_and_every_role_has_one() -> None:

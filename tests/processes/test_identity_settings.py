@@ -45,6 +45,7 @@ def nothing_from_outside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Non
         (PRODUCTION | SIGN_IN | {"sign_in_scopes": "profile"}, "openid"),
         (PRODUCTION | SIGN_IN | {"public_url": "https://dvds.example/"}, "public_url"),
         (PRODUCTION | {"session_idle_minutes": 0}, "session_idle_minutes"),
+        (PRODUCTION | SIGN_IN | {"token_audience": BROWSER}, "TOKEN_AUDIENCE"),
         (PRODUCTION | {"session_hours": 25}, "session_hours"),
         (PRODUCTION | {"step_up_minutes": 61}, "step_up_minutes"),
     ],

@@ -15,6 +15,8 @@ from app.access.demonstration import AUDIENCE
 from app.access.rules import Role
 from app.access.sign_in import challenge_of
 from tests.access.forging import b64
+from tests.routes.test_withholding import opened
+from tests.steps import intake
 from tests.steps.sign_in import CLIENT, SESSION, Desk, desk
 from tests.world import OTHER, OWN, STAFF, World
 
@@ -153,6 +155,35 @@ async def test_a_bearer_token_has_the_rights_that_account_and_token_agree_on(
         answer = await asking.http.get("/v1/session", headers={"Authorization": f"Bearer {token}"})
     assert answer.status_code == status, answer.text
     assert answer.json().get("roles") == roles
+
+
+@pytest.mark.parametrize("stored", ["head_of_public_protection", "public_protection_supervisor"])
+async def test_a_role_that_the_token_does_not_claim_opens_no_restricted_case(asking: Desk, stored: str) -> None:
+    world = asking.world
+    world.execute("UPDATE staff_member SET roles = %s WHERE subject = 'head'", ["public_protection_officer", stored])
+    case = await opened(world)
+    found = {}
+    for roles in (("DVDS-Officers", stored), ("DVDS-Officers",)):
+        token = world.issuer.issue("head", now=clock.real_now(), lifetime=timedelta(hours=1), **says(*roles))
+        sent = {"Authorization": f"Bearer {token}", "Access-Reason": "cover"}
+        read = await asking.http.get(f"/v1/applications/{case}", headers=sent)
+        listed = await asking.http.get("/v1/applications", headers=sent)
+        duties = await asking.http.get("/v1/duties", headers=sent)
+        found[roles] = read.status_code, case in listed.text, case in duties.text
+    assert list(found.values()) == [(200, True, True), (404, False, False)]
+
+
+async def test_a_calendars_address_shows_no_more_than_the_last_sign_in_claimed(asking: Desk) -> None:
+    world, browser = asking.world, asking.browser()
+    assert (await asking.came_back(browser, "officer", **says("DVDS-Officers"))).status_code == 303
+    await intake.opened(world)
+    world.execute("UPDATE application SET assigned_to = %s", STAFF["officer"].id)
+    path = (await browser.own_page("POST", "/v1/calendar-feeds")).json()["path"]
+    assert "BEGIN:VEVENT" in (await asking.http.get(path)).text
+    given = says()
+    assert (await asking.came_back(asking.browser(), "officer", **given)).status_code == 303
+    world.execute("UPDATE staff_member SET roles = '{public_protection_officer}' WHERE subject = 'officer'")
+    assert (await asking.http.get(path)).status_code == 404
 
 
 async def test_a_role_revoked_at_either_side_is_gone_at_the_next_request(asking: Desk) -> None:

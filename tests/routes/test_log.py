@@ -4,7 +4,7 @@ import pytest
 
 from app.process import Stage
 from tests.arrange import place_at
-from tests.steps import intake
+from tests.steps import forum, intake
 from tests.world import STAFF, World
 
 READ = {"purpose": "lawfulness"}
@@ -18,7 +18,7 @@ async def test_the_auditor_reads_who_touched_a_case_and_is_logged_with_the_purpo
         rows = (await auditor.must_get("/v1/access-log", params={**READ, "case_id": case}))["items"]
     assert [(row["category"], row["action"], row["staff_id"], row["role"], row["reason"]) for row in rows] == [
         ("consultation", "read_log", str(STAFF["auditor"].id), "auditor", "lawfulness"),
-        ("consultation", "read_case", str(STAFF["officer"].id), "public_protection_officer", None),
+        ("consultation", "read_case", str(STAFF["officer"].id), "public_protection_officer", "cover"),
         ("collection", "send_information", str(STAFF["control_room"].id), "control_room", None),
     ]
     page = await auditor.must_get("/v1/access-log", params={**READ, "case_id": case, "limit": 1})
@@ -52,3 +52,23 @@ async def test_the_auditor_reads_closed_cases_and_no_open_one(world: World) -> N
     place_at(world, case, Stage.CLOSED)
     for path in (f"/v1/applications/{case}", f"/v1/applications/{case}/timeline"):
         assert (await auditor.get(path)).status_code == 200
+
+
+async def test_an_auditor_who_sits_at_the_forum_sees_what_is_closed_and_what_is_on_the_agenda(world: World) -> None:
+    world.execute("UPDATE staff_member SET roles = '{auditor,forum_member}' WHERE subject = 'auditor'")
+    hidden = await intake.opened(world)
+    other = {"surname": "Otherwise"}
+    body = intake.right_to_ask(world, subject=other, potential_victims=[{"surname": "Elsewhere", "is_applicant": True}])
+    sat = await intake.opened(world, body)
+    place_at(world, sat, Stage.FORUM)
+    await forum.on_agenda(world, sat, await forum.meeting(world, "chair", "auditor"))
+    auditor = world.as_("auditor")
+
+    async def answers(case: str) -> list[int]:
+        paths = (f"/v1/applications/{case}", f"/v1/applications/{case}/timeline")
+        return [(await auditor.get(path)).status_code for path in paths]
+
+    assert await answers(hidden) == [404, 404]
+    assert (await answers(sat))[0] == 200
+    place_at(world, hidden, Stage.CLOSED)
+    assert await answers(hidden) == [200, 200]

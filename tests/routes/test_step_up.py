@@ -1,5 +1,6 @@
 """The gravest decisions need a recent sign-in; acts never do (H2.10)."""
 
+import re
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
@@ -9,12 +10,13 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from app import clock
-from app.access.rules import PERMISSIONS, STEP_UP, Role
-from app.doors.requirements import _Decides
+from app.access.rules import PERMISSIONS, STEP_UP, Permission, Role
+from app.doors.requirements import _Records
 from app.main import doors
+from tests.architecture.test_doors import permission_of
 from tests.steps import initial_checks, intake
 from tests.steps.sign_in import Desk, desk
-from tests.world import World
+from tests.world import STAFF, World
 
 CHALLENGE = (
     'Bearer error="insufficient_user_authentication", error_description="A more recent sign-in is required", '
@@ -35,20 +37,47 @@ def grave(case: str) -> dict[str, Any]:
         f"/v1/applications/{case}/access": "supervisor",
         f"/v1/applications/{case}/emergency-authority": "head",
         f"/v1/applications/{case}/delivery-clearance": "officer",
+        f"/v1/applications/{case}/retention/decisions": "standards",
+        f"/v1/applications/{case}/retention/agreement": "standards",
+        "/v1/break-glass": "officer",
+        "/v1/staff": "administrator",
     }
 
 
-def test_every_decision_of_step_up_is_found_at_a_door_and_no_act_is() -> None:
-    asked: set[str] = set()
+def stepped_up() -> list[tuple[str, str, Permission]]:
+    """Every door that changes something by one of the gravest permissions."""
+    return [
+        (method, route.path, permission)
+        for route in doors()
+        if (permission := permission_of(route)) in STEP_UP and permission is not None
+        for method in sorted((route.methods or set()) - {"GET"})
+    ]
+
+
+def test_no_act_in_a_case_is_held_up() -> None:
     for route in doors():
         for dependant in route.dependant.dependencies:
-            permission = getattr(dependant.call, "permission", None)
-            if permission in STEP_UP and isinstance(dependant.call, _Decides):
-                asked.add(str(permission))
-            if permission in STEP_UP and not isinstance(dependant.call, _Decides):
-                assert route.methods == {"GET"}, f"{route.path} is an act, which is recorded whoever signed in when"
-    assert asked == {str(one) for one in STEP_UP}
+            if isinstance(dependant.call, _Records):
+                assert dependant.call.permission not in STEP_UP, f"{route.path} is an act, recorded in any case (H2.10)"
+    assert {permission for _, _, permission in stepped_up()} == STEP_UP
     assert all(any(one in PERMISSIONS[role] for role in Role) for one in STEP_UP)
+
+
+async def test_every_door_that_changes_something_gravely_asks_for_a_recent_sign_in(at: Desk) -> None:
+    world, now, tried = at.world, clock.real_now(), set()
+    case = await intake.opened(world)
+    old = int((now - timedelta(minutes=11)).timestamp())
+    for method, path, permission in stepped_up():
+        role = next(role for role in Role if permission in PERMISSIONS[role])
+        key = next(one.key for one in STAFF.values() if one.roles == (role.value,))
+        token = at.app.state.built_in.issuer.issue(key, now=now, lifetime=timedelta(hours=1), auth_time=old)
+        filled = re.sub(r"\{\w+\}", SOMEBODY, path.replace("{case_id}", case))
+        sent: dict[str, Any] = {} if method == "DELETE" else {"json": {}}
+        with world.unchanged():
+            answer = await at.http.request(method, filled, headers={"Authorization": f"Bearer {token}"}, **sent)
+        assert answer.json()["type"].endswith("step_up_required"), (method, path, answer.text)
+        tried.add(permission)
+    assert tried == STEP_UP
 
 
 async def test_an_old_sign_in_takes_none_of_the_gravest_decisions_and_a_fresh_one_is_let_through(at: Desk) -> None:

@@ -88,7 +88,7 @@ async def test_an_account_not_compared_yet_sees_nothing_that_may_be_about_it(wor
     assert await seen_by(world, case, "officer")  # compared: another person
 
 
-async def test_one_account_that_cannot_be_compared_keeps_no_other_waiting(world: World) -> None:
+async def test_one_account_that_cannot_be_compared_keeps_no_otherwaits_for(world: World) -> None:
     case = await intake.opened(world)
     called(world, "officer", "PC Alan Merrick", BORN)
     called(world, "officer2", "PC Paula Merrick", "1999-09-09")
@@ -104,31 +104,16 @@ async def test_who_opens_at_the_same_moment_hears_nothing_of_a_case_restricted_m
         held.execute("LOCK TABLE case_restriction IN EXCLUSIVE MODE")
         body = intake.right_to_ask(world, subject=POLICE)
         first = asyncio.create_task(world.as_("control_room").post("/v1/applications", body))
-        await _waiting(held, "relation")
+        await waits_for(held, "relation")
         second = asyncio.create_task(world.as_("officer").post("/v1/applications", intake.right_to_ask(world)))
-        await _waiting(held, "advisory")
+        await waits_for(held, "advisory")
         held.rollback()
     one, two = (await first).json(), (await second).json()
     assert (two["joined"], two["earlier_applications"]) == (False, [])
     assert one["id"] != two["id"]
 
 
-async def test_who_waits_for_a_case_that_is_restricted_meanwhile_changes_nothing_in_it(world: World) -> None:
-    case = await intake.opened(world)
-    with psycopg.connect(conninfo(world.url)) as held:
-        held.execute("SELECT id FROM application WHERE id = %s FOR NO KEY UPDATE", [case])
-        given = {"child": intake.CHILD}
-        waits = asyncio.create_task(world.as_("officer").post(path(case, "parties"), given))
-        await _waiting(held, "transactionid")
-        held.execute(
-            "INSERT INTO case_restriction (id, case_id, force_id, reason, restricted_at, restricted_by, leading_ranks) "
-            "SELECT gen_random_uuid(), id, force_id, 'Police.', now(), created_by, '{}' FROM application"
-        )
-        held.commit()
-    assert (await waits).status_code == 404
-
-
-async def _waiting(connection: psycopg.Connection[Any], kind: str) -> None:
+async def waits_for(connection: psycopg.Connection[Any], kind: str) -> None:
     """Until some transaction waits for a lock of that kind."""
     for _ in range(500):
         found = connection.execute("SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = %s", [kind])
@@ -277,7 +262,7 @@ async def test_adding_a_party_does_not_block_the_comparing_of_accounts(world: Wo
     with psycopg.connect(conninfo(world.url)) as held:
         held.execute("SELECT pg_advisory_xact_lock_shared(hashtextextended('clares-law.accounts', 0))")
         comparing = asyncio.create_task(worker(world))
-        await _waiting(held, "advisory")
+        await waits_for(held, "advisory")
         adding = asyncio.create_task(world.as_("control_room").post(path(case, "parties"), {"child": intake.CHILD}))
         held.execute("SELECT id FROM application WHERE id = %s FOR NO KEY UPDATE", [case])
         held.rollback()

@@ -2,9 +2,12 @@
 
 from datetime import UTC, datetime
 from itertools import combinations
+from typing import Any
 from uuid import UUID
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from app.access.masking import masked
 from app.access.rules import VIEW_PERMISSIONS, Permission
@@ -13,6 +16,7 @@ from app.cases.schemas import PartyView
 from app.cases.tables import PartyRole
 from app.people.schemas import AddressView, PersonView, SafeContactView
 from app.people.tables import Gender
+from app.routes.paging import Page, page
 
 P = Permission
 ONE = UUID(int=1)
@@ -113,3 +117,29 @@ def test_a_sentence_that_may_name_the_applicants_part_is_kept_whatever_part_it_n
     assert masked(event, VIEW_PERMISSIONS).sentence == sentence
     assert (masked(event, {P.SEE_ROUTE}).sentence is None) is kept
     assert masked(event, {P.SEE_ROUTE}).withheld == ["sentence"] * kept
+
+
+_SENTENCES = st.sampled_from(["The applicant was called.", "A check was made.", "Somebody else asks the same."])
+_EVENTS = st.builds(
+    EventView,
+    position=st.just(1),
+    id=st.just(ONE),
+    occurred_at=st.just(datetime(2026, 5, 1, tzinfo=UTC)),
+    recorded_at=st.just(datetime(2026, 5, 1, tzinfo=UTC)),
+    recorded_by=st.just("Somebody"),
+    kind=st.just("note"),
+    sentence=_SENTENCES,
+    about_id=st.none(),
+)
+_HELD = st.one_of(_EVENTS, st.booleans().map(lambda asked: parties(asked=asked)))
+
+
+@given(items=st.lists(_HELD, max_size=5), sees=st.sets(st.sampled_from(sorted(VIEW_PERMISSIONS))))
+def test_a_page_is_masked_as_its_items_are_whatever_class_of_page_it_is(
+    items: list[Any], sees: set[Permission]
+) -> None:
+    wanted = masked(items, sees)
+    for whole in (page(items, 10, str), Page(items=items, next_cursor=None), Page[Any](items=items, next_cursor=None)):
+        assert masked(whole, sees).items == wanted
+    assert masked({"found": items}, sees) == {"found": wanted}
+    assert masked(Page(items=[page(items, 10, str)], next_cursor=None), sees).items[0].items == wanted

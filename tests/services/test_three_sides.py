@@ -189,3 +189,25 @@ async def test_nothing_prepared_or_said_to_a_potential_victim_names_the_third_pa
         world, case, disclosure.told(victim, decision_id=decision, beyond_script="Your mother Maureen asked us.")
     )
     assert "words_identify_applicant" in {one["code"] for one in told["put_before_supervisor"]}
+
+
+async def test_lists_by_the_page_show_no_sentence_that_the_reader_may_not_see(world: World) -> None:
+    found = await sides.three_sides(world)
+    await found.acts()
+    about = "The applicant is owed words: the potential victim asks through somebody else."
+    world.execute("UPDATE duty SET says = %s WHERE case_id = %s", about, found.case)
+    world.execute("UPDATE event SET sentence = %s WHERE case_id = %s", about, found.case)
+    timeline, duties = f"/v1/applications/{found.case}/timeline", "/v1/duties"
+    shown = {path: (await world.as_("officer").must_get(path))["items"] for path in (timeline, duties)}
+    assert about in {one["sentence"] for one in shown[timeline]}
+    assert about in {one["says"] for one in shown[duties]}
+    for key, paths in (("intelligence", (timeline, duties)), ("auditor", (timeline,))):
+        if key == "auditor":
+            await found.close()
+        for path in paths:
+            answer = await world.as_(key).get(path)
+            assert answer.status_code == 200, answer.text
+            assert "pplicant" not in answer.text, (key, path)
+            items = [one for one in answer.json()["items"] if one["withheld"]]
+            assert items, (key, path)
+            assert all(one[name] is None for one in items for name in one["withheld"]), (key, path)
