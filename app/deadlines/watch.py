@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from app import clock
+from app.access.telling import withheld_from_somebody
 from app.channels.tables import Outbox
 from app.deadlines.calendar import london_day
 from app.deadlines.tables import Clock, Heartbeat, Tally, Task, TaskKind
@@ -87,8 +88,15 @@ async def forget_dead_workers(session: AsyncSession, *, now: datetime) -> None:
 
 
 def clocks_by_step(now: datetime) -> Select[Any]:
-    """Open clocks, those due today and those past due, by step; a projection is never past due (H9.2)."""
-    is_open = (col(Clock.met_at).is_(None), col(Clock.ended_at).is_(None))
+    """Open clocks, those due today and those past due, by step; a projection is never past due (H9.2).
+
+    Anybody who reads the metrics reads these, so cases that are withheld from somebody are not among them (H2.8).
+    """
+    is_open = (
+        col(Clock.met_at).is_(None),
+        col(Clock.ended_at).is_(None),
+        col(Clock.case_id).not_in(withheld_from_somebody()),
+    )
     late = (col(Clock.due_at) <= now) & ~col(Clock.projected)
     counted = (
         select(

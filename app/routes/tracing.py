@@ -17,14 +17,19 @@ from app.routes.errors import failure
 
 REQUESTS = Counter("clares_law_requests_total", "Requests answered.", ["method", "route", "status"])
 SECONDS = Histogram("clares_law_request_seconds", "Seconds from request to answer.", ["route"])
-_GIVEN = re.compile(r"[A-Za-z0-9._-]{8,64}")
+_GIVEN = re.compile(r"[0-9A-Fa-f]{8,64}|[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
+"""Hexadecimal or a UUID: it goes into log lines, and words could tell of somebody."""
 _GONE = 499
 """What is counted where whoever asked hung up before the request was whole."""
 _log = structlog.get_logger()
 
 
 class Tracing:
-    """Takes a request id that fits (8 to 64 of letters, digits, `._-`), else makes one."""
+    """Makes an id for every request, by which the log and the problem know it.
+
+    One that came with the request (8 to 64 hexadecimal digits, or a UUID) is given back in the answer's header, and
+    stands in the log line beside the own one; nobody chooses by which id the log of section 62 knows what was done.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -34,7 +39,8 @@ class Tracing:
             await self.app(scope, receive, send)
             return
         given = dict(scope["headers"]).get(b"x-request-id", b"").decode("latin-1")
-        request_id = given if _GIVEN.fullmatch(given) else secrets.token_hex(8)
+        request_id = secrets.token_hex(8)
+        named = {"given_id": given} if _GIVEN.fullmatch(given) else {}
         scope.setdefault("state", {})["request_id"] = request_id
         started = time.perf_counter()
         status, begun = 500, False
@@ -45,11 +51,11 @@ class Tracing:
                 begun = True
                 status = message["status"]
                 headers = MutableHeaders(scope=message)
-                headers["X-Request-ID"] = request_id
+                headers["X-Request-ID"] = named.get("given_id", request_id)
                 headers["Cache-Control"] = "no-store"
             await send(message)
 
-        with structlog.contextvars.bound_contextvars(request_id=request_id):
+        with structlog.contextvars.bound_contextvars(request_id=request_id, **named):
             try:
                 await self.app(scope, receive, answer)
             except ClientDisconnect:

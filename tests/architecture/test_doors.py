@@ -1,6 +1,7 @@
 """The doors: every route names its permission, every role tries every route, a failed commit is never a success."""
 
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from fastapi.routing import APIRoute
@@ -98,5 +99,17 @@ async def test_405_says_what_is_allowed_and_every_answer_carries_a_request_id(wo
     answer = await world.http.delete("/v1/applications")
     assert (answer.status_code, answer.headers["Allow"]) == (405, "GET, POST")
     assert answer.headers["X-Request-ID"] == answer.json()["request_id"]
-    named = await world.http.get("/health/live", headers={"X-Request-ID": "my-request-0001"})
-    assert named.headers["X-Request-ID"] == "my-request-0001"
+    for given, kept in (("5F0c6f5e0f6c4c55", True), (str(uuid4()), True), ("my-request-0001", False), ("x" * 8, False)):
+        named = await world.http.get("/v1/applications", headers={"X-Request-ID": given})
+        assert (named.headers["X-Request-ID"] == given) is kept
+        assert named.json()["request_id"] != given
+
+
+async def test_nobody_chooses_the_request_id_of_the_log(world: World) -> None:
+    given = str(uuid4())
+    answer = await world.as_("officer").get("/v1/applications", headers={"X-Request-ID": given})
+    assert answer.headers["X-Request-ID"] == given
+    assert [
+        row["request_id"] for row in world.rows("SELECT request_id FROM access_log WHERE request_id = %s", given)
+    ] == []
+    assert len(world.rows("SELECT 1 FROM access_log WHERE request_id ~ '^[0-9a-f]{16}$'")) == 1
