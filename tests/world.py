@@ -34,7 +34,7 @@ _SPACE = UUID("6f1f6a1e-2f37-4e0b-9f5e-7a4f7b1c0d11")
 START = datetime(2026, 5, 4, 9, 0, tzinfo=UTC) + timedelta(days=1)  # Tuesday 5 May 2026, after a bank holiday Monday
 
 OWN, OTHER = "northmoor", "southvale"
-_OF_THE_LOG = {"access_log", "access_log_individual", "leaf_due"}
+_OF_THE_LOG = {"access_log", "access_log_individual", "access_log_case", "leaf_due"}
 
 
 @dataclass(frozen=True)

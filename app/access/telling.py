@@ -4,7 +4,7 @@ from collections.abc import Collection
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, ColumnElement, Uuid, all_, cast, func, literal, select
+from sqlalchemy import ARRAY, ColumnElement, CompoundSelect, Uuid, all_, cast, func, literal, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -15,13 +15,17 @@ from app.storage.base import shares_any
 
 async def withheld_cases(session: AsyncSession, case_ids: Collection[UUID]) -> frozenset[UUID]:
     """Those of the cases that are withheld from somebody: restricted ones, and those that exclude an account."""
-    restricted = select(col(CaseRestriction.case_id)).where(col(CaseRestriction.case_id).in_(case_ids))
+    withheld = withheld_from_somebody().subquery()
+    return frozenset(await session.scalars(select(withheld.c.case_id).where(withheld.c.case_id.in_(case_ids))))
+
+
+def withheld_from_somebody() -> CompoundSelect[Any]:
+    """The ids of restricted cases, and of those that exclude an account."""
+    restricted = select(col(CaseRestriction.case_id))
     excluding = select(col(CaseAccess.case_id)).where(
-        col(CaseAccess.case_id).in_(case_ids),
-        col(CaseAccess.kind) == AccessKind.EXCLUDED,
-        col(CaseAccess.ended_at).is_(None),
+        col(CaseAccess.kind) == AccessKind.EXCLUDED, col(CaseAccess.ended_at).is_(None)
     )
-    return frozenset(await session.scalars(restricted.union(excluding)))
+    return restricted.union(excluding)
 
 
 def sees(case_id: Any) -> ColumnElement[bool]:

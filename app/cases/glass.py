@@ -5,9 +5,10 @@ person: there it answers as for a case that does not exist, with the same statem
 """
 
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID, uuid4, uuid5
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -15,7 +16,7 @@ from app import clock
 from app.access.deciding import glass_holds
 from app.access.rules import Actor, Role
 from app.access.service import reach
-from app.access.tables import BrokenGlass, StaffMember
+from app.access.tables import AccessKind, BrokenGlass, CaseAccess, StaffMember
 from app.access.telling import may_be_told
 from app.cases.schemas import GlassEndIn, GlassIn, GlassReceipt, GlassView
 from app.cases.service import CaseNotFound, case_in_reach, note
@@ -24,11 +25,12 @@ from app.channels.outbox import message, put
 from app.channels.terms import Channel, Message
 from app.clock import in_london
 from app.deadlines.tables import TaskKind
-from app.deadlines.tasks import OwnDoing, open_task
-from app.errors import Conflict, NotFound
+from app.deadlines.tasks import open_task
+from app.errors import Conflict, NotFound, NotPermitted
 from app.settings import settings
 from app.storage.base import columns_of, shares_any
 
+_NO_MAIL = " No mail of it went to anybody: this task is the only notice."
 _TOLD = (Role.PROFESSIONAL_STANDARDS, Role.PUBLIC_PROTECTION_SUPERVISOR, Role.HEAD_OF_PUBLIC_PROTECTION)
 
 
@@ -39,6 +41,12 @@ class GlassNotFound(NotFound):
 
     def __init__(self) -> None:
         super().__init__("No broken glass is held under that address, or it is not yours to see.")
+
+
+class OwnDoing(NotPermitted):
+    """Nobody judges what he or she did."""
+
+    code = "own_doing"
 
 
 class GlassNotNeeded(Conflict):
@@ -66,8 +74,9 @@ async def break_glass(
 ) -> tuple[Case, BrokenGlass]:
     """Let this person see the case until a set time from now, and tell those who oversee it (H2.8).
 
-    Professional standards are owed a review, which the person may not answer; supervisors of the case and they have
-    mail of it. Raises CaseNotFound where the person is excluded, as where there is no such case.
+    Professional standards are owed a review, which is not put before the person; supervisors of the case and they have
+    mail of it, and so have professional standards of the person's own force. Where no mail is sent the task says so.
+    Raises CaseNotFound where the person is excluded, as where there is no such case.
     """
     person = await reach(session, actor, breaks=case_id)
     case = await case_in_reach(session, case_id, for_change=True)
@@ -88,19 +97,19 @@ async def break_glass(
     await session.flush()
     sentence = f"The glass over this case was broken; it holds until {in_london(until)}."
     await note(session, case, "glass_broken", sentence, by=actor, now=now, about_id=row.id)
+    mailed = await _mail(session, case, row, actor=actor, now=now)
     await open_task(
         session,
         kind=TaskKind.GLASS_BROKEN,
         says="The glass over a case was broken. Read who and why under broken glass, end it there if it should not "
-        "hold, and say here whether it was right.",
+        f"hold, and say here whether it was right.{'' if mailed else _NO_MAIL}",
         for_role=Role.PROFESSIONAL_STANDARDS,
         force_id=case.force_id,
         case_id=case.id,
         about=str(row.id),
-        not_by=actor.staff_id,
+        kept_from=actor.staff_id,
         now=now,
     )
-    await _mail(session, case, row, now=now)
     return case, row
 
 
@@ -114,10 +123,13 @@ async def _held_by(session: AsyncSession, case: Case, staff_id: UUID) -> BrokenG
     return (await session.scalars(query)).first()
 
 
-async def _mail(session: AsyncSession, case: Case, row: BrokenGlass, *, now: datetime) -> None:
-    """Tell professional standards and the supervisors who see the case, by mail: its reference and a time, no more."""
+async def _mail(session: AsyncSession, case: Case, row: BrokenGlass, *, actor: Actor, now: datetime) -> int:
+    """Tell professional standards and the supervisors who see the case, by mail: its reference and a time, no more.
+
+    So are professional standards of the force of whoever broke it, but for those whom the case excludes. To how many.
+    """
     if settings().smtp_host is None:
-        return
+        return 0
     query = select(col(StaffMember.id)).where(
         col(StaffMember.force_id) == case.force_id,
         col(StaffMember.active),
@@ -125,7 +137,9 @@ async def _mail(session: AsyncSession, case: Case, row: BrokenGlass, *, now: dat
         col(StaffMember.id) != row.staff_id,
         shares_any(StaffMember.roles, set(_TOLD)),
     )
-    told = await may_be_told(session, case.id, list(await session.scalars(query)))
+    told = set(await may_be_told(session, case.id, list(await session.scalars(query))))
+    if actor.force_id != case.force_id:
+        told.update(await session.scalars(_standards_of(actor, case.id)))
     letters = []
     for staff_id in sorted(told):
         key = uuid5(row.id, f"glass:{staff_id}")
@@ -143,6 +157,24 @@ async def _mail(session: AsyncSession, case: Case, row: BrokenGlass, *, now: dat
             )
         )
     await put(session, letters)
+    return len(letters)
+
+
+def _standards_of(actor: Actor, case_id: UUID) -> Select[Any]:
+    """Who oversees whoever breaks the glass over another force's case; it does not reach them but through the mail."""
+    excluded = select(col(CaseAccess.staff_id)).where(
+        col(CaseAccess.case_id) == case_id,
+        col(CaseAccess.kind) == AccessKind.EXCLUDED,
+        col(CaseAccess.ended_at).is_(None),
+    )
+    return select(col(StaffMember.id)).where(
+        col(StaffMember.force_id) == actor.force_id,
+        col(StaffMember.active),
+        col(StaffMember.email).is_not(None),
+        col(StaffMember.id) != actor.staff_id,
+        col(StaffMember.id).not_in(excluded),
+        shares_any(StaffMember.roles, {Role.PROFESSIONAL_STANDARDS}),
+    )
 
 
 async def broken_before(session: AsyncSession, glass_id: UUID) -> GlassReceipt:

@@ -92,6 +92,7 @@ async def read_feed(
         raise FeedNotFound from None
     if not owner.may(Permission.READ_ALERTS):
         raise FeedNotFound
+    cases, entries = await _entries(session, owner)
     await log(
         session,
         Category.CONSULTATION,
@@ -102,14 +103,16 @@ async def read_feed(
         force_id=owner.serves_force_id,
         role=owner.acts_as(Permission.READ_ALERTS),
         shown=Entry,
+        listed=cases,
     )
-    return calendar_text(await _entries(session, owner), stamp=stamp)
+    return calendar_text(entries, stamp=stamp)
 
 
-async def _entries(session: AsyncSession, owner: Actor) -> list[Entry]:
+async def _entries(session: AsyncSession, owner: Actor) -> tuple[set[UUID], list[Entry]]:
     query = (
         select(
             col(Clock.id),
+            col(Clock.case_id),
             col(Clock.kind),
             col(Clock.reference),
             col(Clock.hours),
@@ -125,12 +128,13 @@ async def _entries(session: AsyncSession, owner: Actor) -> list[Entry]:
         )
         .order_by(col(Clock.due_at), col(Clock.id))
     )
-    return [
+    found = (await session.execute(query)).all()
+    return {row.case_id for row in found}, [
         Entry(
             clock_id=row.id,
             summary=f"{row.reference}: {CLOCK_WORDS[row.kind]} due{' (projected)' if row.projected else ''}",
             due_on=row.due_on,
             due_at=None if row.hours is None else row.due_at,
         )
-        for row in await session.execute(query)
+        for row in found
     ]

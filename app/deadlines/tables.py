@@ -319,10 +319,8 @@ class Task(SQLModel, table=True):
     case_id: UUID | None = None
     force_id: str | None = Field(default=None, foreign_key="force.id")
     about: str
-    not_by: UUID | None = Field(default=None, foreign_key="staff_member.id")
-    """Who may not close it: what it asks about is what this person did."""
     kept_from: UUID | None = Field(default=None, foreign_key="staff_member.id")
-    """The account that it is about: it is not put before that one."""
+    """The account that it is about: it is not put before that one, and the database shows it nothing of it."""
     opened_at: datetime
     closed_at: datetime | None = None
     closed_by: UUID | None = Field(default=None, foreign_key="staff_member.id")

@@ -16,7 +16,7 @@ from app.access.rules import Actor, Role
 from app.access.telling import withheld_cases
 from app.deadlines.schemas import TaskView
 from app.deadlines.tables import Task, TaskKind
-from app.errors import AlreadyDecided, NotFound, NotPermitted
+from app.errors import AlreadyDecided, NotFound
 from app.storage.base import columns_of
 
 
@@ -35,12 +35,6 @@ class TaskClosed(AlreadyDecided):
     code = "task_closed"
 
 
-class OwnDoing(NotPermitted):
-    """Nobody reviews what he or she did."""
-
-    code = "own_doing"
-
-
 async def open_task(
     session: AsyncSession,
     *,
@@ -52,7 +46,6 @@ async def open_task(
     now: datetime,
     case_id: UUID | None = None,
     though_withheld: bool = False,
-    not_by: UUID | None = None,
     kept_from: UUID | None = None,
 ) -> None:
     """Put something before everybody of a role, in one force or (`force_id` None) in every one.
@@ -63,7 +56,7 @@ async def open_task(
     `case_id` is given where the task tells of a case: whoever may not see that case does not see the task, and where
     it is withheld from anybody, professional standards are asked in place of the role (H2.8); but `though_withheld`,
     the role is asked all the same, as far as it sees the case. It is put before everybody but `kept_from`, the account
-    that it is about; `not_by` is who may not close it, because it asks about what that person did.
+    that it is about.
     """
     if case_id is not None and not though_withheld and await withheld_cases(session, {case_id}):
         for_role = Role.PROFESSIONAL_STANDARDS
@@ -75,7 +68,6 @@ async def open_task(
         "case_id": case_id,
         "force_id": force_id,
         "about": about,
-        "not_by": not_by,
         "kept_from": kept_from,
         "opened_at": now,
     }
@@ -85,7 +77,7 @@ async def open_task(
 async def close_task(session: AsyncSession, actor: Actor, task_id: UUID, answer: str, *, now: datetime) -> Task:
     """A person has dealt with it and says how.
 
-    Raises TaskNotFound, TaskClosed where another was first, and OwnDoing where it asks about what that person did.
+    Raises TaskNotFound, as where it asks about what that person did, and TaskClosed where another was first.
     """
     query = select(Task).where(col(Task.id) == task_id, *_of(actor)).with_for_update()
     task = (await session.scalars(query)).one_or_none()
@@ -93,8 +85,6 @@ async def close_task(session: AsyncSession, actor: Actor, task_id: UUID, answer:
         raise TaskNotFound
     if task.closed_at is not None:
         raise TaskClosed("The task is closed already; its answer stands.")
-    if task.not_by == actor.staff_id:
-        raise OwnDoing("This asks about what you did yourself: somebody else answers it.")
     task.closed_at, task.closed_by, task.answer = now, actor.staff_id, answer
     return task
 

@@ -16,14 +16,11 @@ from sqlalchemy import (
     Uuid,
     case,
     cast,
-    column,
     delete,
-    exists,
     func,
     literal,
     or_,
     select,
-    table,
     union_all,
 )
 from sqlalchemy.dialects.postgresql import insert
@@ -31,10 +28,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from app import clock
+from app.access.telling import withheld_from_somebody
 from app.channels.tables import Outbox
 from app.deadlines.calendar import london_day
 from app.deadlines.tables import Clock, Heartbeat, Tally, Task, TaskKind
-from app.evidence.records import COVERED
 
 FORGOTTEN_AFTER = timedelta(hours=1)
 """How long a worker that ended is still listed."""
@@ -102,8 +99,15 @@ async def forget_dead_workers(session: AsyncSession, *, now: datetime) -> None:
 
 
 def clocks_by_step(now: datetime) -> Select[Any]:
-    """Open clocks, those due today and those past due, by step; a projection is never past due (H9.2)."""
-    is_open = (col(Clock.met_at).is_(None), col(Clock.ended_at).is_(None))
+    """Open clocks, those due today and those past due, by step; a projection is never past due (H9.2).
+
+    Anybody who reads the metrics reads these, so cases that are withheld from somebody are not among them (H2.8).
+    """
+    is_open = (
+        col(Clock.met_at).is_(None),
+        col(Clock.ended_at).is_(None),
+        col(Clock.case_id).not_in(withheld_from_somebody()),
+    )
     late = (col(Clock.due_at) <= now) & ~col(Clock.projected)
     counted = (
         select(
@@ -141,20 +145,7 @@ def outbox_by_channel(now: datetime) -> Select[Any]:
     return select(rows.subquery())
 
 
-def keys_missing(now: datetime) -> Select[Any]:
-    """Cases with sealed records that have neither a key nor an erasure: their texts were destroyed in silence."""
-    of = table("application", column("id"))
-
-    def has(name: str) -> Any:
-        rows = table(name, column("case_id"))
-        return exists().where(rows.c.case_id == of.c.id)
-
-    silent = (~has("case_key"), ~has("erasure"), or_(*map(has, COVERED)))
-    counted: Select[Any] = select(literal("keys_missing"), literal("cases"), func.count())
-    return counted.select_from(of).where(*silent)
-
-
-COUNTS: tuple[Count, ...] = (clocks_by_step, outbox_by_channel, keys_missing)
+COUNTS: tuple[Count, ...] = (clocks_by_step, outbox_by_channel)
 """What a worker counts for the metrics; each is one query over what an index covers."""
 
 

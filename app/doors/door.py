@@ -1,10 +1,10 @@
 """A request that is let in, and one that is let in to a case: how acts are recorded, decisions taken, rows read."""
 
 import hashlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 from uuid import UUID
 
 import rfc8785
@@ -23,7 +23,7 @@ from app.cases.schemas import FlagView, Receipt, Recorded
 from app.cases.service import access_case
 from app.cases.tables import Case
 from app.errors import ReasonRequired, StaleVersion, Unprocessable, VersionRequired, refuse_if
-from app.evidence.owing import Touch, owe_row, withhold
+from app.evidence.owing import Touch, owe_row, show, withhold
 from app.evidence.terms import Category
 from app.people.schemas import RowView
 from app.safeguarding.lateness import obstacles_to_going_on
@@ -33,7 +33,18 @@ from app.safeguarding.terms import DutyKind
 from app.storage.base import columns_of, table_of
 from app.storage.statements import rows, write
 
+
+class Made(Protocol):
+    """What an act made, known by its id."""
+
+    @property
+    def id(self) -> UUID:
+        """Under which it is kept."""
+        ...
+
+
 R = TypeVar("R", bound=RowView)
+M = TypeVar("M", bound=Made)
 CaseService = Callable[..., Awaitable[Recorded]]
 """Called with (session, case, body, actor=, now=), as every service that changes a case is."""
 
@@ -101,6 +112,7 @@ class Door:
                 staff_id=self.actor.staff_id,
                 organisation=self.actor.organisation,
                 force_id=force_id or self.actor.serves_force_id,
+                reader_force_id=self.actor.serves_force_id,
                 role=self.actor.acts_as(self.action),
                 case_id=case_id,
                 event_id=event_id,
@@ -110,6 +122,10 @@ class Door:
                 shown=shown,
             ),
         )
+
+    def shows(self, case_ids: Iterable[UUID | None]) -> None:
+        """Let the row of a list say which cases were on it."""
+        show(self.session, case_ids)
 
     async def answered(self, body: BaseModel) -> AnsweredRequest | None:
         """The answer given before under this idempotency key, if any; else the key is claimed for this transaction.
@@ -217,6 +233,24 @@ class CaseDoor(Door):
             await self.log(Category.COLLECTION, case_id=made.opened, force_id=self.case.force_id)
         await self.remember(case_id=self.case.id, resource_id=made.id, opened_id=made.opened)
         return await self._receipt(made.id, opened=made.opened)
+
+    async def record_beside(
+        self,
+        service: Callable[..., Awaitable[M]],
+        before: Callable[[AsyncSession, UUID], Awaitable[M]],
+        given: BaseModel,
+    ) -> M:
+        """Keep an act that leaves no trace in the case, neither event nor version: who works it is not to see it.
+
+        `before` reads what was made under the same idempotency key.
+        """
+        answered = await self.answered(given)
+        if answered is not None and answered.resource_id is not None:
+            return await before(self.session, answered.resource_id)
+        made = await service(self.session, self.case, given, actor=self.actor, now=self.now)
+        await self.log(Category.ALTERATION, case_id=self.case.id, force_id=self.case.force_id, event_id=made.id)
+        await self.remember(case_id=self.case.id, resource_id=made.id)
+        return made
 
     async def decide(self, service: CaseService, given: BaseModel, *, though_late: bool = False) -> Receipt:
         """Take a decision on the version of the case that the person has read.

@@ -127,12 +127,12 @@ async def _let_in(request: Request, claims: Claims) -> str:
             )
     except Unauthenticated as refused:
         _log.warning("sign_in_refused", code=refused.code)
-        await _log_refused(request, claims.subject)
+        await _log_refused(request, claims.subject, refused.code)
         raise
     return token
 
 
-async def _log_refused(request: Request, subject: str) -> None:
+async def _log_refused(request: Request, subject: str, code: str) -> None:
     """A sign-in of a known account that was not let in leaves its row; of an unknown one there is nobody to name."""
     async with request.app.state.sessions.begin() as db:
         member = await account_of(db, subject)
@@ -145,7 +145,7 @@ async def _log_refused(request: Request, subject: str) -> None:
                 staff_id=member.id,
                 organisation=member.force_id or member.agency_id,
                 force_id=await force_served(db, member),
-                refused=True,
+                decision=code,
             )
 
 

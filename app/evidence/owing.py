@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 
 from app.errors import Unavailable
 from app.evidence.fields import fields_of
-from app.evidence.tables import LoggedIndividual, LogRow
+from app.evidence.tables import LoggedCase, LoggedIndividual, LogRow
 from app.evidence.terms import ALLOWED, Category
 from app.storage.base import table_of
 
@@ -36,6 +36,10 @@ _touched = (
 _INDIVIDUALS = insert(table_of(LoggedIndividual)).from_select(
     ["log_id", "case_id", "person_id"],
     select(bindparam("log_id", type_=Uuid), _touched.c.case_id, _touched.c.person_id),
+)
+_CASES = insert(table_of(LoggedCase)).from_select(
+    ["log_id", "case_id"],
+    select(bindparam("log_id", type_=Uuid), func.unnest(bindparam("cases", type_=ARRAY(Uuid)))),
 )
 _log = structlog.get_logger()
 
@@ -62,22 +66,29 @@ class Touch:
     staff_id: UUID | None
     organisation: str | None
     force_id: str | None = None
+    reader_force_id: str | None = None
+    """That of whoever asked, where it is not the same."""
     role: str | None = None
     case_id: UUID | None = None
     event_id: UUID | None = None
     recipient: UUID | None = None
-    refused: bool = False
     decision: str = ALLOWED
     rule: str | None = None
     reason: str | None = None
     shown: Any = None
     """The view that was answered with, or a list, page or union of views; None where nothing was shown."""
 
+    @property
+    def refused(self) -> bool:
+        """Whether what was asked was refused: whatever was decided but that it may be."""
+        return self.decision != ALLOWED
+
 
 @dataclass
 class _Owed:
     rows: list[Touch] = field(default_factory=list)
     touched: set[Individual] = field(default_factory=set)
+    listed: set[UUID] = field(default_factory=set)
     combined: set[UUID] = field(default_factory=set)
     withheld: set[str] = field(default_factory=set)
 
@@ -95,6 +106,11 @@ def touch(session: AsyncSession, case_id: UUID, *persons: UUID | None) -> None:
     _owed(session).touched.update((case_id, person) for person in persons if person is not None)
 
 
+def show(session: AsyncSession, case_ids: Iterable[UUID | None]) -> None:
+    """Say which cases a list showed: they stand beside the row of the list."""
+    _owed(session).listed.update(case_id for case_id in case_ids if case_id is not None)
+
+
 def combine(session: AsyncSession, *case_ids: UUID) -> None:
     """Say that the records of cases were joined, or that of one with a record held elsewhere: a combination (H12.1)."""
     _owed(session).combined.update(case_ids)
@@ -105,15 +121,26 @@ def withhold(session: AsyncSession, names: Iterable[str]) -> None:
     _owed(session).withheld.update(names)
 
 
-def write_row(connection: Connection, row: Touch, individuals: Iterable[Individual], withheld: frozenset[str]) -> None:
-    """Write one row and its individuals now, in the transaction at hand; LogUnwritten, whatever stood against it."""
-    known = sorted(set(individuals))
+def write_row(
+    connection: Connection,
+    row: Touch,
+    individuals: Iterable[Individual],
+    withheld: frozenset[str],
+    listed: Iterable[UUID] = (),
+) -> None:
+    """Write one row with its individuals and the cases listed, in the transaction at hand.
+
+    Raises LogUnwritten, whatever stood against it.
+    """
+    known, shown = sorted(set(individuals)), sorted(set(listed))
     try:
         values = _values(row, withheld)
         connection.execute(_ROW, values)
         if known:
             cases, persons = zip(*known, strict=True)
             connection.execute(_INDIVIDUALS, {"log_id": values["id"], "cases": list(cases), "persons": list(persons)})
+        if shown:
+            connection.execute(_CASES, {"log_id": values["id"], "cases": shown})
     except SQLAlchemyError as error:
         _log.error("log_unwritten", error=type(error.__cause__ or error).__name__)
         raise LogUnwritten from None
@@ -122,6 +149,7 @@ def write_row(connection: Connection, row: Touch, individuals: Iterable[Individu
 def _values(row: Touch, withheld: frozenset[str]) -> Mapping[str, Any]:
     shown = fields_of(row.shown, withheld) if row.shown is not None else ()
     values = {name: getattr(row, name) for name in _GIVEN}
+    values["reader_force_id"] = row.reader_force_id or row.force_id
     return {"id": uuid4(), **values, "fields": "{" + ",".join(shown) + "}"}
 
 
@@ -154,9 +182,11 @@ def _write_what_is_owed(session: Session) -> None:
     stray = {one for one in owed.touched if one[0] not in cases}
     for number, row in enumerate(rows):
         own = {one for one in owed.touched if one[0] == row.case_id}
-        write_row(connection, row, own | stray if number == 0 else own, withheld)
+        first_of_all = number == 0
+        write_row(connection, row, own | stray if first_of_all else own, withheld, owed.listed if first_of_all else ())
 
 
 @event.listens_for(Session, "after_rollback")
 def _owe_nothing(session: Session) -> None:
-    session.info.pop(_KEPT, None)
+    if not session.in_nested_transaction():  # what was read before a savepoint was read, whatever became of that
+        session.info.pop(_KEPT, None)

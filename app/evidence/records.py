@@ -28,7 +28,7 @@ COVERED = (
 LOG = "access_log"
 """Each row of the log is a leaf as well."""
 
-LOG_CHILDREN = {"access_log_individual": "log_id"}
+LOG_CHILDREN = {"access_log_individual": "log_id", "access_log_case": "log_id"}
 """Rows that belong to one row of the log and stand in its leaf, by the column that names it."""
 
 LEAVES = (*COVERED, LOG)

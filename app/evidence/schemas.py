@@ -23,6 +23,7 @@ class LogView(BaseModel):
     organisation: str | None
     case_id: UUID | None
     individuals: list[UUID] = Field(description="The persons who were touched.")
+    cases_shown: list[UUID] = Field(description="The cases that a list, a search or a feed showed.")
     fields: list[str] | None = Field(description="The names of what was shown, never what stood in it.")
     event_id: UUID | None
     recipient: UUID | None = Field(description="Of a disclosure, and of nothing else.")

@@ -11,7 +11,7 @@ from sqlmodel import col
 
 from app.evidence.owing import Individual, Touch, write_row
 from app.evidence.schemas import LogView
-from app.evidence.tables import LoggedIndividual, LogRow
+from app.evidence.tables import LoggedCase, LoggedIndividual, LogRow
 from app.evidence.terms import Category
 from app.storage.base import columns_of
 
@@ -25,6 +25,7 @@ async def log(
     staff_id: UUID | None,
     organisation: str | None,
     individuals: Iterable[Individual] = (),
+    listed: Iterable[UUID] = (),
     **more: Any,
 ) -> None:
     """One row now, in the transaction of what it records; `more` is what else a `Touch` holds (H12.1).
@@ -35,7 +36,7 @@ async def log(
     row = Touch(
         category=category, action=action, request_id=request_id, staff_id=staff_id, organisation=organisation, **more
     )
-    await session.run_sync(lambda held: write_row(held.connection(), row, individuals, frozenset()))
+    await session.run_sync(lambda held: write_row(held.connection(), row, individuals, frozenset(), listed))
 
 
 _individual = columns_of(LoggedIndividual)
@@ -44,6 +45,15 @@ _INDIVIDUALS = (
     .where(_individual.log_id == col(LogRow.id))
     .scalar_subquery()
     .label("individuals")
+)
+
+
+_listed = columns_of(LoggedCase)
+_CASES = (
+    select(func.coalesce(func.array_agg(_listed.case_id), cast([], ARRAY(Uuid))))
+    .where(_listed.log_id == col(LogRow.id))
+    .scalar_subquery()
+    .label("cases_shown")
 )
 
 
@@ -57,19 +67,22 @@ async def read_log(
     after: tuple[datetime, UUID] | None,
     limit: int,
 ) -> list[LogView]:
-    """Who touched what in the own force, newest first. Row-level security shows it to nobody who has not asked so.
+    """Who of the own force touched what, and who touched its cases, newest first.
+
+    Row-level security shows it to nobody who has not asked so.
 
     Without the reader's own refusals: one on a case withheld from the reader is hidden, and must not be missed (H2.8).
     """
     await session.execute(text("SELECT set_config('app.reads_log', 'on', true)"))
     query = (
-        select(*columns_of(LogRow), _INDIVIDUALS)
+        select(*columns_of(LogRow), _INDIVIDUALS, _CASES)
         .order_by(col(LogRow.logged_at).desc(), col(LogRow.id).desc())
         .limit(limit)
     )
     query = query.where(or_(~col(LogRow.refused), col(LogRow.staff_id).is_distinct_from(reader)))
     if case_id:
-        query = query.where(col(LogRow.case_id) == case_id)
+        listed = select(col(LoggedCase.log_id)).where(col(LoggedCase.case_id) == case_id)
+        query = query.where(or_(col(LogRow.case_id) == case_id, col(LogRow.id).in_(listed)))
     if staff_id:
         query = query.where(col(LogRow.staff_id) == staff_id)
     if person_id:

@@ -34,6 +34,7 @@ class LogRow(SQLModel, table=True):
         Index("ix_access_log_refused", "case_id", postgresql_where=text("refused")),
         Index("ix_access_log_recorded_in", "recorded_in", "id"),
         check("(category = 'disclosure') = (recipient IS NOT NULL)", "recipient_of_a_disclosure"),
+        check("decision IS NULL OR refused = (decision <> 'allowed')", "refused_as_decided"),
     )
 
     id: UUID = Field(primary_key=True)
@@ -44,6 +45,9 @@ class LogRow(SQLModel, table=True):
     staff_id: UUID | None = None
     organisation: str | None = None
     force_id: str | None = None
+    """The force whose case it is, or without a case that of whoever asked."""
+    reader_force_id: str | None = None
+    """The force of whoever asked: both read the row."""
     case_id: UUID | None = None
     event_id: UUID | None = None
     recipient: UUID | None = None
@@ -73,6 +77,16 @@ class LoggedIndividual(SQLModel, table=True):
     log_id: UUID = Field(primary_key=True, foreign_key="access_log.id")
     case_id: UUID = Field(primary_key=True)
     person_id: UUID = Field(primary_key=True)
+
+
+class LoggedCase(SQLModel, table=True):
+    """A case that a list, a search or a feed showed, of which the row of the log names no one alone."""
+
+    __tablename__ = "access_log_case"
+    __table_args__ = (Index("ix_access_log_case_case_id", "case_id"),)
+
+    log_id: UUID = Field(primary_key=True, foreign_key="access_log.id")
+    case_id: UUID = Field(primary_key=True)
 
 
 class LeafDue(SQLModel, table=True):

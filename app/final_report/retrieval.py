@@ -17,6 +17,7 @@ from app.access.rules import Actor
 from app.access.service import reach
 from app.cases.tables import PartyRole
 from app.errors import NotFound
+from app.evidence.owing import combine, show
 from app.evidence.sealed import have_keys, plain_columns
 from app.final_report.document import keys_of_party
 from app.final_report.rules import ReportFacts, keys_of_subject, pattern
@@ -56,7 +57,9 @@ async def list_reports(
     query = _standing(actor).order_by(col(FinalReport.recorded_at).desc(), col(FinalReport.id).desc())
     if after is not None:
         query = query.where(tuple_(col(FinalReport.recorded_at), col(FinalReport.id)) < tuple_(*after))
-    return [FinalReportSummary.model_validate(one) for one in await rows(session, query.limit(limit + 1))]
+    found = await rows(session, query.limit(limit + 1))
+    show(session, [one.of_case for one in found[:limit]])
+    return [FinalReportSummary.model_validate(one) for one in found]
 
 
 async def read_report(session: AsyncSession, report_id: UUID, *, actor: Actor) -> FinalReportView:
@@ -80,13 +83,15 @@ async def read_report(session: AsyncSession, report_id: UUID, *, actor: Actor) -
     )
 
 
-async def case_of_report(session: AsyncSession, report_id: UUID) -> UUID | None:
-    """The case of a report that was read in this transaction, for the log alone: an intelligence unit is not told."""
-    return await session.scalar(select(col(FinalReport.case_id)).where(col(FinalReport.id) == report_id))
+async def case_of_report(session: AsyncSession, report_id: UUID) -> tuple[UUID, str]:
+    """The case of a report that was read in this transaction, and its force, for the log alone: a unit is not told."""
+    query = select(col(FinalReport.case_id), col(FinalReport.force_id)).where(col(FinalReport.id) == report_id)
+    case_id, force_id = (await session.execute(query)).one()
+    return case_id, force_id
 
 
 async def search_reports(session: AsyncSession, about: FinalReportSearchIn, *, actor: Actor) -> FinalReportsFound:
-    """The reports about a subject, and what they show together."""
+    """The reports about a subject, and what they show together: several cases that make a pattern are combined."""
     await _reach_every_force(session, actor)
     keys = keys_asked(about)
     found = select(col(FinalReportKey.report_id)).where(col(FinalReportKey.match_key).in_(keys))
@@ -98,6 +103,10 @@ async def search_reports(session: AsyncSession, about: FinalReportSearchIn, *, a
     )
     reports = await rows(session, query)
     shown = reports[:SEARCH_LIMIT]
+    joined = {row.of_case for row in shown}
+    show(session, joined)
+    if len(joined) > 1:
+        combine(session, *joined)
     await have_keys(session, {row.of_case for row in shown})
     held = columns_of(FinalReport)
     written = await rows(

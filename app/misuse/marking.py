@@ -62,6 +62,11 @@ async def unmark(session: AsyncSession, case: Case, given: OfNoteIn, *, actor: A
     return OfNoteView.model_validate(row)
 
 
+async def marked_before(session: AsyncSession, mark_id: UUID) -> OfNoteView:
+    """The mark that a repeated request made or ended, as it stands."""
+    return OfNoteView.model_validate(await session.get_one(CaseOfNote, mark_id))
+
+
 async def marks(session: AsyncSession, case_id: UUID) -> list[OfNoteView]:
     """The marks of a case, oldest first, those that ended included."""
     columns = columns_of(CaseOfNote)

@@ -22,10 +22,11 @@ class _Data(BaseModel):
 
 
 class Bulk(_Data):
-    """So many different cases or individuals by one account within so many minutes."""
+    """So many different cases or individuals by one account within so many minutes; `listed` are cases on lists."""
 
     minutes: PositiveInt
     cases: PositiveInt
+    listed: PositiveInt
     individuals: PositiveInt
 
 
@@ -35,6 +36,7 @@ class OutOfForce(_Data):
     routine: frozenset[str]
     minutes: PositiveInt
     cases: PositiveInt
+    listed: PositiveInt
 
 
 class OffShift(_Data):
@@ -115,6 +117,8 @@ class Touched:
     action: str
     case: CaseTouched | None = None
     individuals: Sequence[Individual] = ()
+    listed: Sequence[CaseTouched] = ()
+    """Cases that a list showed, of which it touched no one alone."""
 
     @property
     def cases(self) -> set[UUID]:
@@ -170,6 +174,8 @@ def _of_one(account: Account, one: Touched, before: Sequence[Touched], threshold
         yield Finding(
             Misuse.OUT_OF_FORCE, one.action if routine else str(one.case.case_id), one.at, one.log_id, one.case
         )
+    elif lists_other_forces(account, one, before, thresholds.out_of_force):
+        yield Finding(Misuse.OUT_OF_FORCE, one.action, one.at, one.log_id)
     if one.case and one.case.of_note(one.at) and one.case.held_by != account.staff_id and not account.roles & _MAY_LOOK:
         yield Finding(Misuse.CASE_OF_NOTE, str(one.case.case_id), one.at, one.log_id, one.case)
     if one.cases and is_off_shift(account, one.at, thresholds.off_shift):
@@ -206,13 +212,26 @@ def is_out_of_force(account: Account, one: Touched, before: Iterable[Touched], l
     return len(others) >= limits.cases
 
 
+def lists_other_forces(account: Account, one: Touched, before: Iterable[Touched], limits: OutOfForce) -> bool:
+    """Too many of other forces' cases on the lists that the account was shown, this one among them."""
+    since = one.at - timedelta(minutes=limits.minutes)
+
+    def others(shown: Touched) -> set[UUID]:
+        return {case.case_id for case in shown.listed if case.force_id != account.force_id}
+
+    if account.force_id is None or not others(one):
+        return False
+    return len({case_id for earlier in before if earlier.at > since for case_id in others(earlier)}) >= limits.listed
+
+
 def is_bulk(before: Sequence[Touched], limits: Bulk) -> bool:
     """Whether the newest of the touches makes it too many different cases or persons within the time."""
     since = before[-1].at - timedelta(minutes=limits.minutes)
     recent = [one for one in before if one.at > since]
     cases = {case for one in recent for case in one.cases}
     persons = {individual.person_id for one in recent for individual in one.individuals}
-    return len(cases) >= limits.cases or len(persons) >= limits.individuals
+    listed = {case.case_id for one in recent for case in one.listed}
+    return len(cases) >= limits.cases or len(persons) >= limits.individuals or len(listed) >= limits.listed
 
 
 def is_off_shift(account: Account, at: datetime, limits: OffShift) -> bool:

@@ -22,7 +22,7 @@ from app.access.telling import sees
 from app.clock import in_london
 from app.deadlines.tables import TaskKind
 from app.deadlines.tasks import open_task
-from app.evidence.tables import LoggedIndividual, LogRow
+from app.evidence.tables import LoggedCase, LoggedIndividual, LogRow
 from app.misuse.facts import accounts, cases, individuals
 from app.misuse.rules import Account, Finding, Thresholds, Touched, findings
 from app.misuse.tables import MisuseFinding, MisuseWatch
@@ -112,7 +112,14 @@ async def _touched(session: AsyncSession, account: Account, rows: Sequence[Any])
     of_row: dict[UUID, list[UUID]] = defaultdict(list)
     for one in logged:
         of_row[one.log_id].append(one.person_id)
-    known = await cases(session, {row.case_id for row in rows if row.case_id})
+    shown: dict[UUID, list[UUID]] = defaultdict(list)
+    lists = select(col(LoggedCase.log_id), col(LoggedCase.case_id)).where(
+        col(LoggedCase.log_id).in_([row.id for row in rows])
+    )
+    for one in (await session.execute(lists)).all():
+        shown[one.log_id].append(one.case_id)
+    on_lists = {case_id for each in shown.values() for case_id in each}
+    known = await cases(session, on_lists | {row.case_id for row in rows if row.case_id})
     return [
         Touched(
             row.id,
@@ -120,6 +127,7 @@ async def _touched(session: AsyncSession, account: Account, rows: Sequence[Any])
             row.action,
             known.get(row.case_id),
             [people[person] for person in of_row[row.id] if person in people],
+            [known[case_id] for case_id in shown[row.id] if case_id in known],
         )
         for row in rows
     ]

@@ -38,7 +38,9 @@ async def list_alerts(
         after=after_moment(cursor),
         limit=limit + 1,
     )
-    return page(list(found), limit, lambda last: encode(last.recorded_at.isoformat(), last.id))
+    shown = page(list(found), limit, lambda last: encode(last.recorded_at.isoformat(), last.id))
+    door.shows(one.case_id for one in shown.items)
+    return shown
 
 
 class _EventStream(StreamingResponse):

@@ -64,7 +64,9 @@ async def read_worklist(
         after=after_standing(cursor),
         limit=limit,
     )
-    return page(found, limit, lambda last: encode(*last.sorted_by))
+    shown = page(found, limit, lambda last: encode(*last.sorted_by))
+    door.shows(one.id for one in shown.items)
+    return shown
 
 
 @router.post("/search", status_code=200, responses=ERRORS)

@@ -28,4 +28,6 @@ async def list_duties(
     """Open duties of the own force's cases, oldest first; `kind=supervisor_review` is what waits for a supervisor."""
     await door.log(Category.CONSULTATION)
     found = await owed(door.session, kind=kind, answered=answered, after=after_moment(cursor), limit=limit + 1)
-    return page(found, limit, lambda last: encode(last.opened_at.isoformat(), last.id))
+    shown = page(found, limit, lambda last: encode(last.opened_at.isoformat(), last.id))
+    door.shows(one.case_id for one in shown.items)
+    return shown

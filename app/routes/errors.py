@@ -162,7 +162,6 @@ async def _log_refusal(request: Request, code: str, rule: str | None = None) -> 
                 role=person.acts_as(action),
                 case_id=getattr(state, "case_id", None),
                 event_id=getattr(state, "event_id", None),
-                refused=True,
                 decision=code,
                 rule=getattr(state, "rule", None) or rule,
                 reason=getattr(state, "reason", None),

@@ -139,6 +139,6 @@ async def search_final_reports(body: FinalReportSearchIn, door: IntelligenceUnit
 async def read_final_report(report_id: UUID, door: IntelligenceUnit) -> FinalReportView:
     """One final report, whole, of whichever force. It gives no reach into the case."""
     found = await retrieval.read_report(door.session, report_id, actor=door.actor)
-    case_id = await retrieval.case_of_report(door.session, report_id)
-    await door.log(Category.CONSULTATION, case_id=case_id, event_id=found.id)
+    case_id, force_id = await retrieval.case_of_report(door.session, report_id)
+    await door.log(Category.CONSULTATION, case_id=case_id, force_id=force_id, event_id=found.id)
     return found

@@ -36,7 +36,9 @@ async def break_glass(body: GlassIn, door: Annotated[Door, creates(Permission.BR
 async def list_broken_glass(door: Overseer) -> list[GlassView]:
     """Who broke the glass over cases that one sees, why, and until when; newest first."""
     await door.log(Category.CONSULTATION)
-    return await glass.broken_glasses(door.session)
+    found = await glass.broken_glasses(door.session)
+    door.shows(one.case_id for one in found)
+    return found
 
 
 @router.post("/{glass_id}/end", status_code=201, responses=ERRORS_OF_ACT)

@@ -18,7 +18,6 @@ MEASURES = {
     "outbox_waiting": ("channel", "Messages that wait to be sent."),
     "outbox_failing": ("channel", "Messages that wait and were tried in vain."),
     "outbox_given_up": ("channel", "Messages that no try could deliver; each is a task for a person."),
-    "keys_missing": ("of", "Cases with sealed records whose key is gone though nobody erased them: look at once."),
 }
 """Each measure of the worker's counts: what its label is, and what it says."""
 

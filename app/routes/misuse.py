@@ -5,8 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter
 
 from app.access.rules import Permission
-from app.doors import CaseDoor, reads
-from app.evidence.terms import Category
+from app.doors import CaseDoor, reads, records
 from app.misuse import marking
 from app.misuse.schemas import OfNoteIn, OfNoteView
 from app.routes.errors import ERRORS_OF_ACT, ERRORS_OF_CASE
@@ -14,11 +13,12 @@ from app.routes.reading import StrictRoute
 
 router = APIRouter(prefix="/v1/applications/{case_id}/of-note", tags=["misuse"], route_class=StrictRoute)
 
-Standards = Annotated[CaseDoor, reads(Permission.MARK_OF_NOTE)]
+Reader = Annotated[CaseDoor, reads(Permission.MARK_OF_NOTE)]
+Standards = Annotated[CaseDoor, records(Permission.MARK_OF_NOTE)]
 
 
 @router.get("", responses=ERRORS_OF_CASE)
-async def read_marks(door: Standards) -> list[OfNoteView]:
+async def read_marks(door: Reader) -> list[OfNoteView]:
     """The marks of the case, oldest first. Nobody else is shown that there is one."""
     await door.read()
     return await marking.marks(door.session, door.case.id)
@@ -27,12 +27,10 @@ async def read_marks(door: Standards) -> list[OfNoteView]:
 @router.post("", status_code=201, responses=ERRORS_OF_ACT)
 async def mark(body: OfNoteIn, door: Standards) -> OfNoteView:
     """Mark the case: each touch by an account that does not hold it becomes a task of professional standards."""
-    await door.log(Category.ALTERATION, case_id=door.case.id, force_id=door.case.force_id)
-    return await marking.mark(door.session, door.case, body, actor=door.actor, now=door.now)
+    return await door.record_beside(marking.mark, marking.marked_before, body)
 
 
 @router.post("/end", responses=ERRORS_OF_ACT)
 async def unmark(body: OfNoteIn, door: Standards) -> OfNoteView:
     """Mark it no longer."""
-    await door.log(Category.ALTERATION, case_id=door.case.id, force_id=door.case.force_id)
-    return await marking.unmark(door.session, door.case, body, actor=door.actor, now=door.now)
+    return await door.record_beside(marking.unmark, marking.marked_before, body)

@@ -53,7 +53,9 @@ async def list_reviews(
         after=after_day(cursor),
         limit=limit + 1,
     )
-    return page(list(found), limit, lambda last: encode(last.review_on.isoformat(), last.case_id))
+    shown = page(list(found), limit, lambda last: encode(last.review_on.isoformat(), last.case_id))
+    door.shows(one.case_id for one in shown.items)
+    return shown
 
 
 @router.get("/retention", responses=ERRORS_OF_CASE)

@@ -17,14 +17,19 @@ from app.routes.errors import failure
 
 REQUESTS = Counter("clares_law_requests_total", "Requests answered.", ["method", "route", "status"])
 SECONDS = Histogram("clares_law_request_seconds", "Seconds from request to answer.", ["route"])
-_GIVEN = re.compile(r"[A-Za-z0-9._-]{8,64}")
+_GIVEN = re.compile(r"[0-9A-Fa-f]{8,64}|[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
+"""Hexadecimal or a UUID: it goes into the log and into log lines, and words could tell of somebody."""
 _GONE = 499
 """What is counted where whoever asked hung up before the request was whole."""
 _log = structlog.get_logger()
 
 
 class Tracing:
-    """Takes a request id that fits (8 to 64 of letters, digits, `._-`), else makes one."""
+    """Gives every request an id, by which the answer, the log and the problem know it.
+
+    One that came with the request is taken where it is 8 to 64 hexadecimal digits, or a UUID. It proves nothing: a row
+    of the log has an id of its own, and names who asked.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app

@@ -66,7 +66,7 @@ _SETTINGS = (
     "set_config('app.force_id', :force_id, true), "
     "set_config('app.agenda', (CAST(:agenda AS uuid[]) || CAST(:before AS uuid[]) || seen.glass)::text, true), "
     "set_config('app.national', :national, true), set_config('app.staff_id', :owner, true), "
-    "set_config('app.sees', :sees, true), "
+    "set_config('app.sees', :sees, true), set_config('app.asks', :asks, true), "
     "set_config('app.glass', seen.glass::text, true), seen.glass, seen.glass_until, "
     "set_config('app.withheld_by_name', coalesce(seen.withheld::text, ''), true), "
     "set_config('app.withheld', coalesce((seen.withheld || seen.not_sampled)::text, ''), true)"
@@ -122,6 +122,7 @@ async def set_context(
         "national": "on" if national else "",
         "owner": str(staff_id or "") if own_actions else "",
         "staff_id": staff_id,
+        "asks": str(staff_id or ""),
         "sees_restricted": sees_restricted,
         "sees": _listed(sees),
         "roles": None if roles is None else _array(roles),

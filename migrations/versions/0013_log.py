@@ -18,14 +18,21 @@ down_revision: str | None = "0012"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
-APP, WORKER, AUDITOR = "clares_law_app", "clares_law_worker", "clares_law_auditor"
+APP, WORKER, AUDITOR, OWNER = "clares_law_app", "clares_law_worker", "clares_law_auditor", "clares_law_owner"
 
-WITHHELD = "(SELECT nullif(current_setting('app.withheld', true), '')::uuid[])::uuid[]"
+WITHHELD = "(SELECT nullif(current_setting('app.withheld_by_name', true), '')::uuid[])::uuid[]"
 RECORDED_IN = "(pg_current_xact_id()::text)::bigint"
-SAID = ("role", "decision", "rule", "reason")
+READS_THE_LOG = "current_setting('app.reads_log', true) = 'on'"
+OWN_FORCE = "nullif(current_setting('app.force_id', true), '')"
+ASKING = "nullif(current_setting('app.asks', true), '')::uuid"
+NOT_THE_OWNER = f"NOT pg_has_role(current_user, '{OWNER}', 'MEMBER')"
+"""Whoever restores a database writes its rows as they were written; nobody else does."""
+OF_A_ROW = ("access_log_individual", "access_log_case")
+SAID = ("role", "decision", "rule", "reason", "reader_force_id")
 WORKER_READS = {
     "access_log": "action, force_id, recorded_in",
     "access_log_individual": "log_id, person_id",
+    "access_log_case": "log_id, case_id",
     "person_address": "person_id, address",
     "staff_member": "address_key, shifts",
 }
@@ -35,6 +42,8 @@ WORKER_READS = {
 def upgrade() -> None:
     _widen_the_log()
     _keep_individuals()
+    _keep_cases_shown()
+    _let_nobody_date_the_log()
     _mark_cases_of_note()
     _keep_findings()
     _let_the_worker_watch()
@@ -52,6 +61,17 @@ def _widen_the_log() -> None:
         "access_log",
         "(category = 'disclosure') = (recipient IS NOT NULL)",
     )
+    op.create_check_constraint(
+        op.f("ck_access_log_refused_as_decided"),
+        "access_log",
+        "decision IS NULL OR refused = (decision <> 'allowed')",
+    )
+    # Of a case of another force both hear: that of whoever touched it, and that whose case it is.
+    op.execute("DROP POLICY log_read ON access_log")
+    op.execute(
+        f"CREATE POLICY log_read ON access_log FOR SELECT TO {APP} "
+        f"USING ({READS_THE_LOG} AND (force_id = {OWN_FORCE} OR reader_force_id = {OWN_FORCE}))"
+    )
     op.create_index("ix_access_log_recorded_in", "access_log", ["recorded_in", "id"], unique=False)
     op.drop_index("ix_access_log_staff_id", table_name="access_log")
     op.create_index("ix_access_log_staff_id", "access_log", ["staff_id", "logged_at"], unique=False)
@@ -67,29 +87,89 @@ def _keep_individuals() -> None:
         sa.PrimaryKeyConstraint("log_id", "case_id", "person_id", name=op.f("pk_access_log_individual")),
     )
     op.create_index("ix_access_log_individual_person_id", "access_log_individual", ["person_id"], unique=False)
-    op.execute("ALTER TABLE access_log_individual ENABLE ROW LEVEL SECURITY")
-    op.execute("ALTER TABLE access_log_individual FORCE ROW LEVEL SECURITY")
-    op.execute(f"GRANT SELECT, INSERT ON access_log_individual TO {APP}")
-    op.execute(f"GRANT SELECT ON access_log_individual TO {AUDITOR}")
-    op.execute(f"CREATE POLICY log_write ON access_log_individual FOR INSERT TO {APP} WITH CHECK (true)")
-    # Whoever sees the row of the log sees whom it touched, but for those of cases that are withheld.
+    _secure_rows_of_a_row("access_log_individual")
+
+
+def _keep_cases_shown() -> None:
+    op.create_table(
+        "access_log_case",
+        sa.Column("log_id", sa.Uuid(), nullable=False),
+        sa.Column("case_id", sa.Uuid(), nullable=False),
+        sa.ForeignKeyConstraint(["log_id"], ["access_log.id"], name=op.f("fk_access_log_case_log_id")),
+        sa.PrimaryKeyConstraint("log_id", "case_id", name=op.f("pk_access_log_case")),
+    )
+    op.create_index("ix_access_log_case_case_id", "access_log_case", ["case_id"], unique=False)
+    _secure_rows_of_a_row("access_log_case")
+
+
+def _secure_rows_of_a_row(table: str) -> None:
+    op.execute(f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY")
+    op.execute(f"ALTER TABLE {table} FORCE ROW LEVEL SECURITY")
+    op.execute(f"GRANT SELECT, INSERT ON {table} TO {APP}")
+    op.execute(f"GRANT SELECT ON {table} TO {AUDITOR}")
+    op.execute(f"CREATE POLICY log_write ON {table} FOR INSERT TO {APP} WITH CHECK (true)")
+    # Whoever sees the row of the log sees whom and what it touched, but for what is of cases that are withheld.
     op.execute(
-        f"CREATE POLICY log_read ON access_log_individual FOR SELECT TO {APP} "
+        f"CREATE POLICY log_read ON {table} FOR SELECT TO {APP} "
         "USING (EXISTS (SELECT FROM access_log WHERE access_log.id = log_id))"
     )
     op.execute(
-        f"CREATE POLICY withheld ON access_log_individual AS RESTRICTIVE FOR SELECT TO {APP} "
-        f"USING (case_id <> ALL ({WITHHELD}))"
+        f"CREATE POLICY withheld ON {table} AS RESTRICTIVE FOR SELECT TO {APP} USING (case_id <> ALL ({WITHHELD}))"
     )
-    op.execute(f"CREATE POLICY log_audit ON access_log_individual FOR SELECT TO {AUDITOR} USING (true)")
+    op.execute(f"CREATE POLICY log_audit ON {table} FOR SELECT TO {AUDITOR} USING (true)")
     op.execute(
-        "CREATE TRIGGER kept_as_written BEFORE UPDATE OR DELETE ON access_log_individual "
+        f"CREATE TRIGGER kept_as_written BEFORE UPDATE OR DELETE ON {table} "
         "FOR EACH ROW EXECUTE FUNCTION refuse_change()"
     )
     op.execute(
-        "CREATE TRIGGER kept_whole BEFORE TRUNCATE ON access_log_individual "
-        "FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()"
+        f"CREATE TRIGGER kept_whole BEFORE TRUNCATE ON {table} FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()"
     )
+
+
+def _let_nobody_date_the_log() -> None:
+    """When, in which transaction and whether refused is not for whoever writes to say; nothing is added to a row later.
+
+    The rows that belong to a row of the log are looked up as the owner, since whoever writes the log may not read it.
+    """
+    op.execute(
+        """
+        CREATE FUNCTION date_the_log() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN
+            NEW.logged_at := clock_timestamp();
+            NEW.recorded_in := (pg_current_xact_id()::text)::bigint;
+            NEW.refused := NEW.decision <> 'allowed';
+            RETURN NEW;
+        END $$
+        """
+    )
+    op.execute(
+        "CREATE TRIGGER dated_here BEFORE INSERT ON access_log "
+        f"FOR EACH ROW WHEN ({NOT_THE_OWNER}) EXECUTE FUNCTION date_the_log()"
+    )
+    op.execute(f"CREATE POLICY owner_decides ON access_log FOR SELECT TO {OWNER} USING (true)")
+    op.execute(
+        """
+        CREATE FUNCTION refuse_addition() RETURNS trigger
+        LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp SET row_security = on AS $$
+        BEGIN
+            IF EXISTS (
+                SELECT FROM added WHERE NOT EXISTS (
+                    SELECT FROM access_log
+                    WHERE id = added.log_id AND recorded_in = (pg_current_xact_id()::text)::bigint
+                )
+            ) THEN
+                RAISE insufficient_privilege USING MESSAGE = 'a row of the log is whole when it is committed';
+            END IF;
+            RETURN NULL;
+        END $$
+        """
+    )
+    op.execute("REVOKE ALL ON FUNCTION date_the_log, refuse_addition FROM PUBLIC")
+    for table in OF_A_ROW:
+        op.execute(
+            f"CREATE TRIGGER added_at_once AFTER INSERT ON {table} REFERENCING NEW TABLE AS added "
+            f"FOR EACH STATEMENT WHEN ({NOT_THE_OWNER}) EXECUTE FUNCTION refuse_addition()"
+        )
 
 
 def _mark_cases_of_note() -> None:
@@ -133,6 +213,10 @@ def _mark_cases_of_note() -> None:
     )
     op.execute(f"GRANT SELECT ON case_of_note TO {WORKER}")
     secure_case_table("case_of_note")
+    op.execute(
+        "CREATE TRIGGER dated_here BEFORE INSERT ON case_of_note "
+        f"FOR EACH ROW WHEN ({NOT_THE_OWNER}) EXECUTE FUNCTION begin_now()"
+    )
 
 
 def _keep_findings() -> None:
@@ -181,6 +265,11 @@ def _keep_findings() -> None:
     op.create_foreign_key(op.f("fk_task_kept_from"), "task", "staff_member", ["kept_from"], ["id"])
     op.execute("ALTER TABLE task FORCE ROW LEVEL SECURITY")
     _say_kinds_of_task({*_kinds_of_task(), "misuse"})
+    others = f"kept_from IS NULL OR kept_from IS DISTINCT FROM {ASKING}"
+    for does in ("SELECT", "UPDATE"):
+        op.execute(
+            f"CREATE POLICY kept_from_{does.lower()} ON task AS RESTRICTIVE FOR {does} TO {APP} USING ({others})"
+        )
 
 
 def _kinds_of_task() -> set[str]:
@@ -202,7 +291,8 @@ def _let_the_worker_watch() -> None:
     op.execute(f"GRANT SELECT, UPDATE ON misuse_watch TO {WORKER}")
     op.execute("DROP POLICY log_watch ON access_log")
     op.execute(f"CREATE POLICY log_watch ON access_log FOR SELECT TO {WORKER} USING (true)")
-    op.execute(f"CREATE POLICY log_watch ON access_log_individual FOR SELECT TO {WORKER} USING (true)")
+    for table in OF_A_ROW:
+        op.execute(f"CREATE POLICY log_watch ON {table} FOR SELECT TO {WORKER} USING (true)")
 
 
 def downgrade() -> None:
@@ -214,6 +304,8 @@ def downgrade() -> None:
     op.execute(f"CREATE POLICY log_watch ON access_log FOR SELECT TO {WORKER} USING (refused)")
     for table, columns in WORKER_READS.items():
         op.execute(f"REVOKE SELECT ({columns}) ON {table} FROM {WORKER}")
+    for does in ("select", "update"):
+        op.execute(f"DROP POLICY kept_from_{does} ON task")
     op.drop_constraint(op.f("fk_task_kept_from"), "task", type_="foreignkey")
     op.drop_column("task", "kept_from")
     op.drop_column("staff_member", "shifts")
@@ -225,6 +317,17 @@ def downgrade() -> None:
     op.drop_table("case_of_note")
     op.drop_index("ix_access_log_individual_person_id", table_name="access_log_individual")
     op.drop_table("access_log_individual")
+    op.drop_index("ix_access_log_case_case_id", table_name="access_log_case")
+    op.drop_table("access_log_case")
+    op.execute("DROP FUNCTION refuse_addition")
+    op.execute("DROP POLICY owner_decides ON access_log")
+    op.execute("DROP TRIGGER dated_here ON access_log")
+    op.execute("DROP FUNCTION date_the_log")
+    op.execute("DROP POLICY log_read ON access_log")
+    op.execute(
+        f"CREATE POLICY log_read ON access_log FOR SELECT TO {APP} USING ({READS_THE_LOG} AND force_id = {OWN_FORCE})"
+    )
+    op.drop_constraint(op.f("ck_access_log_refused_as_decided"), "access_log", type_="check")
     op.drop_index("ix_access_log_staff_id", table_name="access_log")
     op.create_index("ix_access_log_staff_id", "access_log", ["staff_id"], unique=False)
     op.drop_index("ix_access_log_recorded_in", table_name="access_log")

@@ -179,7 +179,7 @@ async def test_every_row_of_a_case_is_under_row_level_security_that_binds_its_ow
             "SELECT tablename FROM pg_policies WHERE policyname = 'withheld' AND permissive = 'RESTRICTIVE'"
         )
     }
-    assert withheld == {*OF_A_CASE, "application", "access_log", "access_log_individual"}
+    assert withheld == {*OF_A_CASE, "application", "access_log", "access_log_individual", "access_log_case"}
 
 
 WRITTEN_THROUGH_GLASS = {

@@ -2,6 +2,7 @@
 
 import inspect
 from typing import Any, get_args, get_origin
+from uuid import uuid4
 
 import pytest
 from fastapi.routing import APIRoute
@@ -108,5 +109,7 @@ async def test_405_says_what_is_allowed_and_every_answer_carries_a_request_id(wo
     answer = await world.http.delete("/v1/applications")
     assert (answer.status_code, answer.headers["Allow"]) == (405, "GET, POST")
     assert answer.headers["X-Request-ID"] == answer.json()["request_id"]
-    named = await world.http.get("/health/live", headers={"X-Request-ID": "my-request-0001"})
-    assert named.headers["X-Request-ID"] == "my-request-0001"
+    for given, kept in (("5F0c6f5e0f6c4c55", True), (str(uuid4()), True), ("my-request-0001", False), ("x" * 8, False)):
+        named = await world.http.get("/v1/applications", headers={"X-Request-ID": given})
+        assert (named.headers["X-Request-ID"] == given) is kept
+        assert named.json()["request_id"] == named.headers["X-Request-ID"]

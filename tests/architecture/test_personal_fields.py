@@ -52,6 +52,21 @@ UNMARKED = {
     "proclaim_day read_calendars": {
         "deadlines.CalendarChangeView": "why",
     },
+    "mark_of_note": {
+        "misuse.OfNoteView": "ended_because reason",
+    },
+    "oversee_glass": {
+        "cases.GlassView": "ended_because reason staff_force_id",
+    },
+    "read_editions": {
+        "retention.Schedule": "name",
+    },
+    "record_delivery": {
+        "disclosure.KeptDisclosure": "receipt",
+    },
+    "review_retention": {
+        "retention.ReviewDue": "closed_on group_code",
+    },
     "read_case": {
         "cases.PartyView": "connection police_employment relationship",
         "people.PersonView": "access_needs born ethnicity given_names language surname",
@@ -121,6 +136,11 @@ UNMARKED = {
         "initial_checks.IdentityView": "how record",
         "initial_checks.InitialDecisionAgreementView": "reason",
         "initial_checks.InitialDecisionView": "priority_reason rationale",
+        "retention.DecisionView": "answer ground reason",
+        "retention.ErasureView": "group_code keep_until",
+        "retention.FreezeView": "reason",
+        "retention.RetentionDates": "closed_on group_code keep_until",
+        "retention.RetentionView": "working",
         "risk_assessment.RiskAssessmentView": "agency_checks_considered answers options_considered override_reason",
         "safeguarding.CrimeReferenceView": "note",
         "safeguarding.InterimPlanView": "keeps_safe",

@@ -126,7 +126,7 @@ async def arranged(world: World) -> Asked:
             asked.asks.append(Ask(who, "POST", f"/v1/applications/{case}/contact-attempts", body, writes=True))
     for ask in asked.asks:
         answer = await world.as_(ask.who).http.request(
-            ask.method, ask.path, json=ask.with_id("calm"), headers=headers_of(world, ask, "calm-hour")
+            ask.method, ask.path, json=ask.with_id("calm"), headers=headers_of(world, ask, "ca1" * 4)
         )
         asked.rightly[ask] = answer.status_code, asked.named(answer)
     _must_tell_rights_apart(asked)
@@ -175,7 +175,7 @@ async def storm(asked: Asked, number: int, *, cutting: Cutting | None = None) ->
 
     async def ask_one(turn: int) -> None:
         nonlocal takes
-        ask, request_id = chance.choice(asked.asks), f"storm-{turn:06}"
+        ask, request_id = chance.choice(asked.asks), f"{turn:016x}"
         if cutting is not None and turn % 8 == 0:
             await cutting(asked, ask, request_id, chance)
             return

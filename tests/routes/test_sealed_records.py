@@ -11,7 +11,6 @@ import psycopg
 import pytest
 from structlog.testing import capture_logs
 
-from app.deadlines.watch import keys_missing
 from app.evidence import keys
 from app.evidence.keys import KeyRing
 from app.evidence.rotating import StillWrapped, rewrap, withdraw_before
@@ -175,21 +174,10 @@ async def test_a_destroyed_key_erases_the_texts_and_leaves_the_rows(ready: Ready
     for statement in ("DELETE FROM case_key", "TRUNCATE case_key"):
         with pytest.raises(psycopg.errors.RestrictViolation):
             ready.world.execute(statement)
-    assert await _keys_missing(ready.world) == 0
     _past_the_trigger(ready.world, "DELETE FROM case_key WHERE case_id = %s", ready.case)
-    assert await _keys_missing(ready.world) == 1
     answer = await ready.world.as_("officer").get(disclosure.path(ready.case, f"disclosures/{receipt['id']}"))
     assert (answer.status_code, answer.json()["type"]) == (500, "urn:clares-law:problem:key_erased")
     assert ready.world.rows("SELECT id, words_sealed FROM disclosure") == before
-
-
-async def _keys_missing(world: World) -> int:
-    worker = engine_for(world.url, DatabaseRole.WORKER, pool_size=1)
-    async with sessions(worker)() as session:
-        found = (await session.execute(keys_missing(world.now))).one()
-    await worker.dispose()
-    number: int = found[2]
-    return number
 
 
 async def test_one_damaged_text_refuses_no_later_telling(world: World) -> None:

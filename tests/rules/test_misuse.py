@@ -136,11 +136,11 @@ def test_bulk_is_so_many_different_ones_within_the_time(seen: list[tuple[int, in
     ]
     last = max(at for at, _ in seen)
     expected = len({one for at, one in seen if at > last - 60}) >= limit
-    assert is_bulk(rows, Bulk(minutes=60, cases=limit, individuals=1000)) is expected
+    assert is_bulk(rows, Bulk(minutes=60, cases=limit, individuals=1000, listed=1000)) is expected
 
 
 def test_another_forces_case_is_looked_at_unless_it_is_the_work_and_not_too_much_of_it() -> None:
-    limits = OutOfForce(routine=frozenset({"retrieve_final_reports"}), minutes=60, cases=2)
+    limits = OutOfForce(routine=frozenset({"retrieve_final_reports"}), minutes=60, cases=2, listed=2)
     theirs = [touched(case=CaseTouched(uuid4(), "southvale"), action="retrieve_final_reports") for _ in range(2)]
     assert not is_out_of_force(account(), theirs[0], theirs[:1], limits)
     assert is_out_of_force(account(), theirs[1], theirs, limits)

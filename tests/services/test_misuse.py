@@ -25,8 +25,8 @@ from tests.world import OTHER, OWN, STAFF, World
 
 FEW = thresholds().model_copy(
     update={
-        "bulk": thresholds().bulk.model_copy(update={"cases": 4, "individuals": 8}),
-        "out_of_force": thresholds().out_of_force.model_copy(update={"cases": 2}),
+        "bulk": thresholds().bulk.model_copy(update={"cases": 4, "individuals": 8, "listed": 4}),
+        "out_of_force": thresholds().out_of_force.model_copy(update={"cases": 2, "listed": 2}),
     }
 )
 
