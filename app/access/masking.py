@@ -54,7 +54,7 @@ def masked(shown: T, sees: Collection[Permission]) -> T:
 
 
 def _masked(value: Any, sees: frozenset[Permission], *, of_subject: bool, withheld: dict[str, None]) -> Any:
-    if isinstance(value, list | tuple):
+    if type(value) in (list, tuple):  # a row of named columns shows as it was read: it has no marks
         return type(value)(_masked(one, sees, of_subject=of_subject, withheld=withheld) for one in value)
     if isinstance(value, dict):
         return {key: _masked(one, sees, of_subject=of_subject, withheld=withheld) for key, one in value.items()}

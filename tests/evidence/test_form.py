@@ -142,10 +142,13 @@ FROZEN: dict[str, dict[str, str]] = {
     },
     "access_log": {
         "clear": "case_id category event_id id logged_at recipient recorded_in refused staff_id",
-        "salted": "action decision fields force_id organisation reason request_id role rule",
+        "salted": "action decision fields force_id organisation reader_force_id reason request_id role rule",
     },
     "access_log_individual": {
         "clear": "case_id log_id person_id",
+    },
+    "access_log_case": {
+        "clear": "case_id log_id",
     },
 }
 
