@@ -220,7 +220,7 @@ async def every_connection_is_free(asked: Asked, connections: int) -> None:
         ask = next(one for one in asked.asks if (one.who, one.path) == ("officer", "/v1/applications"))
         sent = [
             asyncio.create_task(
-                asked.world.http.get(ask.path, headers=headers_of(asked.world, ask, f"held-{number:06}"))
+                asked.world.http.get(ask.path, headers=headers_of(asked.world, ask, f"beef{number:012x}"))
             )
             for number in range(connections)
         ]
@@ -231,4 +231,4 @@ async def every_connection_is_free(asked: Asked, connections: int) -> None:
         else:
             raise AssertionError(f"{len(rows(asked.world.url, _WAITING))} of {connections} connections are free")
     for number, one in enumerate(sent):
-        asked.read(f"held-{number:06}", ask, await one)
+        asked.read(f"beef{number:012x}", ask, await one)
