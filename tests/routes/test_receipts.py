@@ -251,7 +251,13 @@ async def test_the_receipt_of_a_disclosure_outlives_its_case(ready: Ready) -> No
     world.execute(closed, world.now, ready.case)
     told = {"schedule": "retention-2026", "group_code": "x", "title": "x", "source": "x", "mark": "secondary"}
     day = world.now.date()
-    years = {"keep_years": 6, "review_again_years": 5, "closed_on": day, "keep_until": day, "review_on": day}
+    years = {
+        "keep_years": 6,
+        "review_again_years": 5,
+        "closed_on": day.replace(year=day.year - 6),
+        "keep_until": day,
+        "review_on": day,
+    }
     insert(world, "retention", case_id=ready.case, force_id=OWN, **told, **years)
     assert (await retention.decide(world, ready.case)).status_code == 201
     answer = await retention.agree(world, ready.case)
