@@ -7,8 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
+from sqlmodel import SQLModel
 
+from app.evidence.records import COVERED
+from app.evidence.sealed import Sealed
 from app.main import doors
+from tests.arrange import text_of
 from tests.naughty.forms import Place, door_of, form_of, name_of, places
 from tests.naughty.strings import NUMBERED, PLAIN, numbered
 from tests.world import Client, World
@@ -186,6 +190,8 @@ async def unread(world: Naughty) -> list[Planted]:
         for row in world.rows(_EVERY_TABLE):
             kept = world.rows(f"SELECT to_jsonb(t) AS row FROM {row['tablename']} t")
             found |= {text for one in kept for text in _texts(one["row"])}
+        found |= {text for one in _sealed(world) for text in _texts(one)}
+    found |= {one.text for one in world.taken if one.field in KEPT_AS_A_HASH}
     return [one for one in world.taken if one.text not in found and one.field.split(".")[1] not in KEPT_NOWHERE]
 
 
@@ -198,6 +204,19 @@ async def _read(world: Naughty, path: str, found: set[str]) -> None:
         if answer.is_success and "json" in answer.headers["content-type"]:
             found |= set(_texts(answer.json()))
             return
+
+
+KEPT_AS_A_HASH = {"access.StaffIn.address", "access.StaffChangeIn.address"}
+"""Compared, and never kept as it was given (H12.1)."""
+
+
+def _sealed(world: World) -> Iterator[Any]:
+    """What the envelopes of sealed records say."""
+    for table in COVERED:
+        for column in SQLModel.metadata.tables[table].c:
+            if isinstance(column.type, Sealed):
+                for row in world.rows(f"SELECT id FROM {table} WHERE {column.name} IS NOT NULL"):
+                    yield text_of(world, table, column.key, str(row["id"]))
 
 
 def _texts(value: Any) -> Iterator[str]:
