@@ -251,9 +251,10 @@ async def keeping_the_service(world: World) -> None:
     """Agencies, staff, preferences, webhooks, calendars, tasks."""
     administrator = world.as_("administrator")
     await administrator.must_post("/v1/agencies", {"id": "northmoor-refuge", "kind": "other", "name": "Refuge"})
-    staff = {"subject": "new", "name": "New", "roles": ["public_protection_officer"], "email": "a@b.example"}
+    shifts = {"shifts": [{"weekday": 0, "begins": "09:00", "ends": "17:00"}]}
+    staff = {"subject": "new", "name": "New", "roles": ["public_protection_officer"], "email": "a@b.example", **shifts}
     made = await administrator.must_post("/v1/staff", staff)
-    await administrator.put(f"/v1/staff/{made['id']}", {"roles": ["public_protection_officer"]})
+    await administrator.put(f"/v1/staff/{made['id']}", {"roles": ["public_protection_officer"], **shifts})
     await world.as_("officer").put("/v1/staff/me/alert-preferences", {"mail": False})
     await administrator.must_post("/v1/webhooks", {"url": "https://receiver.example/alerts"})
     day = {"day": "2026-06-15", "title": "Jubilee", "authority": "Royal Proclamation"}
