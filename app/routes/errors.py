@@ -163,7 +163,7 @@ async def _log_refusal(request: Request, code: str, rule: str | None = None) -> 
                 case_id=getattr(state, "case_id", None),
                 event_id=getattr(state, "event_id", None),
                 decision=code,
-                rule=getattr(state, "rule", None) or rule,
+                rule=rule or getattr(state, "rule", None),
                 reason=getattr(state, "reason", None),
             )
     except SQLAlchemyError as error:

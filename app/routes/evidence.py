@@ -9,7 +9,7 @@ from app.doors import Door, SessionDep, requires
 from app.evidence import checkpoints
 from app.evidence.receipts import CheckpointView, ConsistencyView, KeyView
 from app.evidence.terms import Category
-from app.routes.errors import ERRORS
+from app.routes.errors import ERRORS, ERRORS_OF_CASE
 from app.routes.paging import Cursor, Limit, Page, after_position, encode, page
 from app.routes.reading import StrictRoute
 
@@ -19,7 +19,7 @@ Reader = Annotated[Door, requires(Permission.READ_CHECKPOINTS)]
 Size = Annotated[int, Query(ge=1, le=2**53 - 1, description="How many leaves the checkpoint covers.")]
 
 
-@router.get("/key", responses=ERRORS)
+@router.get("/key", responses=ERRORS_OF_CASE)
 async def read_key(session: SessionDep) -> KeyView:
     """What checkpoints are verified by. Keep a copy where the service cannot reach it: a later one proves less."""
     return KeyView(public_key=await checkpoints.public_key(session))
@@ -34,7 +34,7 @@ async def list_checkpoints(door: Reader, cursor: Cursor = None, limit: Limit = 5
     return page(found, limit, lambda last: encode(last.size))
 
 
-@router.get("/consistency", responses=ERRORS)
+@router.get("/consistency", responses=ERRORS_OF_CASE)
 async def read_consistency(door: Reader, first: Size, second: Size) -> ConsistencyView:
     """The proof that of two witnessed checkpoints the smaller is the beginning of the larger: nothing was taken out."""
     await door.log(Category.CONSULTATION)

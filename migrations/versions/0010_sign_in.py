@@ -14,7 +14,7 @@ down_revision: str | None = "0009"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
-APP = "clares_law_app"
+APP, WORKER = "clares_law_app", "clares_law_worker"
 _ENDS = ("signed_out", "replaced", "administrator", "account_closed")
 
 
@@ -58,6 +58,7 @@ def upgrade() -> None:
     op.execute(f"GRANT SELECT, INSERT, DELETE ON sign_in_attempt TO {APP}")
     op.execute(f"GRANT SELECT, INSERT, DELETE ON browser_session TO {APP}")
     op.execute(f"GRANT UPDATE (seen_at, ended_at, ended_because) ON browser_session TO {APP}")
+    op.execute(f"GRANT SELECT (claimed_roles) ON staff_member TO {WORKER}")
 
 
 def downgrade() -> None:

@@ -136,6 +136,7 @@ async def test_trying_somebody_without_a_safe_contact_is_flagged(world: World) -
         case_id=case,
         force_id=person["force_id"],
         person_id=person["person_id"],
+        part="potential_victim",
         approach_plan="At her workplace, by a health visitor.",
         recorded_at=world.now,
         recorded_by=STAFF["officer"].id,

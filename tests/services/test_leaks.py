@@ -16,19 +16,23 @@ import app.tables  # noqa: F401 - fills the metadata
 from app import clock
 from app.channels.terms import Message
 from app.demo.staff import HEAD, OFFICER, SECOND_OFFICER, SECOND_SUPERVISOR, SUPERVISOR
+from app.evidence.records import COVERED
+from app.evidence.sealed import Sealed
+from app.evidence.sealing import DataKey
 from app.outside.webhooks import WebhookNotTaken
 from app.settings import settings
 from app.storage.migrations import conninfo
+from tests.arrange import data_key
 from tests.services.test_demo import loaded
 from tests.services.test_digest_and_feed import digested
 from tests.steps.channels import DOMAIN, Outside, chased, mail_on, outbox
-from tests.world import Client, World
+from tests.world import OWN, Client, World
 
 MARK = "Zorvath"
 """Stands for every name, address and narrative."""
 KEYS = {"force_id", "reference", "edition", "division", "division_id", "calendar_version", "match_key", "part"}
 """Texts of a case's rows that tell nothing of anybody: keys, and what a message may say."""
-OWN = {"alert", "alert_route", "clock", "outbox", "task"}
+CHANNELS = {"alert", "alert_route", "clock", "outbox", "task"}
 """What the channels themselves write: planted in before they do."""
 READERS = (OFFICER, SECOND_OFFICER, SUPERVISOR, SECOND_SUPERVISOR, HEAD)
 
@@ -41,7 +45,7 @@ def plant(world: World) -> list[str]:
         for name, table in SQLModel.metadata.tables.items():
             if (
                 not ({"case_id", "person_id"} & set(table.c.keys()) or name in ("person", "staff_member"))
-                or name in OWN
+                or name in CHANNELS
             ):
                 continue
             fixed = {column.name for column in table.primary_key} | KEYS | {"subject", "email", "agency_id", "rank"}
@@ -63,14 +67,41 @@ def plant(world: World) -> list[str]:
                 statement = sql.SQL("UPDATE {} SET {} = ").format(sql.Identifier(name), sql.Identifier(column.name))
                 _force_in(connection, table.name, statement + value, f"{MARK} {name} {column.name} ")
                 planted.append(f"{name}.{column.name}")
+    return planted + plant_sealed(world)
+
+
+def plant_sealed(world: World) -> list[str]:
+    """Put the mark into every envelope of every covered record, so that it says the mark when it is opened."""
+    keys: dict[UUID, DataKey] = {}
+    planted = []
+    with psycopg.connect(conninfo(world.url), autocommit=True) as connection:
+        connection.execute("SET session_replication_role = replica")
+        for name in sorted(COVERED):
+            for column in sealed_columns_of(name):
+                for row in world.rows(f"SELECT id, case_id FROM {name}"):
+                    if row["case_id"] not in keys:
+                        keys[row["case_id"]] = data_key(world, row["case_id"])
+                    text: Any = f"{MARK} {name} {column.key} {row['id']}"
+                    place = {"case_id": row["case_id"], "row_id": row["id"]}
+                    held = column.type.enclose(
+                        [text] if column.type.as_json else text, keys[row["case_id"]].seal, **place
+                    )
+                    statement = sql.SQL("UPDATE {} SET {} = %s WHERE id = %s")
+                    named = statement.format(sql.Identifier(name), sql.Identifier(column.name))
+                    _force_in(connection, name, named, held.envelope, row["id"])
+                planted.append(f"{name}.{column.key}")
     return planted
 
 
-def _force_in(connection: psycopg.Connection, table: str, statement: sql.Composed, text: str) -> None:
+def sealed_columns_of(table: str) -> list[Any]:
+    return [column for column in SQLModel.metadata.tables[table].c if isinstance(column.type, Sealed)]
+
+
+def _force_in(connection: psycopg.Connection, table: str, statement: sql.Composed, *given: Any) -> None:
     """Put a text in, lifting what the database would check about its form."""
     while True:
         try:
-            connection.execute(statement, [text])
+            connection.execute(statement, given)
         except psycopg.errors.CheckViolation as error:
             check = sql.Identifier(str(error.diag.constraint_name))
             connection.execute(sql.SQL("ALTER TABLE {} DROP CONSTRAINT {}").format(sql.Identifier(table), check))
@@ -99,6 +130,9 @@ async def test_no_channel_says_more_than_reference_clock_and_time(
     administrator = as_staff(world, "demo-administrator")
     hook = await administrator.must_post("/v1/webhooks", {"url": "https://alerts.northmoor.example/"})
     await administrator.must_post(f"/v1/webhooks/{hook['id']}/ping")
+    about = world.rows("SELECT id FROM application WHERE closed_at IS NULL AND force_id = %s LIMIT 1", OWN)[0]["id"]
+    glass = {"case_id": str(about), "reason": f"{MARK} rang in danger."}
+    await world.as_("other_supervisor").must_post("/v1/break-glass", glass)
     feeds = [(await as_staff(world, one).must_post("/v1/calendar-feeds"))["path"] for one in READERS]
 
     outside = Outside(world)

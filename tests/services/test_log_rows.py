@@ -40,7 +40,7 @@ async def test_a_case_file_touches_whom_it_shows_and_a_partner_is_not_shown_who_
         "public_protection_officer",
         "northmoor",
         "allowed",
-        None,
+        "cover",
     )
     place_at(world, case, Stage.FORUM)
     await forum.sitting(world, case)

@@ -86,7 +86,7 @@ def touching_somebody(world: World, case: str) -> list[Asked]:
     attempt = {"party_id": victim, "means": "telephone", "outcome": "no_answer"}
     other = {"surname": "Quimby", "given_names": "Otto", "born": "1970-05-06"}
     return [
-        ("officer", "GET", f"/v1/applications/{case}", {}),
+        ("officer", "GET", f"/v1/applications/{case}", {"headers": {"Access-Reason": "cover"}}),
         ("officer", "POST", "/v1/applications/search", {"json": {"surname": "Merrick"}}),
         ("officer", "POST", f"/v1/applications/{case}/contact-attempts", {"json": attempt}),
         ("control_room", "POST", "/v1/applications", {"json": intake.right_to_ask(world)}),
