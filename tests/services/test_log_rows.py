@@ -10,7 +10,7 @@ from app.process import Stage
 from tests.arrange import place_at, version_of
 from tests.steps import disclosure as deliveries
 from tests.steps import face_to_face, final_report, forum, initial_checks, intake
-from tests.world import STAFF, World
+from tests.world import OTHER, OWN, STAFF, World
 
 NOBODY = "5f0c6f5e-0f6c-4c55-9f0f-3c3b7a1f7f10"
 
@@ -181,3 +181,29 @@ async def test_a_meeting_touches_whom_it_was_held_with(world: World) -> None:
     await initial_checks.progressed(world, case)
     await face_to_face.meet(world, case)
     assert newest(world, "officer")["people"] == ["Tarrant"]
+
+
+async def test_a_list_names_the_cases_that_it_showed(world: World) -> None:
+    cases = {await intake.opened(world), await intake.opened(world, intake.right_to_know(world))}
+    listed = (await world.as_("supervisor").must_get("/v1/applications"))["items"]
+    assert {one["id"] for one in listed} == cases
+    row = newest(world, "supervisor")
+    named = world.rows("SELECT case_id FROM access_log_case WHERE log_id = %s", row["id"])
+    assert {str(one["case_id"]) for one in named} == cases
+    asked = {"purpose": "lawfulness", "case_id": min(cases)}
+    found = (await world.as_("standards").must_get("/v1/access-log", params=asked))["items"]
+    assert "list_cases" in {one["action"] for one in found}, "who saw a case on a list is found by the case"
+
+
+async def test_what_another_force_read_stands_in_the_log_of_both(world: World) -> None:
+    case = await intake.opened(world)
+    glass = {"case_id": case, "reason": "She rang from their area in danger."}
+    await world.as_("other_officer").must_post("/v1/break-glass", glass)
+    await world.as_("other_officer").must_get(f"/v1/applications/{case}")
+    row = newest(world, "other_officer")
+    assert (row["force_id"], row["reader_force_id"]) == (OWN, OTHER)
+    asked = {"purpose": "lawfulness", "staff_id": str(STAFF["other_officer"].id)}
+    world.execute("UPDATE staff_member SET roles = '{auditor}' WHERE id = %s", STAFF["other_intelligence"].id)
+    for reader in ("standards", "other_intelligence"):
+        found = (await world.as_(reader).must_get("/v1/access-log", params=asked))["items"]
+        assert "read_case" in {one["action"] for one in found}, reader
