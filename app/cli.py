@@ -271,7 +271,7 @@ def _prepared(*, as_worker: bool = False) -> Iterator[str]:
 
     chosen = settings()
     if chosen.database_url is None and chosen.environment == "demonstration":
-        with starting.database(chosen, _say) as where:
+        with starting.database(chosen, _say, beside=True) as where:
             starting.prepare(where.owner, chosen.environment, _say)
             yield where.worker if as_worker else where.app
         return

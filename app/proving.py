@@ -1,9 +1,11 @@
 """The commands of the auditor: what the database holds is exported, and verified where the service cannot reach."""
 
+import os
+import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, BinaryIO
 
 import typer
 
@@ -22,7 +24,9 @@ verify = typer.Typer(
 
 _HELD = typer.Argument(exists=True, dir_okay=False)
 _Witness = Annotated[Path, typer.Option("--witness", exists=True, dir_okay=False, help="A copy of the witness.")]
-_Key = Annotated[str, typer.Option("--key", help="The public key, or a file with it, kept since the beginning.")]
+_Key = Annotated[
+    str, typer.Option("--key", help="The public key, a file with it, or the answer of /v1/evidence/key, kept.")
+]
 
 
 @evidence.command(name="key")
@@ -56,13 +60,27 @@ async def export_to(url: str, file: Path, *, wait: float) -> None:
 
     engine = engine_for(url, DatabaseRole.AUDITOR, pool_size=1)
     opened = sessions(engine)
-    told_before = await settled(opened, seconds=wait)
-    async with opened() as session, session.begin():
-        await session.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"))
-        with file.open("wb") as output:
-            async for line in export(session, told_before=told_before, at=clock.real_now()):
-                output.write(line)
-    await engine.dispose()
+    try:
+        told_before = await settled(opened, seconds=wait)
+        async with opened() as session, session.begin():
+            await session.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"))
+            with _whole(file) as output:
+                async for line in export(session, told_before=told_before, at=clock.real_now()):
+                    output.write(line)
+    finally:
+        await engine.dispose()
+
+
+@contextmanager
+def _whole(file: Path) -> Iterator[BinaryIO]:
+    """A file of the owner's alone that is there when it is whole."""
+    handle, name = tempfile.mkstemp(prefix=f".{file.name}-", dir=file.parent)  # mode 0600
+    try:
+        with os.fdopen(handle, "wb") as output:
+            yield output
+        Path(name).replace(file)
+    finally:
+        Path(name).unlink(missing_ok=True)
 
 
 @contextmanager
@@ -76,7 +94,7 @@ def _database() -> Iterator[str]:
     elif chosen.environment == "production":
         raise starting.CannotStart("Set DATABASE_URL to a login that is a member of clares_law_auditor.")
     else:
-        with starting.database(chosen, typer.echo) as where:
+        with starting.database(chosen, typer.echo, beside=True) as where:
             yield where.auditor
 
 
@@ -104,7 +122,8 @@ def words_hold(
     proven = verify_words(opening.read_bytes(), _history(witness, known), known)
     words = proven.text(column).encode()
     if out:
-        out.write_bytes(words)
+        with _whole(out) as output:
+            output.write(words)
     else:
         typer.echo(words, nl=False)
     typer.echo(proven.says, err=True)
@@ -151,6 +170,10 @@ def _history(witness: Path, key: "PublicKey") -> "History":
 
 def _key(given: str) -> "PublicKey":
     from app.evidence.notes import PublicKey
+    from app.evidence.receipts import KeyView
 
     file = Path(given)
-    return PublicKey.parse(file.read_text() if file.is_file() else given)
+    said = file.read_text() if file.is_file() else given
+    with suppress(ValueError):
+        said = KeyView.model_validate_json(said).public_key
+    return PublicKey.parse(said)

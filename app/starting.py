@@ -86,24 +86,35 @@ class Database:
 
 
 @contextlib.contextmanager
-def database(chosen: Settings, say: Say) -> Iterator[Database]:
-    """The database with its roles: the one that the settings name, else an embedded server for as long as needed."""
+def database(chosen: Settings, say: Say, *, beside: bool = False) -> Iterator[Database]:
+    """The database with its roles: the one that the settings name, else an embedded server for as long as needed.
+
+    `beside` lets a command work on the server of a demonstration that runs.
+    """
     url = chosen.database_url
     if url is not None:
         migrations.bootstrap(url)
         yield Database(url, url, url, url)
         return
+    folder = chosen.data_dir / "postgres"
+    if beside and (found := embedded.running(folder)):
+        yield _reached(found)
+        return
     say("Starting PostgreSQL")
-    with embedded.start(chosen.data_dir / "postgres", say=say) as server:
+    with embedded.start(folder, say=say) as server:
         migrations.make_database(server.url(embedded.SUPERUSER, "postgres"), DATABASE)
         migrations.bootstrap(server.url(embedded.SUPERUSER, DATABASE), open_to_socket=True)
-        yield Database(
-            owner=server.url(DatabaseRole.OWNER, DATABASE),
-            app=server.url(DatabaseRole.APP, DATABASE),
-            worker=server.url(DatabaseRole.WORKER, DATABASE),
-            auditor=server.url(DatabaseRole.AUDITOR, DATABASE),
-            server_pid=server.pid,
-        )
+        yield _reached(server)
+
+
+def _reached(server: embedded.RunningServer) -> Database:
+    return Database(
+        owner=server.url(DatabaseRole.OWNER, DATABASE),
+        app=server.url(DatabaseRole.APP, DATABASE),
+        worker=server.url(DatabaseRole.WORKER, DATABASE),
+        auditor=server.url(DatabaseRole.AUDITOR, DATABASE),
+        server_pid=server.pid,
+    )
 
 
 def prepare(owner_url: str, kind: str, say: Say) -> None:

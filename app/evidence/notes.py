@@ -53,8 +53,8 @@ class PublicKey:
         """Read a published key. Raises NoteRefused."""
         name, _, rest = published.strip().partition("+")
         key_id, _, encoded = rest.partition("+")
-        kind_and_key = from_base64(encoded)
-        if not _is_name(name) or kind_and_key[:1] != _ED25519 or len(kind_and_key) != 1 + _KEY_BYTES:
+        kind_and_key = from_base64(encoded) if _is_name(name) and encoded else b""
+        if kind_and_key[:1] != _ED25519 or len(kind_and_key) != 1 + _KEY_BYTES:
             raise NoteRefused("This is no public key of a log: its name, its id and its bytes with + between.")
         found = cls(name, kind_and_key[1:])
         if found.id.hex() != key_id:

@@ -41,7 +41,7 @@ import psycopg
 
 from app.storage.footing import EmbeddedServerError, Launcher, find_binaries, give, settle
 
-__all__ = ["SUPERUSER", "EmbeddedServer", "EmbeddedServerError", "find_binaries", "start"]
+__all__ = ["SUPERUSER", "EmbeddedServer", "EmbeddedServerError", "RunningServer", "find_binaries", "running", "start"]
 
 SUPERUSER = "postgres"
 
@@ -55,14 +55,12 @@ _STOP_LIMIT = 30.0
 
 
 @dataclass(frozen=True)
-class EmbeddedServer:
-    """A running server; `with start(...) as server` stops it at the end of the block."""
+class RunningServer:
+    """A server that answers, whoever started it."""
 
     data: Path
     socket_dir: Path
     pid: int
-    _process: "subprocess.Popen[bytes]" = field(repr=False, compare=False)
-    _lock: IO[bytes] = field(repr=False, compare=False)
 
     def url(self, user: str, database: str) -> str:
         """The SQLAlchemy URL of `database` for `user`; no password: the socket folder decides."""
@@ -71,6 +69,14 @@ class EmbeddedServer:
             f"postgresql+psycopg://{quote(user, safe='')}@/{quote(database, safe='')}"
             f"?host={quote(str(self.socket_dir))}&port={_PORT}"
         )
+
+
+@dataclass(frozen=True)
+class EmbeddedServer(RunningServer):
+    """A server of this process; `with start(...) as server` stops it at the end of the block."""
+
+    _process: "subprocess.Popen[bytes]" = field(repr=False, compare=False)
+    _lock: IO[bytes] = field(repr=False, compare=False)
 
     def stop(self) -> None:
         """End sessions, write the data, wait, remove the socket folder. Idempotent."""
@@ -129,6 +135,20 @@ def start(
             return server
     except (OSError, subprocess.SubprocessError) as error:
         raise EmbeddedServerError(f"The database in {data} cannot be started: {error}") from error
+
+
+def running(data: Path) -> RunningServer | None:
+    """The server that another process runs on `data` and that answers there, for a command beside it; else None."""
+    data = data.resolve()
+    pid, status = _pid_file(data)
+    if pid is None or status != "ready":
+        return None
+    try:
+        socket_dir = Path((data / "postmaster.pid").read_text().splitlines()[4])
+    except (OSError, IndexError):
+        return None
+    found = RunningServer(data, socket_dir, pid)
+    return found if _answers(found) else None
 
 
 def _start(
@@ -318,7 +338,7 @@ def _await_answer(server: EmbeddedServer, process: "subprocess.Popen[bytes]") ->
     )
 
 
-def _answers(server: EmbeddedServer) -> bool:
+def _answers(server: RunningServer) -> bool:
     with contextlib.suppress(psycopg.OperationalError):
         psycopg.connect(
             host=str(server.socket_dir),

@@ -158,8 +158,18 @@ def test_second_start_keeps_the_data_and_ends_with_the_process_that_started_it(d
         assert all_gone(family)
 
 
-def test_killed_launcher_leaves_no_server_api_or_worker(demonstration: Demonstration) -> None:
+def test_the_auditor_exports_and_verifies_beside_what_runs_and_a_killed_launcher_leaves_nothing(
+    demonstration: Demonstration, tmp_path: Path
+) -> None:
     with running(demonstration) as (launcher, _, family):
+        key, witness, export = (str(tmp_path / name) for name in ("key.json", "witness.copy", "export.jsonl"))
+        Path(key).write_bytes(demonstration.get("/v1/evidence/key")[1])
+        Path(witness).write_bytes((demonstration.data / "witness.jsonl").read_bytes())
+        for words in (("evidence", "export", export), ("verify", "log", export, "--witness", witness, "--key", key)):
+            done = demonstration.start(sys.executable, "-m", "app.cli", *words)
+            says, _ = done.communicate(timeout=PATIENCE)
+            assert done.returncode == 0, says
+        assert says.startswith("It holds: all")
         launcher.kill()
         assert all_gone(family)
 

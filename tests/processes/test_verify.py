@@ -56,6 +56,9 @@ async def test_from_the_disclosure_to_the_court(world: World, tmp_path: Path, co
     _write(tmp_path / "proof.json", proof.text)
     by_proof = command("verify", "consistency", *receipts, "--proof", tmp_path / "proof.json", "--key", key)
     assert by_proof.exit_code == 0, by_proof.output
+    _write(tmp_path / "key.json", (await world.as_("auditor").get("/v1/evidence/key")).text)
+    as_answered = command("verify", "receipt", receipts[1], *evidence[:2], "--key", tmp_path / "key.json")
+    assert as_answered.exit_code == 0, as_answered.output
     backwards = command("verify", "consistency", *receipts[::-1], *evidence)
     assert backwards.exit_code == 1
 
@@ -66,6 +69,7 @@ async def test_from_the_disclosure_to_the_court(world: World, tmp_path: Path, co
     holds = command("verify", "log", export, *evidence)
     assert (holds.exit_code, holds.output.startswith("It holds: all")) == (0, True), holds.output
     assert steps.WORDS not in _read(export)
+    assert export.stat().st_mode & 0o777 == 0o600
 
     record = json.loads(_read(receipts[0]))
     world.execute("ALTER TABLE disclosure DISABLE TRIGGER kept_as_written")
