@@ -7,14 +7,15 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import bindparam, func, select, text, tuple_
+from sqlalchemy import bindparam, exists, func, or_, select, text, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
+from sqlmodel import col
 
 from app.errors import Conflict, NotFound
 from app.evidence.merkle import Node, Peaks, Span, consistency_spans, fold, inclusion_spans, nodes_of
 from app.evidence.notes import to_base64
 from app.evidence.receipts import CheckpointView, ConsistencyView, NotYetView, ReceiptView
-from app.evidence.tables import Leaf, LeafDue, Sequencing, SignedCheckpoint, TreeNode
+from app.evidence.tables import Leaf, LeafDue, LogRow, Sequencing, SignedCheckpoint, TreeNode
 from app.storage.base import columns_of
 from app.storage.statements import row, rows
 
@@ -45,6 +46,12 @@ _OLDEST_UNSEEN = select(func.min(_checkpoint.signed_at)).where(_checkpoint.witne
 _OLDEST = select(func.least(_OLDEST_DUE.scalar_subquery(), _OLDEST_UNSEEN.scalar_subquery()))
 
 
+_TOLD_OF = select(exists().where(or_(col(LogRow.case_id) == _leaf.case_id, col(LogRow.id) == _leaf.record_id))).where(
+    _leaf.record_id == bindparam("record_id")
+)
+_ASK_BY_THE_LOG = text("SELECT set_config('app.receipt_of', :asked, true), set_config('app.reads_log', 'on', true)")
+
+
 class CheckpointNotFound(NotFound):
     """No checkpoint of that size was signed and witnessed."""
 
@@ -52,6 +59,17 @@ class CheckpointNotFound(NotFound):
 
     def __init__(self) -> None:
         super().__init__("No witnessed checkpoint of that size is held.")
+
+
+class ReceiptNotFound(NotFound):
+    """No record of which the log tells the reader has a receipt under that id."""
+
+    code = "receipt_not_found"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "No record is numbered under that id in any case of which the log tells you. A new one takes seconds."
+        )
 
 
 class RecordWasMissing(Conflict):
@@ -111,6 +129,19 @@ async def receipt_of(session: AsyncSession, record_id: UUID) -> ReceiptView | No
         proof=[to_base64(one) for one in proof],
         checkpoint=covered.note,
     )
+
+
+async def receipt_by_the_log(session: AsyncSession, record_id: UUID) -> ReceiptView:
+    """The receipt of any record of a case of which the log tells its reader, open, closed or erased; or of a log row.
+
+    Raises ReceiptNotFound, RecordWasMissing.
+    """
+    await session.execute(_ASK_BY_THE_LOG, {"asked": str(record_id)})
+    told_of = await session.scalar(_TOLD_OF, {"record_id": record_id})
+    found = await receipt_of(session, record_id) if told_of else None
+    if found is None:
+        raise ReceiptNotFound
+    return found
 
 
 async def awaited_receipt(

@@ -7,7 +7,6 @@ from fastapi import APIRouter, Query, Request, Response
 
 from app.access.rules import Permission
 from app.cases.schemas import Receipt
-from app.cases.service import CaseNotFound, known_id
 from app.disclosure import clearance, deliveries, items, non_completion, notices, postponement, subject
 from app.disclosure.schemas import (
     AgreementIn,
@@ -31,11 +30,10 @@ from app.disclosure.schemas import (
     VerbatimView,
 )
 from app.disclosure.subject_schemas import WordsToSubjectIn, WordsToSubjectView
-from app.doors import CaseDoor, Door, decides, reads, records, requires
+from app.doors import CaseDoor, decides, reads, records
 from app.evidence.checkpoints import LONGEST_WAIT, awaited_receipt
 from app.evidence.receipts import NotYetView, OpeningView, ReceiptView
 from app.evidence.terms import Category, Purpose
-from app.retention.service import erasure_of
 from app.routes.errors import ERRORS_OF_ACT, ERRORS_OF_CASE, ERRORS_OF_DECISION
 from app.routes.reading import StrictRoute
 
@@ -156,26 +154,6 @@ async def read_opening(
         shown=type(found),
     )
     response.status_code = 200 if isinstance(found, OpeningView) else 202
-    return found
-
-
-@router.get("/erasure/receipts/{disclosure_id}", responses={**ERRORS_OF_CASE, 202: {"model": NotYetView}})
-async def read_receipt_of_erased(
-    request: Request,
-    response: Response,
-    case_id: str,
-    disclosure_id: str,
-    door: Annotated[Door, requires(Permission.READ_RECEIPT)],
-) -> ReceiptView | NotYetView:
-    """The same proof once the case was erased, for whoever may read its erasure: no proof is erased (H12.2)."""
-    known = known_id(case_id, CaseNotFound())
-    door.asks_for(known)
-    await erasure_of(door.session, known)
-    record = await deliveries.known_disclosure(door.session, known, disclosure_id)
-    await door.log(Category.CONSULTATION, case_id=known, shown=ReceiptView)
-    await door.leave()
-    found = await awaited_receipt(request.app.state.sessions, record, seconds=0)
-    response.status_code = 200 if found.acknowledged else 202
     return found
 
 

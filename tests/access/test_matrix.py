@@ -65,8 +65,8 @@ OF_NO_CASE = {
 THROUGH_ANOTHER_ROW = {
     "/v1/alerts/{alert_id}/acknowledgement",
     "/v1/applications/{case_id}/erasure",
-    "/v1/applications/{case_id}/erasure/receipts/{disclosure_id}",
     "/v1/break-glass/{glass_id}/end",
+    "/v1/evidence/receipts/{record_id}",
     "/v1/final-reports/{report_id}",
     "/v1/forum/actions/{action_id}/answers",
     "/v1/tasks/{task_id}/answer",

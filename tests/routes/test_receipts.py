@@ -25,9 +25,10 @@ from app.outside.witness import FakeWitness
 from tests.arrange import insert
 from tests.evidence.numbering import SIGNER, number_all, numbering
 from tests.ready import Ready, made_ready
+from tests.services.test_excluded_reader import exclude
 from tests.steps import disclosure as steps
 from tests.steps import intake, retention
-from tests.world import OWN, World
+from tests.world import OWN, STAFF, World
 
 CHECKPOINTS = "/v1/evidence/checkpoints"
 
@@ -245,8 +246,7 @@ async def test_the_receipt_of_a_disclosure_outlives_its_case(ready: Ready) -> No
     async with numbering(world.url, witness) as sequencer:
         await number_all(sequencer)
     before = await world.as_("officer").must_get(kept["receipt"])
-    address = steps.path(ready.case, f"erasure/receipts/{kept['id']}")
-    assert (await world.as_("head").get(address)).status_code == 404  # nothing was erased yet
+    address = f"/v1/evidence/receipts/{kept['id']}"
     closed = "UPDATE application SET stage = 'closed', outcome = 'disclosed', closed_at = %s WHERE id = %s"
     world.execute(closed, world.now, ready.case)
     told = {"schedule": "retention-2026", "group_code": "x", "title": "x", "source": "x", "mark": "secondary"}
@@ -263,10 +263,35 @@ async def test_the_receipt_of_a_disclosure_outlives_its_case(ready: Ready) -> No
     answer = await retention.agree(world, ready.case)
     assert answer.status_code == 201, answer.text
     assert (await world.as_("head").get(kept["receipt"])).status_code == 410
-    after = await world.as_("head").must_get(address)
-    assert after == before
+    for reader in ("auditor", "standards"):
+        after = await world.as_(reader).must_get(address)
+        assert after == before
     history = read_witness(witness.lines, SIGNER.public)
     assert verify_receipt(ReceiptView.model_validate(after).model_dump_json(), history, SIGNER.public)
-    assert (await world.as_("control_room").get(address)).status_code == 403
-    assert (await world.as_("other_officer").get(address)).status_code == 404
-    assert (await world.as_("head").get(address[:-4] + "0000")).status_code == 404
+    assert (await world.as_("head").get(address)).status_code == 403
+    assert (await world.as_("auditor").get(address[:-4] + "0000")).status_code == 404
+
+
+async def test_the_auditor_has_the_receipt_of_whatever_the_log_tells_of_and_of_nothing_else(ready: Ready) -> None:
+    world = ready.world
+    kept = await steps.disclose(world, ready.case, ready.told())
+    row = str(world.rows("SELECT id FROM access_log WHERE category = 'disclosure'")[0]["id"])
+    decision = str(world.rows("SELECT id FROM forum_decision")[0]["id"])
+    records = (kept["id"], decision, row)
+    auditor = world.as_("auditor")
+    assert (await auditor.get(f"/v1/evidence/receipts/{kept['id']}")).status_code == 404, "not yet numbered"
+    async with numbering(world.url) as sequencer:
+        await number_all(sequencer)
+    assert (await auditor.get(kept["receipt"])).status_code == 404, "an open case is not sampled"
+    kinds = [(await auditor.must_get(f"/v1/evidence/receipts/{one}"))["kind"] for one in records]
+    assert kinds == ["disclosure", "forum_decision", "access_log"]
+    log = "SELECT event_id, reason FROM access_log WHERE action = 'read_log' AND NOT refused ORDER BY logged_at"
+    assert [(str(one["event_id"]), one["reason"]) for one in world.rows(log)] == [
+        (record, "integrity") for record in records
+    ]
+    world.execute("UPDATE staff_member SET roles = '{auditor}' WHERE id = %s", STAFF["other_intelligence"].id)
+    exclude(world, ready.case, "auditor")
+    for reader in ("auditor", "other_intelligence"):
+        for record in records:
+            answer = await world.as_(reader).get(f"/v1/evidence/receipts/{record}")
+            assert answer.status_code == 404, (reader, record)
