@@ -4,6 +4,7 @@ import itertools
 import os
 import tempfile
 from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
@@ -40,6 +41,13 @@ def template(postgres: EmbeddedServer) -> str:
 @pytest.fixture
 def database(postgres: EmbeddedServer, template: str) -> Iterator[str]:
     """The URL of a fresh database."""
+    with fresh_database(postgres, template) as url:
+        yield url
+
+
+@contextmanager
+def fresh_database(postgres: EmbeddedServer, template: str) -> Iterator[str]:
+    """The URL of a database like the template, for as long as the block."""
     name = f"world_{os.getpid()}_{next(_numbers)}"
     _execute(postgres, f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
     url = postgres.url("postgres", name)

@@ -1,7 +1,7 @@
 """The OpenAPI document is the contract: schemathesis tries every operation of it against the service."""
 
+from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -19,8 +19,10 @@ from app.access.tokens import DemonstrationIssuer
 from app.main import Held, create_app
 from app.settings import Settings
 from app.settings import settings as service_settings
+from app.storage.embedded import EmbeddedServer
 from app.storage.engine import DatabaseRole, as_role, sessions
 from app.storage.migrations import conninfo
+from tests.conftest import fresh_database
 from tests.world import reader_of
 
 SIGNER = DemonstrationIssuer(ISSUER, AUDIENCE)
@@ -34,19 +36,21 @@ schema.config.phases.coverage.enabled = False  # dozens of examples for each ope
 at_length = schemathesis.openapi.from_asgi("/openapi.json", APP)
 
 
-@pytest.fixture
-def tried(database: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FastAPI:
-    """The service over a fresh database; no connection outlives its request, since each request has its own loop."""
-    monkeypatch.delenv("CLARES_LAW_CLOCK", raising=False)
-    monkeypatch.setenv("CLARES_LAW_STREAM_SECONDS", "0")  # a stream is read to its end
-    monkeypatch.setenv("CLARES_LAW_DATA_DIR", str(tmp_path))
+@pytest.fixture(scope="module")
+def tried(postgres: EmbeddedServer, template: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[FastAPI]:
+    """The service over a database of its own; no connection outlives its request, since each has its own loop."""
+    with pytest.MonkeyPatch.context() as patched, fresh_database(postgres, template) as database:
+        patched.delenv("CLARES_LAW_CLOCK", raising=False)
+        patched.setenv("CLARES_LAW_STREAM_SECONDS", "0")  # a stream is read to its end
+        patched.setenv("CLARES_LAW_DATA_DIR", str(tmp_path_factory.mktemp("contract")))
+        service_settings.cache_clear()
+        APP.state.sessions = sessions(create_async_engine(as_role(database, DatabaseRole.APP), poolclass=NullPool))
+        with psycopg.connect(conninfo(database)) as connection:
+            # A worker that swept, and counts as one that sweeps for as long as this takes, or readiness answers 503.
+            connection.execute("INSERT INTO worker_heartbeat VALUES (gen_random_uuid(), now(), now())")
+        patched.setattr("app.routes.health.settings", lambda: Settings(heartbeat_stale_seconds=3600))
+        yield APP
     service_settings.cache_clear()
-    APP.state.sessions = sessions(create_async_engine(as_role(database, DatabaseRole.APP), poolclass=NullPool))
-    with psycopg.connect(conninfo(database)) as connection:
-        # A worker that swept, and counts as one that sweeps for as long as this takes, or readiness answers 503.
-        connection.execute("INSERT INTO worker_heartbeat VALUES (gen_random_uuid(), now(), now())")
-    monkeypatch.setattr("app.routes.health.settings", lambda: Settings(heartbeat_stale_seconds=3600))
-    return APP
 
 
 @pytest.fixture
