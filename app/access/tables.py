@@ -27,6 +27,8 @@ class Installation(SQLModel, table=True):
 
     only_row: bool = Field(default=True, primary_key=True)
     kind: str
+    told: list[str] = Field(default_factory=list, sa_type=ARRAY(Text), sa_column_kwargs={"server_default": "{}"})
+    """The stories of the demonstration that were put in, by their keys."""
 
 
 class Force(SQLModel, table=True):

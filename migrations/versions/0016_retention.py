@@ -176,6 +176,8 @@ def upgrade() -> None:
     _make_tables()
     op.add_column("application", sa.Column("erased_at", sa.DateTime(timezone=True), nullable=True))
     op.create_check_constraint("erased_when_closed", "application", "erased_at IS NULL OR stage = 'closed'")
+    # Request keys, by which a demonstration knew its stories, are pruned from now on.
+    op.add_column("installation", sa.Column("told", sa.ARRAY(sa.Text()), server_default="{}", nullable=False))
     _fill()
     _secure()
     _keep_as_written_until_erased()
@@ -640,6 +642,7 @@ def downgrade() -> None:
     op.execute("DROP FUNCTION case_is_frozen")
     op.execute("DROP FUNCTION refuse_change_but_erasure")
     op.drop_constraint(op.f("ck_application_erased_when_closed"), "application", type_="check")
+    op.drop_column("installation", "told")
     op.drop_column("application", "erased_at")
     op.drop_index("ix_outbox_settled", table_name="outbox")
     op.drop_index("ix_answered_request_answered_at", table_name="answered_request")

@@ -85,6 +85,17 @@ def _each_role_has_an_account_of_its_own(world: World) -> None:
     assert {one.subject for one in ACCOUNTS} <= set(found)
 
 
+async def test_a_story_is_not_told_again_when_its_request_is_forgotten(world: World) -> None:
+    await loaded(world)
+    before = world.rows("SELECT id FROM application ORDER BY id")
+    world.execute("DELETE FROM answered_request")  # as the worker prunes them
+    world.forward(days=400)
+    said: list[str] = []
+    await loaded(world, say=said.append)
+    assert said == []
+    assert world.rows("SELECT id FROM application ORDER BY id") == before
+
+
 async def test_a_production_database_is_refused_and_stays_as_it_was(world: World) -> None:
     world.execute("UPDATE installation SET kind = 'production'")
     before = world.snapshot()
