@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
+from fastapi_offline import FastAPIOffline
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from app.access.built_in import BuiltInProvider
@@ -151,7 +152,13 @@ def create_app(held: Held | None = None) -> FastAPI:
             yield
 
     configure(settings().log_level)
-    app = FastAPI(title="Clare's Law disclosure service", version="0.1.0", description=_ABOUT, lifespan=lifespan)
+    app = FastAPIOffline(
+        redoc_url=None,
+        title="Clare's Law disclosure service",
+        version="0.1.0",
+        description=_ABOUT,
+        lifespan=lifespan,
+    )
     if held is not None:
         hold(app, held)
     handle_errors(app)

@@ -24,6 +24,14 @@ _GONE = 499
 _log = structlog.get_logger()
 
 
+_OF_DATA = "default-src 'none'; frame-ancestors 'none'"
+_OF_A_PAGE = (
+    "default-src 'none'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+"""Of what a browser may do with an answer: nothing comes from elsewhere and goes elsewhere, whoever is signed in."""
+
+
 class Tracing:
     """Gives every request an id, by which the answer, the log and the problem know it.
 
@@ -52,6 +60,9 @@ class Tracing:
                 headers = MutableHeaders(scope=message)
                 headers["X-Request-ID"] = request_id
                 headers["Cache-Control"] = "no-store"
+                headers["X-Content-Type-Options"] = "nosniff"
+                is_page = headers.get("content-type", "").startswith("text/html")
+                headers["Content-Security-Policy"] = _OF_A_PAGE if is_page else _OF_DATA
             await send(message)
 
         with structlog.contextvars.bound_contextvars(request_id=request_id):
