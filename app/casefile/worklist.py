@@ -199,7 +199,10 @@ def _row(found: Row[Any], *, closed: bool, now: datetime) -> WorklistRow:
 
 
 async def search(session: AsyncSession, wanted: SearchIn, *, limit: int = 100) -> Sequence[SearchHit]:
-    """Persons in cases of the own force who fit what is known, by name or any alias (H12.6)."""
+    """Persons in cases of the own force who fit what is known, by name or any alias (H12.6).
+
+    Where more than `limit` fit, none is shown: a list that ends silently would be taken for the whole.
+    """
     if not (wanted.reference or wanted.pnc_id or wanted.surname):
         raise Unprocessable("Give a reference, a PNC identifier or a surname to search for.", field="surname")
     shown = [
@@ -216,7 +219,7 @@ async def search(session: AsyncSession, wanted: SearchIn, *, limit: int = 100) -
         .join(Person, col(Person.id) == col(Party.person_id))
         .where(col(Case.erased_at).is_(None))
         .order_by(col(Case.first_contact_at).desc(), col(Case.id), col(Party.role))
-        .limit(limit)
+        .limit(limit + 1)
     )
     if wanted.reference:
         query = query.where(col(Case.reference) == wanted.reference.strip().upper())
@@ -233,6 +236,8 @@ async def search(session: AsyncSession, wanted: SearchIn, *, limit: int = 100) -
     if wanted.role:
         query = query.where(col(Party.role) == wanted.role)
     found = (await session.execute(query)).all()
+    if len(found) > limit:
+        raise Unprocessable(f"More than {limit} fit. Add a given name, a date of birth or a part.", field="surname")
     for row in found:
         touch(session, row.case_id, row.person_id)
     return [SearchHit.model_validate(row) for row in found]

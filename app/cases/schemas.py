@@ -21,6 +21,7 @@ from app.people.schemas import (
     PersonView,
     RowView,
     SaysWhoApplied,
+    Sentence,
     TellsRoute,
     View,
 )
@@ -153,7 +154,7 @@ class GlassIn(Form):
 
     case_id: UUID | None = None
     reference: Line | None = None
-    reason: Annotated[Narrative, Field(min_length=20, description="At least a sentence; others will read it.")]
+    reason: Annotated[Sentence, Field(description="At least a sentence; others will read it.")]
 
     @model_validator(mode="after")
     def _names_one_case(self) -> Self:

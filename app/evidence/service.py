@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Uuid, cast, func, or_, select, text
+from sqlalchemy import ARRAY, Uuid, and_, cast, func, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -82,7 +82,8 @@ async def read_log(
     query = query.where(or_(~col(LogRow.refused), col(LogRow.staff_id).is_distinct_from(reader)))
     if case_id:
         listed = select(col(LoggedCase.log_id)).where(col(LoggedCase.case_id) == case_id)
-        query = query.where(or_(col(LogRow.case_id) == case_id, col(LogRow.id).in_(listed)))
+        asked_about = and_(col(LogRow.case_id).is_(None), col(LogRow.event_id) == case_id)  # who read this log of it
+        query = query.where(or_(col(LogRow.case_id) == case_id, col(LogRow.id).in_(listed), asked_about))
     if staff_id:
         query = query.where(col(LogRow.staff_id) == staff_id)
     if person_id:

@@ -62,6 +62,14 @@ Narrative = Annotated[
 ]
 """Paragraphs, kept as typed: no control characters but line breaks and tabs, at most 20,000."""
 
+Sentence = Annotated[
+    str,
+    StringConstraints(min_length=20, max_length=20_000),
+    _without(_not_blank),
+    _without(narrative_problem),
+]
+"""A narrative of at least twenty characters, for what others must be able to judge."""
+
 Name = Annotated[Line, _without(placeholder_problem)]
 """A name as given; invented ones ("unknown") are refused: leave it out instead (H1.4)."""
 

@@ -1,9 +1,13 @@
 """The log (H12.1)."""
 
+import json
+from uuid import uuid4
+
 import pytest
 
 from app.process import Stage
 from tests.arrange import place_at
+from tests.services.test_excluded_reader import exclude
 from tests.steps import forum, intake
 from tests.world import STAFF, World
 
@@ -34,6 +38,20 @@ async def test_the_log_is_read_for_a_purpose_that_the_law_names_or_not_at_all(
             "/v1/access-log", params={} if purpose is None else {"purpose": purpose}
         )
     assert answer.status_code == 422
+
+
+async def test_asking_twice_tells_a_case_that_is_withheld_from_no_other_id(world: World) -> None:
+    withheld = await intake.opened(world)
+    foreign = await world.as_("other_control_room").must_post("/v1/applications", intake.right_to_ask(world))
+    exclude(world, withheld, "auditor")
+    answers = []
+    for asked in (str(uuid4()), withheld, foreign["id"]):
+        for _ in range(2):
+            rows = (await world.as_("auditor").must_get("/v1/access-log", params={**READ, "case_id": asked}))["items"]
+        told = [{name: one[name] for name in one if name not in ("id", "logged_at", "request_id")} for one in rows]
+        answers.append(json.dumps(told).replace(asked, "the id"))
+    assert len(rows) == 1
+    assert answers[0] == answers[1] == answers[2]
 
 
 async def test_another_forces_log_is_out_of_reach(world: World) -> None:
