@@ -181,10 +181,11 @@ WORKLIST = """
 SEARCH = """
     SELECT application.reference, application.route, application.stage, application.outcome, person.given_names,
         person.surname, person.born, party.role, application.id AS case_id, person.id AS person_id
-    FROM application JOIN party ON party.case_id = application.id JOIN person ON person.id = party.person_id
-    WHERE application.erased_at IS NULL AND (
-        person.surname_key = %(key)s
-        OR EXISTS (SELECT FROM person_alias WHERE person_id = person.id AND surname_key = %(key)s)
+    FROM application JOIN party ON party.case_id = application.id
+    JOIN person ON person.id = party.person_id AND person.case_id = party.case_id
+    WHERE application.erased_at IS NULL AND person.id IN (
+        SELECT id FROM person WHERE surname_key = %(key)s
+        UNION SELECT person_id FROM person_alias WHERE surname_key = %(key)s
     )
     ORDER BY application.first_contact_at DESC, application.id, party.role LIMIT 100
 """
@@ -253,7 +254,8 @@ POINTER = """
 LOCK_ACCOUNTS = "SELECT pg_advisory_xact_lock_shared(hashtextextended('clares-law.accounts', 0))"
 NAMES = """
     SELECT person.id, person.given_names, person.surname, person.born, person.born_estimated, party.role
-    FROM person JOIN party ON party.person_id = person.id WHERE person.case_id = %(case_id)s
+    FROM person JOIN party ON party.person_id = person.id AND party.case_id = person.case_id
+    WHERE person.case_id = %(case_id)s
 """
 OTHER_NAMES = "SELECT person_id, given_names, surname FROM person_alias WHERE case_id = %(case_id)s"
 ACCOUNTS = """

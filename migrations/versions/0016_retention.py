@@ -176,6 +176,12 @@ def upgrade() -> None:
     _make_tables()
     op.add_column("application", sa.Column("erased_at", sa.DateTime(timezone=True), nullable=True))
     op.create_check_constraint("erased_when_closed", "application", "erased_at IS NULL OR stage = 'closed'")
+    op.create_index(
+        "ix_application_follows_id",
+        "application",
+        ["follows_id"],
+        postgresql_where=sa.text("follows_id IS NOT NULL"),
+    )
     _fill()
     _secure()
     _keep_as_written_until_erased()
@@ -639,6 +645,7 @@ def downgrade() -> None:
         _keep(table, "refuse_change")
     op.execute("DROP FUNCTION case_is_frozen")
     op.execute("DROP FUNCTION refuse_change_but_erasure")
+    op.drop_index("ix_application_follows_id", table_name="application")
     op.drop_constraint(op.f("ck_application_erased_when_closed"), "application", type_="check")
     op.drop_column("application", "erased_at")
     op.drop_index("ix_outbox_settled", table_name="outbox")
