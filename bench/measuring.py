@@ -12,7 +12,7 @@ from bench.running import BY_HAND, SERVICE, SERVICES, Running
 from bench.statements import BY_REQUEST, gists
 
 STEADY_RATE = 200.0
-_WARMING = 10
+_WARMING = 5
 """Requests that each connection is asked before anything counts: caches, pools, and plans of prepared statements."""
 
 

@@ -134,6 +134,7 @@ def running(say: starting.Say) -> Iterator[Running]:
                 "CLARES_LAW_TOKEN_ISSUER": ISSUER,
                 "CLARES_LAW_TOKEN_AUDIENCE": AUDIENCE,
                 "CLARES_LAW_TOKEN_JWKS_FILE": str(publish(issuer, folder)),
+                "CLARES_LAW_DATA_DIR": str(folder),
                 "CLARES_LAW_HOST": "127.0.0.1",
             }
             starter = str(os.getpid())
