@@ -1,6 +1,6 @@
 """Many cases quickly: one that the service opened, copied row by row inside PostgreSQL."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, LiteralString
 
 import psycopg
@@ -15,9 +15,11 @@ _COPIED = """
                 AND confrelid = 'staff_member'::regclass AND attname = columns.column_name
         )
     FROM information_schema.columns
-    WHERE table_schema = 'public' AND is_identity = 'NO' AND is_generated = 'NEVER' AND table_name IN (
+    WHERE columns.table_schema = 'public' AND is_identity = 'NO' AND is_generated = 'NEVER' AND table_name IN (
         SELECT table_name FROM information_schema.columns
-        WHERE table_schema = 'public' AND column_name IN ('case_id', 'force_id') AND table_name <> 'access_log'
+        JOIN information_schema.tables USING (table_schema, table_name)
+        WHERE table_schema = 'public' AND table_type = 'BASE TABLE'
+            AND column_name IN ('case_id', 'force_id') AND table_name <> 'access_log'
         GROUP BY table_name HAVING count(*) = 2
         UNION SELECT 'application'
     )
@@ -67,6 +69,25 @@ def open_cases(url: str, limit: int) -> list[str]:
             [limit],
         )
         return [str(row[0]) for row in rows]
+
+
+def surnames(url: str, case_ids: Sequence[str]) -> list[str]:
+    """The subject's surname in each case; no two are alike."""
+    with psycopg.connect(url) as connection:
+        rows = connection.execute(
+            "SELECT surname FROM person WHERE part = 'subject' AND case_id = ANY (%s::uuid[])", [list(case_ids)]
+        )
+        return [str(row[0]) for row in rows]
+
+
+def potential_victims(url: str, case_ids: Sequence[str]) -> list[tuple[str, str]]:
+    """Each case with the party who is its potential victim."""
+    with psycopg.connect(url) as connection:
+        rows = connection.execute(
+            "SELECT case_id, id FROM party WHERE role = 'potential_victim' AND case_id = ANY (%s::uuid[])",
+            [list(case_ids)],
+        )
+        return [(str(case), str(party)) for case, party in rows]
 
 
 def count(url: str, table: LiteralString) -> int:

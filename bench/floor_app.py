@@ -32,7 +32,7 @@ from pydantic import BaseModel
 from app import clock
 from app.access.tokens import TokenReader
 from app.casefile.schemas import CaseFile
-from app.casefile.worklist import WorklistRow
+from app.casefile.worklist import SearchHit, WorklistRow
 from app.doors.provided import identity_of
 from app.evidence.fields import fields_of
 from app.intake.schemas import ApplicationOpened
@@ -90,7 +90,7 @@ async def _enter(connection: Connection, request: Request) -> DictRow:
 
 
 _FIELDS: dict[type[BaseModel], str] = {
-    view: "{" + ",".join(fields_of(view)) + "}" for view in (CaseFile, WorklistRow, ApplicationOpened)
+    view: "{" + ",".join(fields_of(view)) + "}" for view in (CaseFile, WorklistRow, SearchHit, ApplicationOpened)
 }
 
 
@@ -100,8 +100,10 @@ async def _log(
     category: str,
     action: str,
     shown: type[BaseModel],
+    *,
     case_id: UUID | None = None,
-    persons: Sequence[UUID] = (),
+    persons: Sequence[tuple[UUID, UUID]] = (),
+    listed: Sequence[UUID] = (),
 ) -> None:
     row = {
         "id": uuid4(),
@@ -112,13 +114,15 @@ async def _log(
         "case_id": case_id,
         "request_id": secrets.token_hex(8),
         "role": actor["roles"][0],
+        "rule": "own force H11.2" if case_id else "role H1.3",
         "fields": _FIELDS[shown],
     }
     await connection.execute(sql.LOG, row)
     if persons:
-        await connection.execute(
-            sql.INDIVIDUALS, {**row, "cases": [case_id] * len(persons), "persons": sorted(persons)}
-        )
+        cases, ids = zip(*sorted(persons), strict=True)
+        await connection.execute(sql.INDIVIDUALS, {**row, "cases": list(cases), "persons": list(ids)})
+    if listed:
+        await connection.execute(sql.LISTED, {**row, "cases": sorted(listed)})
 
 
 def _plain(value: Any) -> str:
@@ -142,8 +146,21 @@ async def worklist(request: Request) -> Response:
         actor = await _enter(connection, request)
         wanted = {"force_id": actor["force_id"], "now": clock.now()}
         rows = await (await connection.execute(sql.WORKLIST, wanted)).fetchall()
-        await _log(connection, actor, "consultation", "list_cases", WorklistRow)
+        listed = [one["id"] for one in rows[:50]]
+        await _log(connection, actor, "consultation", "list_cases", WorklistRow, listed=listed)
     return _answer({"items": rows[:50], "next_cursor": str(rows[49]["id"]) if len(rows) > 50 else None})
+
+
+@app.post("/v1/applications/search")
+async def search(request: Request) -> Response:
+    """Persons by their surname."""
+    wanted = {"key": _search_key((await request.json())["surname"])}
+    async with request.app.state.pool.connection() as connection:
+        actor = await _enter(connection, request)
+        rows = await (await connection.execute(sql.SEARCH, wanted)).fetchall()
+        persons = [(one["case_id"], one.pop("person_id")) for one in rows]
+        await _log(connection, actor, "consultation", "search_cases", SearchHit, persons=persons)
+    return _answer(rows)
 
 
 @app.get("/v1/applications/{case_id}")
@@ -159,8 +176,8 @@ async def case_file(request: Request, case_id: str) -> Response:
             name: await (await connection.execute(statement, wanted)).fetchall()
             for name, statement in sql.CASE_PARTS.items()
         }
-        persons = [one["id"] for one in parts["persons"]]
-        await _log(connection, actor, "consultation", "read_case", CaseFile, case["id"], persons)
+        persons = [(case["id"], one["id"]) for one in parts["persons"]]
+        await _log(connection, actor, "consultation", "read_case", CaseFile, case_id=case["id"], persons=persons)
     return _answer({**case, **parts})
 
 
@@ -200,6 +217,7 @@ async def _open(connection: Connection, actor: DictRow, body: dict[str, Any], ke
     await (await run(sql.OPEN_CASES_OF_PAIR, case)).fetchall()
     await (await run(sql.OPEN_CASE, case)).fetchall()
     await run(sql.EVENT, {**case, "id": uuid4(), "sentence": f"Opened as {body['route']}; initial contact {now}."})
+    await run(sql.HOLD_KEYS)
     await run(sql.CASE_KEY, {**case, "wrapped": token_bytes(68), "public_half": token_bytes(32)})
     he = await _person(connection, case, subject, "subject")
     she = uuid4()
@@ -228,7 +246,9 @@ async def _open(connection: Connection, actor: DictRow, body: dict[str, Any], ke
     await (await run(sql.CLOCKS_TO_CHANGE, case)).fetchall()
     clocks = await _start_clocks(connection, case)
     await run(sql.REMEMBER, case)
-    await _log(connection, actor, "collection", "open_application", ApplicationOpened, case["case_id"], [he, she])
+    persons = [(case["case_id"], one) for one in (he, she)]
+    shown = ApplicationOpened
+    await _log(connection, actor, "collection", "open_application", shown, case_id=case["case_id"], persons=persons)
     return {"id": case["case_id"], "reference": case["reference"], "clocks": clocks, "earlier_applications": earlier}
 
 

@@ -27,6 +27,7 @@ class Round:
     seconds: float = 0.0
     client_share: float = 0.0
     server_seconds: float = 0.0
+    database_seconds: float = 0.0
     latencies: list[float] = field(default_factory=list)
     refused: int = 0
 
@@ -45,14 +46,24 @@ class Round:
         """Milliseconds of processor that the server took for a request."""
         return self.server_seconds / self.answered * 1000
 
+    @property
+    def database(self) -> float:
+        """Milliseconds of processor that PostgreSQL took for a request."""
+        return self.database_seconds / self.answered * 1000
+
     def percentile(self, percent: int) -> float:
         """The latency that `percent` of the answers did not exceed."""
         return statistics.quantiles(self.latencies, n=100, method="inclusive")[percent - 1]
 
 
-def closed_loop(port: int, make: MakeRequest, *, status: int, seconds: float, connections: int) -> Round:
-    """As much as `connections` at once can ask for, for `seconds`; requests under way at the end are waited for."""
-    return _measured(_closed(port, make, status, seconds, connections))
+def closed_loop(
+    port: int, make: MakeRequest, *, status: int, seconds: float, connections: int, at_least: int = 0
+) -> Round:
+    """As much as `connections` at once can ask for, for `seconds`, and until `at_least` so many are answered.
+
+    Requests under way at the end are waited for.
+    """
+    return _measured(_closed(port, make, status, seconds, connections, at_least))
 
 
 def steady(port: int, make: MakeRequest, *, status: int, seconds: float, rate: float, connections: int) -> Round:
@@ -117,13 +128,13 @@ async def _connect(port: int, status: int, number: int) -> list[_Connection]:
     return [connection for _, connection in made]
 
 
-async def _closed(port: int, make: MakeRequest, status: int, seconds: float, number: int) -> Round:
+async def _closed(port: int, make: MakeRequest, status: int, seconds: float, number: int, at_least: int) -> Round:
     found = Round()
     connections = await _connect(port, status, number)
     began = time.perf_counter()
 
     async def keep_asking(connection: _Connection) -> None:
-        while (asked := time.perf_counter()) - began < seconds:
+        while (asked := time.perf_counter()) - began < seconds or found.answered < at_least:
             await connection.ask(make())
             found.latencies.append((time.perf_counter() - asked) * 1000)
 

@@ -1,4 +1,7 @@
-"""What is measured, running: PostgreSQL, the service and the floor, each a process of its own, for one run."""
+"""What is measured, running, each a process of its own, for one run.
+
+PostgreSQL; the service; the service without parts of its work; the floor.
+"""
 
 import contextlib
 import http.client
@@ -9,29 +12,43 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import psycopg
-from sqlalchemy import make_url
 
 from app import clock, starting
 from app.access.demonstration import AUDIENCE, ISSUER, LIFETIME, open_issuer, publish
 from app.access.tokens import DemonstrationIssuer
 from app.clock import CLOCK_SWITCH
 from app.settings import ROOT, settings
+from app.storage import embedded, migrations
 from app.storage.embedded import SUPERUSER
-from app.storage.migrations import conninfo
+from app.storage.engine import DatabaseRole
+from bench.without import LOGGING, SEALING
 
 FORCE = "northmoor"
+_DATABASE = "bench"
+_CONNECTIONS = "200"  # a pool for each server, and pgbench's
 _STAFF = {
     "control_room": "control_room",
     "officer": "public_protection_officer",
     "supervisor": "public_protection_supervisor",
 }
+
+SERVICE, WITHOUT_LOGGING, WITHOUT_SEALING, WITHOUT_BOTH, BY_HAND = (
+    "service",
+    "without logging",
+    "without sealing",
+    "without both",
+    "by hand",
+)
+_LEFT_OUT = {WITHOUT_LOGGING: [LOGGING], WITHOUT_SEALING: [SEALING], WITHOUT_BOTH: [LOGGING, SEALING]}
+SERVICES = (SERVICE, *_LEFT_OUT)
+"""The service and what is left of it, by name."""
 
 
 @dataclass(frozen=True)
@@ -43,16 +60,21 @@ class Server:
 
     def processor_seconds(self) -> float:
         """What the process has used of the processors until now, its kernel's share included."""
-        ticks = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()[11:13]
-        return sum(map(int, ticks)) / os.sysconf("SC_CLK_TCK")
+        return _used(self.pid)
+
+
+def _used(pid: int, *, by_ended_children: bool = False) -> float:
+    first = 13 if by_ended_children else 11
+    ticks = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[first : first + 2]
+    return sum(map(int, ticks)) / os.sysconf("SC_CLK_TCK")
 
 
 @dataclass(frozen=True)
 class Running:
-    """The service and the floor, the database as its superuser sees it, and tokens of staff."""
+    """The servers by name, the database as its superuser sees it, and tokens of staff."""
 
-    service: Server
-    floor: Server
+    servers: Mapping[str, Server]
+    postmaster: int
     superuser_url: str
     superuser: str
     environment: dict[str, str]
@@ -63,15 +85,23 @@ class Running:
         """A token of `control_room`, `officer` or `supervisor`."""
         return self.issuer.issue(staff, now=clock.real_now(), lifetime=LIFETIME)
 
-    def send(self, request: Sequence[Any]) -> dict[str, Any]:
-        """One request to the service, and its answer."""
+    def database_seconds(self) -> float:
+        """What PostgreSQL's processes have used of the processors until now, those that have ended included."""
+        used = _used(self.postmaster, by_ended_children=True)
+        for child in Path(f"/proc/{self.postmaster}/task/{self.postmaster}/children").read_text().split():
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it has ended since
+                used += _used(int(child))
+        return used
+
+    def send(self, request: Sequence[Any], *, to: str = SERVICE) -> dict[str, Any]:
+        """One request to one of the servers, and its answer."""
         method, path, headers, body = request
-        connection = http.client.HTTPConnection("127.0.0.1", self.service.port, timeout=30)
+        connection = http.client.HTTPConnection("127.0.0.1", self.servers[to].port, timeout=30)
         with contextlib.closing(connection):
             connection.request(method, path, body, headers)
             answer = connection.getresponse()
             said = answer.read()
-        if answer.status not in (200, 201):
+        if answer.status not in (200, 201, 202):
             raise RuntimeError(f"{method} {path}: {answer.status} {said.decode()}")
         found: dict[str, Any] = json.loads(said)
         return found
@@ -92,25 +122,35 @@ def running(say: starting.Say) -> Iterator[Running]:
     settings().data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="bench-", dir=settings().data_dir) as name:
         folder = Path(name)
-        chosen = settings().model_copy(update={"data_dir": folder, "database_url": None, "clock": None})
-        with starting.database(chosen, say) as where:
-            starting.prepare(where.owner, "demonstration", say)
-            superuser_url = make_url(where.owner).set(username=SUPERUSER).render_as_string(hide_password=False)
-            _put_in_staff(conninfo(superuser_url))
+        with embedded.start(folder / "postgres", say=say, settings={"max_connections": _CONNECTIONS}) as database:
+            migrations.make_database(database.url(SUPERUSER, "postgres"), _DATABASE)
+            superuser_url = database.url(SUPERUSER, _DATABASE)
+            migrations.bootstrap(superuser_url, open_to_socket=True)
+            starting.prepare(database.url(DatabaseRole.OWNER, _DATABASE), "demonstration", say)
+            _put_in_staff(migrations.conninfo(superuser_url))
             issuer = open_issuer(folder)
             environment = {name: value for name, value in os.environ.items() if name != CLOCK_SWITCH} | {
-                "CLARES_LAW_DATABASE_URL": where.app,
+                "CLARES_LAW_DATABASE_URL": database.url(DatabaseRole.APP, _DATABASE),
                 "CLARES_LAW_TOKEN_ISSUER": ISSUER,
                 "CLARES_LAW_TOKEN_AUDIENCE": AUDIENCE,
                 "CLARES_LAW_TOKEN_JWKS_FILE": str(publish(issuer, folder)),
+                "CLARES_LAW_DATA_DIR": str(folder),
                 "CLARES_LAW_HOST": "127.0.0.1",
             }
             starter = str(os.getpid())
-            with (
-                _process(["app.cli", "serve", "--starter", starter], environment, folder) as service,
-                _process(["bench.floor_app", starter], environment, folder) as floor,
-            ):
-                yield Running(service, floor, superuser_url, conninfo(superuser_url), environment, issuer, folder)
+            commands = {
+                SERVICE: ["app.cli", "serve", "--starter", starter],
+                **{name: ["bench.without", starter, *parts] for name, parts in _LEFT_OUT.items()},
+                BY_HAND: ["bench.floor_app", starter],
+            }
+            with contextlib.ExitStack() as started:
+                servers = {
+                    name: started.enter_context(_process(name, command, environment, folder))
+                    for name, command in commands.items()
+                }
+                postmaster = int((folder / "postgres" / "postmaster.pid").read_text().splitlines()[0])
+                superuser = migrations.conninfo(superuser_url)
+                yield Running(servers, postmaster, superuser_url, superuser, environment, issuer, folder)
 
 
 def _put_in_staff(superuser: str) -> None:
@@ -141,9 +181,9 @@ def _free_port() -> int:
 
 
 @contextlib.contextmanager
-def _process(module: list[str], environment: dict[str, str], folder: Path) -> Iterator[Server]:
+def _process(name: str, module: list[str], environment: dict[str, str], folder: Path) -> Iterator[Server]:
     port = _free_port()
-    log = folder / f"{module[0]}.log"
+    log = folder / f"{name}.log"
     with log.open("wb") as output:
         child = subprocess.Popen(
             [sys.executable, "-m", *module],

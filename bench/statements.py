@@ -1,4 +1,4 @@
-"""What the service sends for each of the three requests, by hand and in its order.
+"""What the service sends for each of the requests that have a floor, by hand and in its order.
 
 `python -m bench --statements` prints what the service itself sends. Each run compares the two and says where this
 page has fallen behind.
@@ -21,21 +21,22 @@ CONTEXT = """
     SELECT set_config('app.force_id', %(force_id)s, true), set_config('app.agenda', seen.glass::text, true),
         set_config('app.national', '', true), set_config('app.staff_id', '', true),
         set_config('app.sees', 'see_applicant,see_contact,see_route,see_subject_record', true),
-        set_config('app.glass', seen.glass::text, true), seen.glass, seen.glass_until,
-        set_config('app.withheld_by_name', coalesce(seen.withheld::text, ''), true),
+        set_config('app.asks', %(id)s::text, true), set_config('app.glass', seen.glass::text, true), seen.glass,
+        seen.glass_until, set_config('app.withheld_by_name', coalesce(seen.withheld::text, ''), true),
         set_config('app.withheld', coalesce((seen.withheld || seen.not_sampled)::text, ''), true)
     FROM seen_by(%(id)s, %(force_id)s, '{}', false, false, '{}', %(roles)s::text[]) AS seen
 """
 LOG = """
-    INSERT INTO access_log (id, category, action, refused, staff_id, organisation, force_id, case_id, event_id,
-        recipient, request_id, role, fields, decision, rule, reason)
-    VALUES (%(id)s, %(category)s, %(action)s, false, %(staff_id)s, %(force_id)s, %(force_id)s, %(case_id)s, NULL,
-        NULL, %(request_id)s, %(role)s, %(fields)s::text[], 'allowed', NULL, NULL)
+    INSERT INTO access_log (id, category, action, refused, staff_id, organisation, force_id, reader_force_id, case_id,
+        event_id, recipient, request_id, role, fields, decision, rule, reason)
+    VALUES (%(id)s, %(category)s, %(action)s, false, %(staff_id)s, %(force_id)s, %(force_id)s, %(force_id)s,
+        %(case_id)s, NULL, NULL, %(request_id)s, %(role)s, %(fields)s::text[], 'allowed', %(rule)s, NULL)
 """
 INDIVIDUALS = """
     INSERT INTO access_log_individual (log_id, case_id, person_id)
     SELECT %(id)s, case_id, person_id FROM unnest(%(cases)s::uuid[], %(persons)s::uuid[]) AS one (case_id, person_id)
 """
+LISTED = "INSERT INTO access_log_case (log_id, case_id) SELECT %(id)s, unnest(%(cases)s::uuid[])"
 
 _CASE_COLUMNS = """
     application.id, application.force_id, application.reference, application.route, application.stage,
@@ -43,7 +44,7 @@ _CASE_COLUMNS = """
     application.first_contact_recorded_at, application.whole_case_from, application.prioritised,
     application.urgent_since, application.current_grade, application.graded_at, application.risk_rank,
     application.pressing_at, application.police_involved, application.subject_identified_at, application.assigned_to,
-    application.created_at, application.created_by, application.outcome, application.closed_at,
+    application.created_at, application.created_by, application.outcome, application.closed_at, application.erased_at,
     application.follows_id, application.follows_because
 """
 _ENTERED = """
@@ -148,7 +149,8 @@ CASE_PARTS = {
     """,
     "risk": """
         SELECT id, case_id, force_id, occurred_at, recorded_at, recorded_by, potential_victim_id, grade, immediate,
-            reason
+            reason, (SELECT person_id FROM party WHERE party.id = risk_grade.case_id) AS person_of_case_id,
+            (SELECT person_id FROM party WHERE party.id = risk_grade.potential_victim_id) AS person_of_victim_id
         FROM risk_grade WHERE case_id = %(case_id)s ORDER BY recorded_at, id
     """,
 }
@@ -173,8 +175,19 @@ WORKLIST = """
     ) AS next ON true
     LEFT JOIN staff_member ON staff_member.id = application.assigned_to
     WHERE application.force_id = %(force_id)s AND application.first_contact_at IS NOT NULL
-        AND application.stage NOT IN ('intake', 'closed')
+        AND application.erased_at IS NULL AND application.stage NOT IN ('intake', 'closed')
     ORDER BY application.risk_rank, application.pressing_at, application.id LIMIT 51
+"""
+SEARCH = """
+    SELECT application.reference, application.route, application.stage, application.outcome, person.given_names,
+        person.surname, person.born, party.role, application.id AS case_id, person.id AS person_id
+    FROM application JOIN party ON party.case_id = application.id
+    JOIN person ON person.id = party.person_id AND person.case_id = party.case_id
+    WHERE application.erased_at IS NULL AND person.id IN (
+        SELECT id FROM person WHERE surname_key = %(key)s
+        UNION SELECT person_id FROM person_alias WHERE surname_key = %(key)s
+    )
+    ORDER BY application.first_contact_at DESC, application.id, party.role LIMIT 100
 """
 
 CLAIM_KEY = """
@@ -205,10 +218,10 @@ OPEN_CASE = """
     INSERT INTO application (id, force_id, reference, route, stage, edition, edition_version, version,
         first_contact_at, first_contact_recorded_at, whole_case_from, prioritised, urgent_since, current_grade,
         graded_at, pressing_at, police_involved, subject_identified_at, assigned_to, created_at, created_by, outcome,
-        closed_at, follows_id, follows_because)
+        closed_at, erased_at, follows_id, follows_because)
     VALUES (%(case_id)s, %(force_id)s, %(reference)s, %(route)s, 'initial_checks', 'statutory-2023',
         %(edition_version)s, 1, %(occurred_at)s, %(now)s, NULL, NULL, NULL, NULL, NULL, NULL, false, NULL, NULL,
-        %(now)s, %(staff_id)s, NULL, NULL, NULL, NULL)
+        %(now)s, %(staff_id)s, NULL, NULL, NULL, NULL, NULL)
     RETURNING risk_rank
 """
 PERSON = """
@@ -241,7 +254,8 @@ POINTER = """
 LOCK_ACCOUNTS = "SELECT pg_advisory_xact_lock_shared(hashtextextended('clares-law.accounts', 0))"
 NAMES = """
     SELECT person.id, person.given_names, person.surname, person.born, person.born_estimated, party.role
-    FROM person JOIN party ON party.person_id = person.id WHERE person.case_id = %(case_id)s
+    FROM person JOIN party ON party.person_id = person.id AND party.case_id = person.case_id
+    WHERE person.case_id = %(case_id)s
 """
 OTHER_NAMES = "SELECT person_id, given_names, surname FROM person_alias WHERE case_id = %(case_id)s"
 ACCOUNTS = """
@@ -251,6 +265,7 @@ EVENT = """
     INSERT INTO event (id, case_id, force_id, occurred_at, recorded_at, recorded_by, kind, sentence, about_id)
     VALUES (%(id)s, %(case_id)s, %(force_id)s, %(now)s, %(now)s, %(staff_id)s, 'opened', %(sentence)s, NULL)
 """
+HOLD_KEYS = "LOCK TABLE case_key IN ROW EXCLUSIVE MODE"
 CASE_KEY = """
     INSERT INTO case_key (case_id, force_id, wrapped, key_version, public_half, made_at)
     VALUES (%(case_id)s, %(force_id)s, %(wrapped)s, 1, %(public_half)s, %(now)s) ON CONFLICT DO NOTHING
@@ -300,11 +315,12 @@ REMEMBER = """
 ENTERING = (ACTOR, CONTEXT)
 BY_REQUEST = {
     "case file": (*ENTERING, CASE, *CASE_PARTS.values(), LOG, INDIVIDUALS),
-    "worklist": (*ENTERING, WORKLIST, LOG),
+    "worklist": (*ENTERING, WORKLIST, LOG, LISTED),
+    "search": (*ENTERING, SEARCH, LOG, INDIVIDUALS),
     "opening": (
         *ENTERING,
         *(CLAIM_KEY, LOCK, CONTEXT, POINTED_AT, OPEN_CASES_OF_PAIR, OPEN_CASE),
-        *(EVENT, CASE_KEY, PERSON, PARTY, PERSON, ADDRESS, PARTY, SAFE_CONTACT, RESTRICTED, POINTER),
+        *(EVENT, HOLD_KEYS, CASE_KEY, PERSON, PARTY, PERSON, ADDRESS, PARTY, SAFE_CONTACT, RESTRICTED, POINTER),
         *(LOCK_ACCOUNTS, NAMES, OTHER_NAMES, ACCOUNTS, ACCOUNTS),
         *(RISK_GRADE, INITIAL_CONTACT, GRADES, CURRENT_GRADE, CLOCKS_TO_CHANGE),
         *(FORCE, CALENDAR, CLOCKS_TO_CHANGE, CLOCK, CLOCKS, REMEMBER, LOG, INDIVIDUALS),
@@ -318,7 +334,7 @@ def gist(statement: str) -> str:
     called = re.match(r"\s*SELECT\s+(set_config|pg_\w+)", statement)
     if called:
         return f"SELECT {called[1]}"
-    changed = re.match(r"\s*(INSERT INTO|UPDATE|DELETE FROM)\s+(\w+)", statement)
+    changed = re.match(r"\s*(INSERT INTO|UPDATE|DELETE FROM|LOCK TABLE)\s+(\w+)", statement)
     if changed:
         return f"{changed[1].split()[0]} {changed[2]}"
     read = re.search(r"\bFROM\s+(\w+)", statement)

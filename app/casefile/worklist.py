@@ -7,9 +7,8 @@ from typing import Annotated, Any, NamedTuple
 from uuid import UUID
 
 from pydantic import Field
-from sqlalchemy import ColumnElement, Row, Select, and_, bindparam, exists, func, or_, select, true, tuple_
+from sqlalchemy import ColumnElement, Row, Select, Text, and_, bindparam, exists, func, or_, select, true, tuple_, union
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlmodel import col
 
 from app.access.names import normalise_name
 from app.access.tables import StaffMember
@@ -198,6 +197,48 @@ def _row(found: Row[Any], *, closed: bool, now: datetime) -> WorklistRow:
     return WorklistRow(**found._mapping, seconds_left=left, sorted_by=position)
 
 
+_party, _person, _alias = columns_of(Party), columns_of(Person), columns_of(PersonAlias)
+_PERSONS_FOUND = (
+    select(
+        *(_case[name] for name in ("reference", "route", "stage", "outcome")),
+        *(_person[name] for name in ("given_names", "surname", "born")),
+        _party.role,
+        _case.id.label("case_id"),
+        _person.id.label("person_id"),
+    )
+    .select_from(
+        table_of(Case)
+        .join(table_of(Party), _party.case_id == _case.id)
+        # The case once more: a party is indexed by its case and not by its person.
+        .join(table_of(Person), and_(_person.id == _party.person_id, _person.case_id == _party.case_id))
+    )
+    .where(_case.erased_at.is_(None))
+    .order_by(_case.first_contact_at.desc(), _case.id, _party.role)
+    .limit(bindparam("limit"))
+)
+_named = table_of(Person).alias("named")
+_surname = bindparam("surname", type_=Text)
+# Two ways to a person as a union and not as an OR, under which everybody in the force would be read.
+_by_name = union(
+    select(_named.c.id).where(_named.c.surname_key == _surname),
+    select(_alias.person_id).where(_alias.surname_key == _surname),
+)
+_SOUGHT: dict[str, ColumnElement[bool]] = {
+    "reference": _case.reference == bindparam("reference"),
+    "pnc_id": _person.pnc_id == bindparam("pnc_id"),
+    "surname": _person.id.in_(_by_name),
+    "given_names": _person.given_key.startswith(bindparam("given_names")),
+    "born": _person.born == bindparam("born"),
+    "role": _party.role == bindparam("role"),
+}
+
+
+@cache
+def _search(*sought: str) -> Select[Any]:
+    """The search by some of what may be known: built once for each choice of it."""
+    return _PERSONS_FOUND.where(*(_SOUGHT[name] for name in sought))
+
+
 async def search(session: AsyncSession, wanted: SearchIn, *, limit: int = 100) -> Sequence[SearchHit]:
     """Persons in cases of the own force who fit what is known, by name or any alias (H12.6).
 
@@ -205,37 +246,16 @@ async def search(session: AsyncSession, wanted: SearchIn, *, limit: int = 100) -
     """
     if not (wanted.reference or wanted.pnc_id or wanted.surname):
         raise Unprocessable("Give a reference, a PNC identifier or a surname to search for.", field="surname")
-    shown = [
-        *(col(one) for one in (Case.reference, Case.route, Case.stage, Case.outcome)),
-        *(col(one) for one in (Person.given_names, Person.surname, Person.born)),
-        col(Party.role),
-        col(Case.id).label("case_id"),
-        col(Person.id).label("person_id"),
-    ]
-    query = (
-        select(*shown)
-        .select_from(Case)
-        .join(Party, col(Party.case_id) == col(Case.id))
-        .join(Person, col(Person.id) == col(Party.person_id))
-        .where(col(Case.erased_at).is_(None))
-        .order_by(col(Case.first_contact_at).desc(), col(Case.id), col(Party.role))
-        .limit(limit + 1)
-    )
-    if wanted.reference:
-        query = query.where(col(Case.reference) == wanted.reference.strip().upper())
-    if wanted.pnc_id:
-        query = query.where(col(Person.pnc_id) == wanted.pnc_id)
-    if wanted.surname:
-        key = normalise_name(wanted.surname)
-        alias = exists().where(col(PersonAlias.person_id) == col(Person.id), col(PersonAlias.surname_key) == key)
-        query = query.where(or_(col(Person.surname_key) == key, alias))
-    if wanted.given_names:
-        query = query.where(col(Person.given_key).startswith(normalise_name(wanted.given_names), autoescape=True))
-    if wanted.born:
-        query = query.where(col(Person.born) == wanted.born)
-    if wanted.role:
-        query = query.where(col(Party.role) == wanted.role)
-    found = (await session.execute(query)).all()
+    given = {
+        "reference": wanted.reference and wanted.reference.strip().upper(),
+        "pnc_id": wanted.pnc_id,
+        "surname": wanted.surname and normalise_name(wanted.surname),
+        "given_names": wanted.given_names and normalise_name(wanted.given_names),  # of letters: no wildcard is left
+        "born": wanted.born,
+        "role": wanted.role,
+    }
+    sought = {name: value for name, value in given.items() if getattr(wanted, name)}
+    found = await rows(session, _search(*sought), **sought, limit=limit + 1)
     if len(found) > limit:
         raise Unprocessable(f"More than {limit} fit. Add a given name, a date of birth or a part.", field="surname")
     for row in found:

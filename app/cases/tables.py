@@ -61,6 +61,7 @@ class Case(SQLModel, table=True):
             postgresql_where=text("stage NOT IN ('intake', 'closed')"),
         ),
         Index("ix_application_assigned_to", "assigned_to"),
+        Index("ix_application_follows_id", "follows_id", postgresql_where=text("follows_id IS NOT NULL")),
         check("stage = 'intake' OR first_contact_at IS NOT NULL", "open_has_first_contact"),
         check("first_contact_at <= first_contact_recorded_at", "contact_not_in_future"),
         check("(stage = 'closed') = (closed_at IS NOT NULL)", "closed_has_time"),

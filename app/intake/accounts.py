@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import Row, func, or_, select, update
+from sqlalchemy import Row, and_, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -59,7 +59,8 @@ async def _compared(session: AsyncSession, case_id: UUID) -> list[Compared]:
     names = (col(Person.id), col(Person.given_names), col(Person.surname), col(Person.born))
     query = (
         select(*names, col(Person.born_estimated), col(Party.role))
-        .join(Party, col(Party.person_id) == col(Person.id))
+        # The case of both: a party is indexed by its case and not by its person.
+        .join(Party, and_(col(Party.person_id) == col(Person.id), col(Party.case_id) == col(Person.case_id)))
         .where(col(Person.case_id) == case_id)
     )
     known = (await session.execute(query)).all()

@@ -178,6 +178,12 @@ def upgrade() -> None:
     op.create_check_constraint("erased_when_closed", "application", "erased_at IS NULL OR stage = 'closed'")
     # Request keys, by which a demonstration knew its stories, are pruned from now on.
     op.add_column("installation", sa.Column("told", sa.ARRAY(sa.Text()), server_default="{}", nullable=False))
+    op.create_index(
+        "ix_application_follows_id",
+        "application",
+        ["follows_id"],
+        postgresql_where=sa.text("follows_id IS NOT NULL"),
+    )
     _fill()
     _secure()
     _keep_as_written_until_erased()
@@ -641,6 +647,7 @@ def downgrade() -> None:
         _keep(table, "refuse_change")
     op.execute("DROP FUNCTION case_is_frozen")
     op.execute("DROP FUNCTION refuse_change_but_erasure")
+    op.drop_index("ix_application_follows_id", table_name="application")
     op.drop_constraint(op.f("ck_application_erased_when_closed"), "application", type_="check")
     op.drop_column("installation", "told")
     op.drop_column("application", "erased_at")
