@@ -21,10 +21,10 @@ LEFT_ALONE = {"police_employment"}
 """What makes a case another than the course needs: planted where the course itself gives it."""
 DECISIVE = {"relationship", "open_checks_accepted"}
 """What is taken as it comes and put right before the case goes on: planted where nothing follows."""
-READERS = ("head", "supervisor", "chair", "officer", "control_room", "administrator", "other_supervisor")
+READERS = ("head", "supervisor", "chair", "officer", "control_room", "administrator", "other_supervisor", "standards")
 """Whoever is to be shown something is among them; the first see the most."""
-KEPT_NOWHERE = ("SearchIn", "FinalReportSearchIn")
-"""What is searched for is not recorded."""
+KEPT_NOWHERE = ("SearchIn", "FinalReportSearchIn", "SubjectAccessIn")
+"""What is searched for, and what request is answered, is not recorded."""
 _EVERY_TABLE = "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
 _TRIES = 2
 _ABSENT = object()
@@ -181,10 +181,13 @@ def _with(body: Any, texts: dict[Place, Any]) -> Any:
 async def unread(world: Naughty) -> list[Planted]:
     """What was taken and stands nowhere as it was typed, wherever its readers look."""
     found: set[str] = set()
-    lists = {door.path for door in doors() if "{" not in door.path and door.path.startswith("/v1/")}
+    ways = {door.path for door in doors() if door.path.startswith("/v1/")}
+    lists = {way for way in ways if "{" not in way}
     addresses = {one.path for one in world.taken} | {one.path.rpartition("/")[0] for one in world.taken}
-    cases = {f"/v1/applications/{case}{what}" for case in world.cases for what in ("", "/persons")}
-    for path in sorted((addresses | cases | lists) - {"/v1/alerts/stream"}):
+    made = {f"{one.path}/{one.made}" for one in world.taken}
+    of_case = {way for way in ways if way.startswith("/v1/applications/{case_id}") and way.count("{") == 1}
+    cases = {way.replace("{case_id}", case) for case in world.cases for way in of_case}
+    for path in sorted((addresses | made | cases | lists) - {"/v1/alerts/stream"}):
         await _read(world, path, found)
     if any(one.text not in found for one in world.taken):  # what no door shows is kept all the same
         for row in world.rows(_EVERY_TABLE):
