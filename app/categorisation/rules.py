@@ -1,9 +1,11 @@
 """What a category, a request for representations and a referral need (H5.3 to H5.5). Pure."""
 
 import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from app.access.names import normalise_name
 from app.categorisation.terms import Category, Factor, RepresentationsChoice
 from app.errors import Obstacle
 from app.initial_checks.rules import immediate_safeguarding_first
@@ -145,7 +147,8 @@ def names_the_applicant(words: str, *, applicants_names: Iterable[str], subjects
 
 
 def _words(text: str) -> set[str]:
-    return {word for word in re.findall(r"[^\W\d_]+", text.casefold()) if len(word) > 1}
+    one_form = unicodedata.normalize("NFC", text)  # an accent typed apart would part a word
+    return {key for word in re.findall(r"[^\W\d_]+", one_form) if len(key := normalise_name(word)) > 1}
 
 
 def obstacles_to_referral(facts: CategorisationFacts) -> list[Obstacle]:

@@ -99,12 +99,15 @@ async def close_tasks_about(session: AsyncSession, *, kind: TaskKind, about: str
 
 
 async def tasks_for(
-    session: AsyncSession, actor: Actor, *, after: tuple[datetime, UUID] | None, limit: int
+    session: AsyncSession, actor: Actor, *, closed: bool = False, after: tuple[datetime, UUID] | None, limit: int
 ) -> list[TaskView]:
-    """The open tasks of a person's roles, of the own force and of every force, oldest first."""
+    """The open tasks of a person's roles, or the closed with their answers; of the own force and every, oldest first.
+
+    One about what the person did is not among them, closed or not.
+    """
     query = (
         select(*columns_of(Task))
-        .where(col(Task.closed_at).is_(None), *_of(actor))
+        .where(col(Task.closed_at).is_not(None) if closed else col(Task.closed_at).is_(None), *_of(actor))
         .order_by(col(Task.opened_at), col(Task.id))
         .limit(limit)
     )

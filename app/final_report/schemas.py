@@ -454,4 +454,5 @@ class TransferView(View):
     reason: str
     offered_at: datetime
     accepted_at: datetime | None
+    note: str | None = Field(description="What whoever accepted it noted.")
     replaced: bool

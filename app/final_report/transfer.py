@@ -94,6 +94,7 @@ async def transfers(session: AsyncSession) -> list[TransferView]:
         col(TransferOffer.reason),
         col(TransferOffer.recorded_at).label("offered_at"),
         col(TransferAcceptance.recorded_at).label("accepted_at"),
+        col(TransferAcceptance.note),
         replaced.label("replaced"),
     ]
     query = (

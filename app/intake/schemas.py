@@ -1,5 +1,6 @@
 """An application as it is taken down."""
 
+from datetime import datetime
 from typing import Annotated, Any, ClassVar, Literal, Self
 from uuid import UUID
 
@@ -8,7 +9,7 @@ from pydantic import Field, StrictBool, StringConstraints, model_validator
 from app.cases.schemas import GradeIn
 from app.deadlines.schemas import ClockView
 from app.editions.terms import Route
-from app.intake.tables import Channel, ReceivedFrom
+from app.intake.tables import Channel, InitialContact, ReceivedFrom
 from app.people.schemas import (
     Form,
     Line,
@@ -17,6 +18,7 @@ from app.people.schemas import (
     Narrative,
     OfApplicant,
     PersonIn,
+    RowView,
     TellsRoute,
     View,
 )
@@ -90,6 +92,27 @@ class ContactIn(Form):
                 "Consent to share is refused: give consent_reason, why sharing is still needed to prevent crime."
             )
         return self
+
+
+class ContactView(MaskedView, RowView):
+    """An initial contact as it was taken down; the first opened the case, later ones joined it (H3.2, H3.5)."""
+
+    of: ClassVar = InitialContact
+
+    id: UUID
+    occurred_at: datetime = Field(description="When it first reached any part of the police.")
+    recorded_at: datetime
+    recorded_by: UUID
+    channel: Annotated[Channel | None, TellsRoute]
+    taken_by: str
+    why: Annotated[str | None, OfApplicant]
+    risk_indicators: Annotated[list[str], OfApplicant]
+    consent_to_share: Annotated[bool | None, OfApplicant]
+    consent_reason: Annotated[str | None, OfApplicant]
+    received_from: Annotated[ReceivedFrom | None, TellsRoute]
+    received_from_detail: Annotated[str | None, OfApplicant]
+    source_grading: Annotated[str | None, TellsRoute]
+    veracity: Annotated[str | None, OfApplicant]
 
 
 class ApplicationIn(ContactIn):

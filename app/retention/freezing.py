@@ -16,7 +16,7 @@ from app.cases.tables import Case, PartyRole
 from app.deadlines.tables import TaskKind
 from app.deadlines.tasks import open_task
 from app.errors import AlreadyDecided, Conflict, NotFound, refuse_if
-from app.retention.schemas import AgreementIn, FreezeIn, FreezeView, LiftingIn
+from app.retention.schemas import AgreementIn, FreezeIn, FreezeView, LiftingIn, LiftingView
 from app.retention.tables import CaseFreeze, FreezeLifting, FreezeLiftingAnswer
 from app.retention.terms import FrozenBecause
 from app.safeguarding.service import act_keys, record_act
@@ -161,21 +161,35 @@ async def _asked(session: AsyncSession, freeze_id: UUID) -> FreezeLifting | None
 
 
 async def freezes_of(session: AsyncSession, case_id: UUID) -> list[FreezeView]:
-    """Every freeze of a case, oldest first, and whether it was lifted."""
-    agreed = (
-        select(col(FreezeLiftingAnswer.recorded_at))
-        .join(FreezeLifting, col(FreezeLifting.id) == col(FreezeLiftingAnswer.lifting_id))
-        .where(col(FreezeLifting.freeze_id) == col(CaseFreeze.id), col(FreezeLiftingAnswer.agrees))
-    )
-    answered = exists().where(col(FreezeLiftingAnswer.lifting_id) == col(FreezeLifting.id))
-    asking = select(col(FreezeLifting.recorded_by)).where(col(FreezeLifting.freeze_id) == col(CaseFreeze.id), ~answered)
+    """Every freeze of a case, oldest first, why it was asked to lift it, and whether it was lifted."""
+    freezes, asked = columns_of(CaseFreeze), await _liftings(session, case_id)
+    query = select(*freezes).where(freezes.case_id == case_id).order_by(freezes.recorded_at, freezes.id)
+    found = []
+    for row in (await session.execute(query)).mappings():
+        liftings = asked.get(row["id"], [])
+        told = {
+            "lifted_at": next((one.answered_at for one in liftings if one.agreed), None),
+            "lifting_asked_by": next((one.recorded_by for one in liftings if one.agreed is None), None),
+            "liftings": liftings,
+        }
+        found.append(FreezeView.model_validate({**row, **told}))
+    return found
+
+
+async def _liftings(session: AsyncSession, case_id: UUID) -> dict[UUID, list[LiftingView]]:
+    answered: dict[str, Any] = {
+        "agreed": FreezeLiftingAnswer.agrees,
+        "answered_by": FreezeLiftingAnswer.recorded_by,
+        "answered_at": FreezeLiftingAnswer.recorded_at,
+        "answer": FreezeLiftingAnswer.reason,
+    }
     query = (
-        select(
-            *columns_of(CaseFreeze),
-            agreed.correlate(CaseFreeze).scalar_subquery().label("lifted_at"),
-            asking.correlate(CaseFreeze).scalar_subquery().label("lifting_asked_by"),
-        )
-        .where(col(CaseFreeze.case_id) == case_id)
-        .order_by(col(CaseFreeze.recorded_at), col(CaseFreeze.id))
+        select(*columns_of(FreezeLifting), *(col(one).label(name) for name, one in answered.items()))
+        .outerjoin(FreezeLiftingAnswer, col(FreezeLiftingAnswer.lifting_id) == col(FreezeLifting.id))
+        .where(col(FreezeLifting.case_id) == case_id)
+        .order_by(col(FreezeLifting.recorded_at), col(FreezeLifting.id))
     )
-    return [FreezeView.model_validate(row) for row in (await session.execute(query)).all()]
+    found: dict[UUID, list[LiftingView]] = {}
+    for row in (await session.execute(query)).all():
+        found.setdefault(row.freeze_id, []).append(LiftingView.model_validate(row))
+    return found

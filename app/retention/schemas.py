@@ -9,7 +9,7 @@ from pydantic import Field, StrictBool, model_validator
 from app.cases.schemas import ActIn
 from app.editions.terms import Mark, Outcome
 from app.people.schemas import Day, Form, Line, Narrative, RowView, View
-from app.retention.tables import CaseFreeze, Erasure, RetentionDecision
+from app.retention.tables import CaseFreeze, Erasure, FreezeLifting, RetentionDecision
 from app.retention.terms import FrozenBecause, Verdict
 
 
@@ -73,6 +73,21 @@ class DecisionView(RowView):
     answer: str | None = None
 
 
+class LiftingView(RowView):
+    """That a freeze be lifted: why it was asked, and what a second person answered."""
+
+    of: ClassVar = FreezeLifting
+
+    id: UUID
+    reason: str
+    recorded_at: datetime
+    recorded_by: UUID
+    agreed: bool | None = Field(description="Empty until a second person answered.")
+    answered_by: UUID | None
+    answered_at: datetime | None
+    answer: str | None
+
+
 class FreezeView(RowView):
     """A freeze, in force until it is lifted by two people."""
 
@@ -87,6 +102,7 @@ class FreezeView(RowView):
     recorded_by: UUID
     lifted_at: datetime | None = None
     lifting_asked_by: UUID | None = Field(None, description="Who asked that it be lifted, where a second is awaited.")
+    liftings: list[LiftingView] = Field([], description="Each time that it was asked, oldest first.")
 
 
 class RetentionDates(View):

@@ -12,11 +12,12 @@ from app.intake.schemas import (
     ApplicationIn,
     ApplicationOpened,
     ContactIn,
+    ContactView,
     DraftIn,
     DraftView,
     InformationReceived,
 )
-from app.routes.errors import ERRORS_OF_ACT, ERRORS_OF_DECISION
+from app.routes.errors import ERRORS_OF_ACT, ERRORS_OF_CASE, ERRORS_OF_DECISION
 from app.routes.reading import StrictRoute
 
 router = APIRouter(prefix="/v1", tags=["1 intake"], route_class=StrictRoute)
@@ -38,6 +39,12 @@ async def open_application(
     opened = await service.open_application(door.session, body, actor=door.actor, now=door.now)
     await door.opened(opened.id, opened.version)
     return service.shown_to(door.actor, opened)
+
+
+@router.get("/applications/{case_id}/initial-contacts", responses=ERRORS_OF_CASE)
+async def read_contacts(door: Annotated[CaseDoor, reads(Permission.READ_RECORDS)]) -> list[ContactView]:
+    """Why the information was sought or what was received, at each contact; the first opened the case (H3.2)."""
+    return await door.history(ContactView)
 
 
 @router.post("/applications/{case_id}/initial-contacts", status_code=201, responses=ERRORS_OF_ACT)

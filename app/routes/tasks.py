@@ -19,11 +19,14 @@ router = APIRouter(prefix="/v1/tasks", tags=["tasks"], route_class=StrictRoute)
 
 @router.get("", responses=ERRORS)
 async def list_tasks(
-    door: Annotated[Door, requires(Permission.READ_TASKS)], cursor: Cursor = None, limit: Limit = 50
+    door: Annotated[Door, requires(Permission.READ_TASKS)],
+    closed: bool = False,
+    cursor: Cursor = None,
+    limit: Limit = 50,
 ) -> Page[TaskView]:
-    """Open tasks of one's roles, of the own force and of every force, oldest first."""
+    """Open tasks of one's roles, of the own force and of every force, oldest first; or those closed, with answers."""
     await door.log(Category.CONSULTATION)
-    found = await tasks.tasks_for(door.session, door.actor, after=after_moment(cursor), limit=limit + 1)
+    found = await tasks.tasks_for(door.session, door.actor, closed=closed, after=after_moment(cursor), limit=limit + 1)
     return page(found, limit, lambda last: encode(last.opened_at.isoformat(), last.id))
 
 

@@ -139,8 +139,10 @@ UNMARKED = {
         "retention.DecisionView": "answer ground reason",
         "retention.ErasureView": "group_code keep_until",
         "retention.FreezeView": "reason",
+        "retention.LiftingView": "answer reason",
         "retention.RetentionDates": "closed_on group_code keep_until",
         "retention.RetentionView": "working",
+        "intake.ContactView": "taken_by",
         "risk_assessment.RiskAssessmentView": "agency_checks_considered answers options_considered override_reason",
         "safeguarding.CrimeReferenceView": "note",
         "safeguarding.InterimPlanView": "keeps_safe",
@@ -178,7 +180,7 @@ UNMARKED = {
         "casefile.SearchHit": "born given_names surname",
     },
     "supervise": {
-        "final_report.TransferView": "reason",
+        "final_report.TransferView": "note reason",
     },
 }
 """By the permissions of the routes that answer with a view: its texts that no mark keeps from anybody.

@@ -1,5 +1,6 @@
 """Courses that between them send every form there is, with all that it may hold."""
 
+from datetime import timedelta
 from typing import Any
 
 from app.access.rules import Role
@@ -19,6 +20,7 @@ from tests.steps import (
     initial_checks,
     intake,
     lateness,
+    retention,
     risk_assessment,
 )
 from tests.steps.final_report import path
@@ -247,6 +249,38 @@ async def transfer_and_emergency(world: World) -> None:
     assert answer.status_code == 201, answer.text
 
 
+async def watched_over(world: World) -> None:
+    """A glass broken and ended, a case marked of note, and somebody's own data asked for."""
+    case = await intake.opened(world)
+    glass = {"case_id": case, "reason": "She rang in danger and nobody who may open it can be reached."}
+    broken = await world.as_("other_officer").must_post("/v1/break-glass", glass)
+    standards = world.as_("standards")
+    await standards.must_post(f"/v1/break-glass/{broken['id']}/end", {"reason": "Somebody was on duty."})
+    nowhere = await world.as_("other_officer").post("/v1/break-glass", {"reference": "X", "reason": glass["reason"]})
+    assert nowhere.status_code == 404, nowhere.text
+    await standards.must_post(path(case, "of-note"), {"reason": "A councillor is a party."})
+    await standards.must_post(path(case, "of-note/end"), {"reason": "No longer."})
+    await standards.must_post("/v1/subject-access", {"request_number": "SAR/2026/1182"})
+
+
+async def kept(world: World) -> None:
+    """Closed, reviewed six years later, not erased, frozen, and kept."""
+    began = world.now
+    case = await retention.due(world)
+    assert (await retention.decide(world, case)).status_code == 201
+    assert (await retention.agree(world, case, agrees=False)).status_code == 201
+    frozen = (await retention.freeze(world, case)).json()["id"]
+    lifting = path(case, f"freezes/{frozen}/lifting")
+    reason = {"reason": "The inquest is over."}
+    await world.as_("head").must_post(lifting, reason, headers=version_of(world, case))
+    answer = {"agrees": True, **reason}
+    await world.as_("standards").must_post(f"{lifting}/agreement", answer, headers=version_of(world, case))
+    until = (world.now + timedelta(days=366)).date().isoformat()
+    again = await retention.decide(world, case, verdict="keep", ground="links", review_on=until)
+    assert again.status_code == 201, again.text
+    world.set_time(began)
+
+
 async def keeping_the_service(world: World) -> None:
     """Agencies, staff, preferences, webhooks, calendars, tasks."""
     administrator = world.as_("administrator")
@@ -289,6 +323,8 @@ COURSES = (
     nothing_told,
     ended_early,
     transfer_and_emergency,
+    watched_over,
+    kept,
     keeping_the_service,
 )
 

@@ -7,7 +7,7 @@ import pytest
 
 from tests.arrange import version_of
 from tests.steps import intake, retention
-from tests.world import World
+from tests.world import STAFF, World
 
 
 async def test_a_case_that_closes_has_its_group_and_its_date_and_says_how_it_came_about(world: World) -> None:
@@ -147,7 +147,16 @@ async def test_a_frozen_case_is_not_erased_until_two_people_lift_it(world: World
     with world.unchanged():
         still = await retention.agree(world, case)
     assert still.status_code == 409
+    refuses = {"agrees": False, "reason": "It is not."}
+    await world.as_("standards").must_post(f"{lifting}/agreement", refuses, headers=version_of(world, case))
+    await world.as_("head").must_post(lifting, {"reason": "Now it is."}, headers=version_of(world, case))
+    (shown,) = (await world.as_("standards").must_get(retention.path(case, "retention")))["freezes"]
+    assert (shown["lifted_at"], shown["lifting_asked_by"]) == (None, str(STAFF["head"].id))
     await world.as_("standards").must_post(f"{lifting}/agreement", agrees, headers=version_of(world, case))
+    (shown,) = (await world.as_("standards").must_get(retention.path(case, "retention")))["freezes"]
+    assert shown["lifted_at"] is not None and shown["lifting_asked_by"] is None
+    told = [(one["reason"], one["agreed"], one["answer"]) for one in shown["liftings"]]
+    assert told == [("The inquest is over.", False, "It is not."), ("Now it is.", True, "The inquest is over.")]
     assert (await retention.agree(world, case)).status_code == 201
 
 

@@ -33,8 +33,11 @@ async def test_until_acceptance_the_first_force_owns_it_and_then_the_other(world
     listed = await world.as_("other_supervisor").must_get("/v1/transfers")
     assert [(one["id"], one["from_force"], one["accepted_at"]) for one in listed] == [(offer, "Northmoor Police", None)]
     world.forward(hours=2)
-    taken = await world.as_("other_supervisor").must_post(f"/v1/transfers/{offer}/acceptance", {})
+    note = {"note": "Her officer here is told."}
+    taken = await world.as_("other_supervisor").must_post(f"/v1/transfers/{offer}/acceptance", note)
     assert (taken["case_id"], taken["stage"]) == (case, "face_to_face")
+    for who in ("supervisor", "other_supervisor"):
+        assert [one["note"] for one in await world.as_(who).must_get("/v1/transfers")] == [note["note"]]
 
     found = await world.as_("other_officer").must_get(f"/v1/applications/{case}/clocks")
     assert len(found) == len(before)

@@ -90,6 +90,13 @@ def test_words_that_name_the_applicant_are_refused(words: str) -> None:
     assert seeking(words) == ["words_identify_applicant"]
 
 
+@pytest.mark.parametrize(
+    "words", ["ZOË asked.", "Zoe asked.", "Zoe\u0308 asked.", "Ｚｏë asked.", "For Łucja.", "lucja"]
+)
+def test_a_name_is_found_however_it_is_typed(words: str) -> None:
+    assert names_the_applicant(words, applicants_names=["Zoë", "Łucja"], subjects_names=["Alan"])
+
+
 def test_a_name_that_the_subject_bears_too_tells_nothing() -> None:
     assert not names_the_applicant("Mr Merrick, we hold", applicants_names=["Merrick"], subjects_names=["Merrick"])
 
