@@ -8,7 +8,7 @@ from pydantic import Field, StrictBool, StringConstraints, model_validator
 from app.cases.schemas import GradeIn
 from app.deadlines.schemas import ClockView
 from app.editions.terms import Route
-from app.intake.tables import Channel, ReceivedFrom
+from app.intake.tables import Channel, InitialContact, ReceivedFrom
 from app.people.schemas import (
     Form,
     Line,
@@ -21,6 +21,7 @@ from app.people.schemas import (
     View,
 )
 from app.process import Stage
+from app.safeguarding.schemas import ActView
 
 Grading = Annotated[str, StringConstraints(pattern=r"^[1-3][A-E][PC]$")]
 """3x5x2: source 1 to 3, information A to E, handling P or C (H3.3)."""
@@ -90,6 +91,27 @@ class ContactIn(Form):
                 "Consent to share is refused: give consent_reason, why sharing is still needed to prevent crime."
             )
         return self
+
+
+class InitialContactView(MaskedView, ActView):
+    """An initial contact as it was taken down; `occurred_at` is when it first reached any part of the police (H3.4).
+
+    The last four are the information received (right to know, H3.3), and empty where none was. Who first came with it
+    is protected as an applicant is, so all of it is kept alike (H2.7).
+    """
+
+    of: ClassVar = InitialContact
+
+    channel: Annotated[Channel | None, OfApplicant]
+    taken_by: Annotated[str | None, OfApplicant]
+    why: Annotated[str | None, OfApplicant]
+    risk_indicators: Annotated[list[str], OfApplicant]
+    consent_to_share: Annotated[bool | None, OfApplicant]
+    consent_reason: Annotated[str | None, OfApplicant]
+    received_from: Annotated[ReceivedFrom | None, OfApplicant]
+    received_from_detail: Annotated[str | None, OfApplicant]
+    source_grading: Annotated[str | None, OfApplicant] = Field(examples=["1BP"])
+    veracity: Annotated[str | None, OfApplicant]
 
 
 class ApplicationIn(ContactIn):

@@ -15,8 +15,9 @@ from app.intake.schemas import (
     DraftIn,
     DraftView,
     InformationReceived,
+    InitialContactView,
 )
-from app.routes.errors import ERRORS_OF_ACT, ERRORS_OF_DECISION
+from app.routes.errors import ERRORS_OF_ACT, ERRORS_OF_CASE, ERRORS_OF_DECISION
 from app.routes.reading import StrictRoute
 
 router = APIRouter(prefix="/v1", tags=["1 intake"], route_class=StrictRoute)
@@ -44,6 +45,17 @@ async def open_application(
 async def join_contact(body: ContactIn, door: Annotated[CaseDoor, records(Permission.OPEN_APPLICATION)]) -> Receipt:
     """Join a further contact to an open case, under its first clock (H3.5)."""
     return await door.record(contacts.join_contact, body)
+
+
+@router.get("/applications/{case_id}/initial-contacts", responses=ERRORS_OF_CASE)
+async def read_initial_contacts(
+    door: Annotated[CaseDoor, reads(Permission.READ_RECORDS)],
+) -> list[InitialContactView]:
+    """Why the case was opened and what each further contact said: the account, indicators of risk, consent, and the
+    information received with its grading (H3.2, H3.3). Empty for whoever may not see what an applicant said.
+    """
+    await door.read()
+    return await contacts.contacts_of(door.session, door.case)
 
 
 @router.post("/drafts", status_code=201, responses=ERRORS_OF_ACT)

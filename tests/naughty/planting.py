@@ -183,7 +183,7 @@ async def unread(world: Naughty) -> list[Planted]:
     found: set[str] = set()
     lists = {door.path for door in doors() if "{" not in door.path and door.path.startswith("/v1/")}
     addresses = {one.path for one in world.taken} | {one.path.rpartition("/")[0] for one in world.taken}
-    cases = {f"/v1/applications/{case}{what}" for case in world.cases for what in ("", "/persons")}
+    cases = {f"/v1/applications/{case}{what}" for case in world.cases for what in ("", "/persons", "/initial-contacts")}
     for path in sorted((addresses | cases | lists) - {"/v1/alerts/stream"}):
         await _read(world, path, found)
     if any(one.text not in found for one in world.taken):  # what no door shows is kept all the same
