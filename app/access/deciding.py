@@ -161,7 +161,7 @@ def glass_holds(until: datetime, *, ended: bool, now: datetime) -> bool:
     return not ended and now < until
 
 
-_ASKED_FOR_A_REASON = frozenset({P.READ_CASE, P.READ_RECORDS, P.READ_VERBATIM})
+_ASKED_FOR_A_REASON = frozenset({P.READ_CASE, P.READ_RECORDS, P.READ_VERBATIM, P.READ_PAPERS})
 _STANDING = frozenset(
     {
         Role.PUBLIC_PROTECTION_SUPERVISOR,

@@ -51,6 +51,7 @@ class Permission(StrEnum):
     SUPERVISE = "supervise"
     ARRANGE_FORUM = "arrange_forum"
     READ_FORUM = "read_forum"
+    READ_PAPERS = "read_papers"
     DECIDE_AT_FORUM = "decide_at_forum"
     RECORD_POLICE_CONCLUSION = "record_police_conclusion"
     UNDERTAKE_FORUM_ACTION = "undertake_forum_action"
@@ -129,6 +130,7 @@ _OFFICER = _EVERY_OFFICER | {
     P.REFER_TO_FORUM,
     P.WITHDRAW,
     P.READ_FORUM,
+    P.READ_PAPERS,
     P.RECORD_POLICE_CONCLUSION,
     P.UNDERTAKE_FORUM_ACTION,
     P.PREPARE_ITEMS,
@@ -150,7 +152,7 @@ _SUPERVISOR = _OFFICER | {
     P.OPEN_FOR_COURT,
     P.POSTPONE,
 }
-_FORUM = {P.READ_CASE, P.READ_FORUM, P.UNDERTAKE_FORUM_ACTION, P.SEND_INFORMATION}
+_FORUM = {P.READ_CASE, P.READ_FORUM, P.READ_PAPERS, P.UNDERTAKE_FORUM_ACTION, P.SEND_INFORMATION}
 
 _OF_ROLE: dict[Role, frozenset[Permission]] = {
     Role.CONTROL_ROOM: frozenset(_EVERY_OFFICER | {P.OPEN_APPLICATION, P.RECORD_CHECK}),

@@ -1,7 +1,7 @@
 """The case file: one read that answers who, where, how urgent, how long, what next, who may, what blocks."""
 
-from datetime import datetime
-from typing import Annotated, Literal
+from datetime import date, datetime
+from typing import Annotated, ClassVar, Literal
 from uuid import UUID
 
 from pydantic import Field
@@ -9,11 +9,20 @@ from pydantic import Field
 from app.access.rules import Permission, Role
 from app.access.subject_access import NOT_TO_BE_RELEASED
 from app.cases.schemas import CaseHeader, FlagView, GradeView, PartyView
+from app.cases.tables import Grade
+from app.categorisation.schemas import (
+    CategorisationView,
+    ReferralView,
+    RepresentationsAnswerView,
+    RepresentationsView,
+)
 from app.categorisation.terms import Category
 from app.deadlines.schemas import ClockView
-from app.disclosure.terms import ConcludedAs
+from app.disclosure.terms import ConcludedAs, Handling, ItemKind
+from app.forum.tables import EmergencyAuthority
+from app.forum.views import AlreadyManagedView
 from app.people.schemas import MaskedView, OfApplicant, SaysWhoApplied, TellsRoute, View
-from app.safeguarding.schemas import DutyView
+from app.safeguarding.schemas import ActView, DutyView, SafetyPlanView
 
 
 class NextStep(View):
@@ -110,3 +119,82 @@ class Colleague(View):
     agency_id: str | None
     rank: str | None
     roles: list[str]
+
+
+class AssessmentAtItem(View):
+    """What the newest assessment that is signed off found, and why; not the answers that somebody gave to it."""
+
+    id: UUID
+    occurred_at: datetime
+    recorded_by: UUID
+    tool: str
+    tool_version: str
+    score: int | None
+    tool_grade: Grade
+    grade: Grade
+    reason: str
+    override_reason: str | None
+    options_considered: str
+    agency_checks_considered: str
+
+
+class EmergencyAtItem(MaskedView, ActView):
+    """An emergency authority as the forum reviews it (H6.8). Where and how it is told is not among it."""
+
+    of: ClassVar = EmergencyAuthority
+
+    potential_victim_id: UUID
+    rank: str
+    concern: str
+    police_conclude_necessary: str
+    pressing_need: str
+    proportionate: str
+    representations: str
+    open_checks_accepted: list[str]
+    why_it_cannot_wait: str
+    what: str
+    recipient_id: Annotated[UUID | None, OfApplicant] = Field(description="It may be a third party who asked.")
+    recipient_described: str | None
+    already_managed: AlreadyManagedView | None
+
+
+class PreparedItem(View):
+    """Something that may be told, as it stands today (H7.3, H7.8)."""
+
+    id: UUID
+    kind: ItemKind
+    text: str
+    owner: str
+    owned_elsewhere: bool
+    handling: Handling
+    owner_agreed: bool
+    spent_today: bool
+    becomes_spent_on: date | None
+    spent_authorised: bool
+
+
+class VictimPapers(View):
+    """What is decided on for one potential victim: the newest of each, or nothing where there is none."""
+
+    potential_victim_id: UUID
+    categorisation: CategorisationView | None
+    risk_assessment: AssessmentAtItem | None
+    safety_plan: SafetyPlanView | None
+    emergency_authority: EmergencyAtItem | None
+
+
+class ItemPapers(View):
+    """The papers of an item: what the forum decides on (H6.3). The item says who it is about and what is missing, the
+    case file the newest grades of risk.
+    """
+
+    not_to_be_revealed: str
+    referral: ReferralView | None
+    potential_victims: list[VictimPapers]
+    representations: list[RepresentationsView] = Field(description="Without a potential victim: for each of them.")
+    representations_answers: list[RepresentationsAnswerView]
+    representations_awaited: bool = Field(description="The subject was asked, and no answer is recorded yet (H5.5).")
+    prepared_items: list[PreparedItem] = Field(description="What may be told; the newest wording of each.")
+    prepared_items_kept_back: int = Field(
+        description="As they are worded, these identify an earlier victim or a source, and cannot be told (H7.8)."
+    )

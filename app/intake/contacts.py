@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime
 
+from sqlalchemy import bindparam, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.access.rules import Actor
@@ -11,7 +12,7 @@ from app.cases.risk import grade_risk
 from app.cases.rules import CONCLUDED, happened_at, late_entry
 from app.cases.schemas import Recorded
 from app.cases.service import note, parties
-from app.cases.tables import Case
+from app.cases.tables import Case, Party
 from app.clock import in_london
 from app.deadlines.calendar import Calendar
 from app.deadlines.known_calendars import calendar_of
@@ -20,13 +21,30 @@ from app.deadlines.policy import ClockPlan, clocks_at_opening
 from app.editions import edition
 from app.editions.terms import Route
 from app.errors import Obstacle, WrongStage
-from app.evidence.owing import combine
+from app.evidence.owing import combine, touch
 from app.intake.rules import earlier_first_contact, risk_not_graded_again
-from app.intake.schemas import ContactIn
+from app.intake.schemas import ContactIn, InitialContactView
 from app.intake.tables import InitialContact
 from app.process import Stage
-from app.safeguarding.service import act_keys, owe, owe_crime, owe_immediate_safeguarding
+from app.safeguarding.service import act_keys, owe, owe_crime, owe_immediate_safeguarding, rows_of
 from app.safeguarding.terms import DutyKind
+from app.storage.base import columns_of
+from app.storage.statements import rows
+
+_party = columns_of(Party)
+_PEOPLE = select(_party.person_id).where(_party.case_id == bindparam("case_id"))
+
+
+async def contacts_of(session: AsyncSession, case: Case) -> list[InitialContactView]:
+    """What was said at each contact, oldest first: the one that opened the case and those that joined it (H3.2, H3.5).
+
+    The database shows no contact to whoever may not see what an applicant said: such a reader's list is empty (H2.7).
+    What was said is about everybody in the case, so all of them are logged as touched (H12.1).
+    """
+    found = await rows_of(session, case.id, InitialContactView)
+    if found:
+        touch(session, case.id, *(one.person_id for one in await rows(session, _PEOPLE, case_id=case.id)))
+    return found
 
 
 async def join_contact(

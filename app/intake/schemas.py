@@ -1,6 +1,5 @@
 """An application as it is taken down."""
 
-from datetime import datetime
 from typing import Annotated, Any, ClassVar, Literal, Self
 from uuid import UUID
 
@@ -18,11 +17,11 @@ from app.people.schemas import (
     Narrative,
     OfApplicant,
     PersonIn,
-    RowView,
     TellsRoute,
     View,
 )
 from app.process import Stage
+from app.safeguarding.schemas import ActView
 
 Grading = Annotated[str, StringConstraints(pattern=r"^[1-3][A-E][PC]$")]
 """3x5x2: source 1 to 3, information A to E, handling P or C (H3.3)."""
@@ -94,24 +93,24 @@ class ContactIn(Form):
         return self
 
 
-class ContactView(MaskedView, RowView):
-    """An initial contact as it was taken down; the first opened the case, later ones joined it (H3.2, H3.5)."""
+class InitialContactView(MaskedView, ActView):
+    """An initial contact as it was taken down; `occurred_at` is when it first reached any part of the police (H3.4).
+
+    The last four are the information received (right to know, H3.3), and empty where none was. Who first came with it
+    is protected as an applicant is, so all of it is kept alike (H2.7).
+    """
 
     of: ClassVar = InitialContact
 
-    id: UUID
-    occurred_at: datetime = Field(description="When it first reached any part of the police.")
-    recorded_at: datetime
-    recorded_by: UUID
-    channel: Annotated[Channel | None, TellsRoute]
-    taken_by: str
+    channel: Annotated[Channel | None, OfApplicant]
+    taken_by: Annotated[str | None, OfApplicant]
     why: Annotated[str | None, OfApplicant]
     risk_indicators: Annotated[list[str], OfApplicant]
     consent_to_share: Annotated[bool | None, OfApplicant]
     consent_reason: Annotated[str | None, OfApplicant]
-    received_from: Annotated[ReceivedFrom | None, TellsRoute]
+    received_from: Annotated[ReceivedFrom | None, OfApplicant]
     received_from_detail: Annotated[str | None, OfApplicant]
-    source_grading: Annotated[str | None, TellsRoute]
+    source_grading: Annotated[str | None, OfApplicant] = Field(examples=["1BP"])
     veracity: Annotated[str | None, OfApplicant]
 
 

@@ -7,8 +7,10 @@ from uuid import UUID
 from fastapi import APIRouter, Header
 
 from app.access.rules import Permission
+from app.casefile import papers
+from app.casefile.schemas import ItemPapers
 from app.cases.schemas import Receipt
-from app.doors import CaseDoor, Door, creates, requires
+from app.doors import CaseDoor, Door, creates, looks_into, requires
 from app.evidence.terms import Category
 from app.forum import actions, confirming, conflicts, items, meetings, police_conclusion, service
 from app.forum.schemas import (
@@ -134,9 +136,21 @@ async def read_agenda(meeting_id: UUID, door: Reader) -> list[AgendaItemView]:
 
 @router.get(ITEM, responses=ERRORS_OF_CASE)
 async def read_item(meeting_id: UUID, item_id: UUID, door: Reader) -> ItemView:
-    """What the members need of an item, marked not to be revealed; its ETag is for the decision."""
+    """Who it is about and what is missing for a decision, marked not to be revealed; its ETag is for the decision.
+
+    What the decision rests on is in its `papers`.
+    """
     inside = await _reading(door, meeting_id, item_id)
     return await items.read_item(door.session, inside.case, item_id=item_id, now=door.now)
+
+
+@router.get(f"{ITEM}/papers", responses=ERRORS_OF_CASE)
+async def read_papers(
+    meeting_id: UUID, item_id: UUID, door: Annotated[Door, looks_into(Permission.READ_PAPERS)]
+) -> ItemPapers:
+    """What category, necessity and words are decided on, while the item stands on the agenda (H2.7, H6.3)."""
+    inside = await _reading(door, meeting_id, item_id)
+    return await papers.papers_of(inside.session, inside.case, item_id=item_id, now=inside.now)
 
 
 @router.post(f"{ITEM}/removal", status_code=201, responses=ERRORS_OF_ACT)

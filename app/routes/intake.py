@@ -12,10 +12,10 @@ from app.intake.schemas import (
     ApplicationIn,
     ApplicationOpened,
     ContactIn,
-    ContactView,
     DraftIn,
     DraftView,
     InformationReceived,
+    InitialContactView,
 )
 from app.routes.errors import ERRORS_OF_ACT, ERRORS_OF_CASE, ERRORS_OF_DECISION
 from app.routes.reading import StrictRoute
@@ -41,16 +41,21 @@ async def open_application(
     return service.shown_to(door.actor, opened)
 
 
-@router.get("/applications/{case_id}/initial-contacts", responses=ERRORS_OF_CASE)
-async def read_contacts(door: Annotated[CaseDoor, reads(Permission.READ_RECORDS)]) -> list[ContactView]:
-    """Why the information was sought or what was received, at each contact; the first opened the case (H3.2)."""
-    return await door.history(ContactView)
-
-
 @router.post("/applications/{case_id}/initial-contacts", status_code=201, responses=ERRORS_OF_ACT)
 async def join_contact(body: ContactIn, door: Annotated[CaseDoor, records(Permission.OPEN_APPLICATION)]) -> Receipt:
     """Join a further contact to an open case, under its first clock (H3.5)."""
     return await door.record(contacts.join_contact, body)
+
+
+@router.get("/applications/{case_id}/initial-contacts", responses=ERRORS_OF_CASE)
+async def read_initial_contacts(
+    door: Annotated[CaseDoor, reads(Permission.READ_RECORDS)],
+) -> list[InitialContactView]:
+    """Why the case was opened and what each further contact said: the account, indicators of risk, consent, and the
+    information received with its grading (H3.2, H3.3). Empty for whoever may not see what an applicant said.
+    """
+    await door.read()
+    return await contacts.contacts_of(door.session, door.case)
 
 
 @router.post("/drafts", status_code=201, responses=ERRORS_OF_ACT)

@@ -378,9 +378,10 @@ async def rows_of(session: AsyncSession, case_id: UUID, view: type[V], **which: 
 def _rows_of(table: type[CaseRow], *about: str) -> Select[Any]:
     columns = columns_of(table)
     order = columns.get("recorded_at", columns.get("opened_at", columns.id))
+    first_to_last = [columns.position] if "position" in columns else []
     wanted = [columns[name] == bindparam(name) for name in ("case_id", *about)]
     people = [column for name, column in _people_of(table).items() if name not in columns]
-    return select(*shown_columns(table), *people).where(*wanted).order_by(order, columns.id)
+    return select(*shown_columns(table), *people).where(*wanted).order_by(order, *first_to_last, columns.id)
 
 
 @cache

@@ -98,16 +98,29 @@ UNMARKED = {
         "forum.PotentialVictimAtItem": "born given_names relationship surname",
     },
     "read_forum read_records": {
-        "forum.AlreadyManagedView": "category lead_agency level",
         "forum.DeliveryView": "agency not_in_person_because person place time",
     },
-    "read_records": {
-        "cases.AssignmentView": "reason",
+    "read_forum read_papers read_records": {
+        "forum.AlreadyManagedView": "category lead_agency level",
+    },
+    "read_papers": {
+        "casefile.AssessmentAtItem": "agency_checks_considered options_considered override_reason reason",
+        "casefile.EmergencyAtItem": (
+            "concern open_checks_accepted police_conclude_necessary pressing_need proportionate "
+            "recipient_described representations what why_it_cannot_wait"
+        ),
+        "casefile.PreparedItem": "owner text",
+    },
+    "read_papers read_records": {
         "categorisation.CategorisationView": "other_information reasons risk_of_harm",
         "categorisation.FactorView": "answer",
         "categorisation.ReferralView": "note",
         "categorisation.RepresentationsAnswerView": "answer",
         "categorisation.RepresentationsView": "reason words",
+        "safeguarding.SafetyPlanView": "plan",
+    },
+    "read_records": {
+        "cases.AssignmentView": "reason",
         "convictions.ProceedingIn": "conviction_date",
         "convictions.SentenceIn": "conditions_end paid_on start",
         "deadlines.ClockMoveView": "why",
@@ -142,12 +155,10 @@ UNMARKED = {
         "retention.LiftingView": "answer reason",
         "retention.RetentionDates": "closed_on group_code keep_until",
         "retention.RetentionView": "working",
-        "intake.ContactView": "taken_by",
         "risk_assessment.RiskAssessmentView": "agency_checks_considered answers options_considered override_reason",
         "safeguarding.CrimeReferenceView": "note",
         "safeguarding.InterimPlanView": "keeps_safe",
         "safeguarding.SafeguardingActionView": "done_by",
-        "safeguarding.SafetyPlanView": "plan",
     },
     "read_records read_verbatim": {
         "disclosure.ReconsiderationIn": "could_be_improved_reasons disclosure_needed_reasons plan_effective_reasons",
@@ -186,7 +197,8 @@ UNMARKED = {
 """By the permissions of the routes that answer with a view: its texts that no mark keeps from anybody.
 
 Whoever may read cases or the forum's items reads the names of the subject, potential victims and children. What staff
-typed is read by whoever may open the record. The closing report names all parties, and its readers have permissions of
+typed is read by whoever may open the record; some of it lies before the forum too, as the papers of an item, for as
+long as the item stands. The closing report names all parties, and its readers have permissions of
 their own (H8.1).
 """
 MAY_READ_WHO_ASKED = {Permission.RECORD_SUBMISSION, Permission.RETRIEVE_FINAL_REPORTS}

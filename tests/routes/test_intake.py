@@ -251,29 +251,6 @@ async def test_a_joined_application_follows_the_case_that_it_names(world: World)
     assert (str(followed["follows_id"]), followed["follows_because"]) == (ended, "new_information")
 
 
-async def test_what_was_said_at_each_contact_is_read_by_who_works_the_case_and_may_know_who_asked(world: World) -> None:
-    case = await intake.opened(world)
-    further = {
-        **intake.contact(world),
-        "why": "He has come back.",
-        "consent_to_share": False,
-        "consent_reason": "Harm.",
-    }
-    await world.as_("control_room").must_post(f"/v1/applications/{case}/initial-contacts", further)
-    address = f"/v1/applications/{case}/initial-contacts"
-    first, second = await world.as_("officer").must_get(address)
-    assert first["why"] == intake.right_to_ask(world)["why"] and first["withheld"] == []
-    assert (second["why"], second["consent_to_share"], second["consent_reason"]) == (
-        "He has come back.",
-        False,
-        "Harm.",
-    )
-    place_at(world, case, Stage.CLOSED)
-    assert await world.as_("auditor").must_get(address) == []
-    for key in ("probation", "chair", "administrator"):
-        assert (await world.as_(key).get(address)).status_code == 403
-
-
 async def test_a_contact_that_joins_without_a_grade_owes_one(world: World) -> None:
     case = await intake.opened(world)
     contact = {name: value for name, value in intake.contact(world).items() if name != "risk"}
