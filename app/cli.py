@@ -86,18 +86,20 @@ def _database_url(chosen: Settings) -> str:
 
 
 def _fit(url: str, chosen: Settings, role: "DatabaseRole") -> None:
-    """Refuse a start with an edition that is no edition, over a database that this process does not fit, or with keys
-    that are not the database's."""
+    """Refuse a start with an edition that is no edition, without a secret of the service's own, over a database that
+    this process does not fit, or with keys that are not the database's."""
     import asyncio
 
     from app.editions import all_editions, require_as_used
     from app.evidence.keys import key_ring
     from app.evidence.rotating import must_open
     from app.retention.schedule import schedule
+    from app.storage.keyfile import service_key
     from app.storage.migrations import editions_of_open_cases, refuse_other_kind
 
     all_editions()
     schedule()
+    service_key(chosen)
     refuse_other_kind(url, chosen.environment, role)
     require_as_used(editions_of_open_cases(url, role))
     asyncio.run(must_open(url, role, key_ring()))
