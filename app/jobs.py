@@ -16,7 +16,15 @@ from app.deadlines.delivery import deliver, senders
 from app.deadlines.digest import BATCH as DIGESTS_AT_ONCE
 from app.deadlines.digest import write_digests
 from app.deadlines.published_file import FileRefused
-from app.deadlines.watch import beat, forget_dead_workers, hour_agrees, tally, watched
+from app.deadlines.watch import (
+    beat,
+    case_keys_are_due,
+    forget_dead_workers,
+    hour_agrees,
+    keep_case_keys,
+    tally,
+    watched,
+)
 from app.editions import all_editions
 from app.evidence.keys import KeyServiceDown, key_ring
 from app.evidence.rotating import rewrap
@@ -28,6 +36,7 @@ from app.misuse import service as misuse
 from app.misuse.thresholds import thresholds
 from app.outside.bank_holidays import BankHolidaySource, GovUk, SourceRefused, SourceUnreachable
 from app.outside.witness import WitnessUnreachable
+from app.retention.held_keys import unusable_keys
 from app.retention.reviewing import BATCH as REVIEWS_AT_ONCE
 from app.retention.reviewing import PRUNED_AT_ONCE, ask_for_reviews, prune
 from app.scheduler import Job, Sessions, Worker
@@ -47,6 +56,8 @@ REWRAP_EVERY = 60.0
 REVIEW_EVERY = 60.0
 PRUNE_EVERY = 300.0
 MISUSE_EVERY = 20.0
+KEYS_EVERY = 600.0
+"""Each time it looks at every case, once for all workers."""
 
 _log = structlog.get_logger()
 
@@ -208,6 +219,15 @@ async def rewrap_keys(worker: Worker, now: datetime) -> bool:
     return False
 
 
+async def count_unusable_keys(worker: Worker, now: datetime) -> bool:
+    """Count the keys of cases that are gone without an erasure or changed, where no other worker has."""
+    real_now = clock.real_now()
+    async with worker.sessions() as session, session.begin():
+        if await case_keys_are_due(session, counted_at=real_now, every=KEYS_EVERY / 2):
+            await keep_case_keys(session, await unusable_keys(session), counted_at=real_now)
+    return False
+
+
 async def review_retention(worker: Worker, now: datetime) -> bool:
     """Put closed cases whose review is due before the reviewers; nothing here erases one."""
     async with worker.sessions() as session, session.begin():
@@ -235,6 +255,7 @@ def jobs(*, sweep_every: float) -> list[Job]:
         Job("mail", DELIVER_EVERY, deliver_mail),
         Job("webhooks", DELIVER_EVERY, deliver_webhooks),
         Job("rewrap_keys", REWRAP_EVERY, rewrap_keys),
+        Job("unusable_keys", KEYS_EVERY, count_unusable_keys),
         Job("retention", REVIEW_EVERY, review_retention),
         Job("prune", PRUNE_EVERY, prune_settled),
     ]

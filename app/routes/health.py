@@ -25,6 +25,7 @@ class Health(BaseModel):
     database: str
     worker: str
     evidence: str
+    keys: str
 
 
 async def _watched(session: SessionDep) -> Watched:
@@ -35,7 +36,8 @@ async def _watched(session: SessionDep) -> Watched:
 async def readiness(session: SessionDep, found: Annotated[Watched, Depends(_watched)], response: Response) -> Health:
     """Ready where the database answers, some worker has swept lately, and the witness saw this database, and of late.
 
-    Trouble that passes by itself is told at once and turns red when records have waited too long for it.
+    Trouble that passes by itself is told at once and turns red when records have waited too long for it. The key of a
+    case that is gone or changed is told and turns nothing red: every other case goes on being recorded (H2.10).
     """
     wrong = await trouble(session)
     behind = await is_behind(session, real_now=clock.real_now())
@@ -47,6 +49,7 @@ async def readiness(session: SessionDep, found: Annotated[Watched, Depends(_watc
         database="answers",
         worker="silent" if found.is_silent else "sweeping",
         evidence=wrong or ("behind" if behind else "agrees"),
+        keys="not counted" if found.unusable_keys is None else "unusable" if found.unusable_keys else "held",
     )
 
 
