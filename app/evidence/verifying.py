@@ -5,8 +5,10 @@ what the log's key signed and what the witness kept. What does not hold is named
 """
 
 import json
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
 from pydantic import ValidationError
@@ -16,12 +18,23 @@ from app.evidence.blocks import Block, NoBlock, Numbered
 from app.evidence.merkle import Peaks, includes, is_consistent, leaf_hash
 from app.evidence.notes import Checkpoint, NoteRefused, PublicKey, from_base64
 from app.evidence.receipts import ConsistencyView, ReceiptView
+from app.evidence.records import LOG
+
+_APART = timedelta(hours=1)
+"""How far the times of two leaves may stand apart the wrong way round: clocks differ, and transactions overlap."""
+_NAMED = 50
 
 
 class DoesNotHold(ClaresLawError):
     """Something was changed, taken away or put in; the text names the first record that shows it."""
 
     code: ClassVar[str] = "does_not_hold"
+
+
+class NotProven(ClaresLawError):
+    """What is numbered holds, and there are records that are not; the text names them."""
+
+    code: ClassVar[str] = "not_proven"
 
 
 class NoEvidence(ClaresLawError):
@@ -48,10 +61,12 @@ class Doubt:
 
 @dataclass
 class History:
-    """What the witness saw: every record in order, and the root at each size that was signed."""
+    """What the witness saw: every record in order, and the root at each size that was signed, and when."""
 
     leaves: list[Numbered] = field(default_factory=list)
     roots: dict[int, bytes] = field(default_factory=dict)
+    told: list[tuple[int, datetime]] = field(default_factory=list)
+    """Sizes in their order, each with the time at which it was signed."""
     torn: int = 0
     """Lines that a crash cut short; each was written again."""
 
@@ -59,6 +74,19 @@ class History:
         """A record that the witness saw, and what is wrong with it."""
         seen = self.leaves[number]
         return Doubt(number, seen.kind, str(seen.id), says)
+
+    def told_at(self, number: int) -> datetime | None:
+        """When the checkpoint was signed under which the witness was told of a record; None where it was not."""
+        place = bisect_right(self.told, number, key=lambda one: one[0])
+        return self.told[place][1] if place < len(self.told) else None
+
+    @property
+    def says(self) -> str:
+        """Which copy of the witness this is, for whoever has to say what was verified against what."""
+        if not self.told:
+            return "The copy of the witness is empty."
+        size, at = self.told[-1]
+        return f"The copy of the witness ends at {size} records, signed {_in_utc(at)}, root {self.roots[size].hex()}."
 
 
 def read_witness(lines: Iterable[bytes], key: PublicKey) -> History:
@@ -84,7 +112,10 @@ def read_witness(lines: Iterable[bytes], key: PublicKey) -> History:
         if (signed.size, signed.root) != (peaks.size, peaks.root):
             first = history.doubt(block.start, "is the first under it") if block.leaves else None
             raise DoesNotHold(f"The checkpoint over {signed.size} records is not over what the witness saw: {first}.")
+        if history.told and block.at < history.told[-1][1]:
+            raise DoesNotHold(f"The witness was told of {signed.size} records at a time before that of fewer.")
         history.roots[signed.size] = signed.root
+        history.told.append((signed.size, block.at))
     return history
 
 
@@ -107,7 +138,8 @@ def verify_receipt(raw: str, history: History, key: PublicKey) -> str:
     signed, _ = proven(receipt, history, key)
     return (
         f"It holds: {receipt.kind} {receipt.id} is record number {receipt.number} of {signed.size} under a checkpoint "
-        f"that {signed.origin} signed and the witness kept."
+        f"that {signed.origin} signed and the witness kept; it was told of the record at "
+        f"{_in_utc(history.told_at(receipt.number))}. {history.says}"
     )
 
 
@@ -179,7 +211,8 @@ def proof_of(raw: str) -> list[bytes]:
 
 
 def verify_log(export: Iterable[bytes], history: History, key: PublicKey) -> str:
-    """Whether an auditor's export holds whole; a sentence for people. Raises DoesNotHold with the first that does not.
+    """Whether an auditor's export holds whole; a sentence for people. Raises DoesNotHold with the first that does not,
+    and NotProven where all holds that is numbered, and records wait.
 
     Take the copy of the witness first and the export after it: what was recorded between them must be under a
     checkpoint that the key signed, and whatever the witness saw must be there.
@@ -195,11 +228,16 @@ def verify_log(export: Iterable[bytes], history: History, key: PublicKey) -> str
         first = min(doubts, key=lambda doubt: (doubt.of_checkpoint, doubt.number is None, doubt.number or 0))
         more = f" So do {len(doubts) - 1} more." if len(doubts) > 1 else ""
         raise DoesNotHold(f"{first}.{more}")
-    waiting = f" {reading.waiting} more wait for the worker and are not proven." if reading.waiting else ""
-    return (
+    holds = (
         f"It holds: all {reading.peaks.size} records are as they were numbered, {len(history.leaves)} of them under "
-        f"the witness and all under checkpoints that {key.name} signed.{waiting}"
+        f"the witness and all under checkpoints that {key.name} signed. {history.says}"
     )
+    if key.is_of_demonstration:
+        holds += " Its name says that this is a demonstration: the times of its records, which it moves, mean nothing."
+    if reading.waiting:
+        named = ", ".join(reading.waiting[:_NAMED]) + (" and others" if len(reading.waiting) > _NAMED else "")
+        raise NotProven(f"{holds} Not proven are {len(reading.waiting)} records that wait for the worker: {named}.")
+    return holds
 
 
 class _Reading:
@@ -208,7 +246,8 @@ class _Reading:
     def __init__(self, history: History, key: PublicKey) -> None:
         self.history, self.key = history, key
         self.peaks = Peaks()
-        self.waiting = 0
+        self.waiting: list[str] = []
+        self._latest: datetime | None = None
         self._next = 0
         self._found: list[Doubt] = []
         self._unsure: list[Doubt] = []
@@ -224,7 +263,7 @@ class _Reading:
         elif "leaf" in one:
             self._leaf(one)
         elif one["waits"]:
-            self.waiting += 1
+            self.waiting.append(f"{one['kind']} {one['id']}")
         else:
             says = "is in the database and was never numbered: it was put in past the service"
             self._found.append(Doubt(None, one["kind"], one["id"], says))
@@ -254,7 +293,7 @@ class _Reading:
         else:
             self._roots[self.peaks.size] = self.peaks.root
             self._unsure.append(Doubt(number, kind, record, "is under no checkpoint that the log's key signed"))
-        wrong = self._wrong_now(one)
+        wrong = self._wrong_now(one) or self._misdated(one)
         if wrong:
             self._found.append(Doubt(number, kind, record, wrong))
 
@@ -272,6 +311,27 @@ class _Reading:
         if one["now"] is None:
             return "was taken away after it was recorded"
         return None if one["now"] == one["told"] else "was changed after it was recorded"
+
+    def _misdated(self, one: dict[str, Any]) -> str | None:
+        """What is wrong with the time that a leaf tells: real time, which nobody types, but in a demonstration.
+
+        Rows of the log are dated by the database's clock; whatever is numbered after one was written after it, if for
+        the time that a transaction takes. However long the worker was away, it was told of nothing before it was there.
+        """
+        is_log = one["kind"] == LOG
+        if self.key.is_of_demonstration and not is_log:
+            return None
+        at = _moment(_leaf_in(one["told"])["row"].get("logged_at" if is_log else "recorded_at"))
+        if at is None:
+            return None
+        before, told_at = self._latest, self.history.told_at(one["leaf"])
+        if is_log:
+            self._latest = max(at, before or at)
+        if before is not None and at < before - _APART:
+            return f"is dated {_in_utc(at)}, and was numbered after a row of the log of {_in_utc(before)}"
+        if told_at is not None and at > told_at + _APART:
+            return f"is dated {_in_utc(at)}, and the witness was told of it at {_in_utc(told_at)}"
+        return None
 
     def _lost(self, number: int) -> Doubt:
         says = "was taken away, and nothing stands under its number"
@@ -348,6 +408,18 @@ def _leaf_in(told: str) -> dict[str, Any]:
     if isinstance(leaf, dict) and isinstance(leaf.get("row"), dict):
         return leaf
     raise ValueError
+
+
+def _moment(told: Any) -> datetime | None:
+    try:
+        found = datetime.fromisoformat(told)
+    except (TypeError, ValueError):
+        return None
+    return found if found.tzinfo else None
+
+
+def _in_utc(at: datetime | None) -> str:
+    return f"{at:%Y-%m-%d %H:%M:%S} UTC" if at else "a time unknown"
 
 
 _FORMS: tuple[dict[str, tuple[type, ...]], ...] = (
