@@ -5,23 +5,20 @@ what the log's key signed and what the witness kept. What does not hold is named
 """
 
 import json
-from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
 from pydantic import ValidationError
 
 from app.errors import ClaresLawError
 from app.evidence.blocks import Block, NoBlock, Numbered
+from app.evidence.dating import Dates, Signings, in_utc
 from app.evidence.merkle import Peaks, includes, is_consistent, leaf_hash
 from app.evidence.notes import Checkpoint, NoteRefused, PublicKey, from_base64
 from app.evidence.receipts import ConsistencyView, ReceiptView
 from app.evidence.records import LOG
 
-_APART = timedelta(hours=1)
-"""How far the times of two leaves may stand apart the wrong way round: clocks differ, and transactions overlap."""
 _NAMED = 50
 
 
@@ -65,8 +62,7 @@ class History:
 
     leaves: list[Numbered] = field(default_factory=list)
     roots: dict[int, bytes] = field(default_factory=dict)
-    told: list[tuple[int, datetime]] = field(default_factory=list)
-    """Sizes in their order, each with the time at which it was signed."""
+    signings: Signings = field(default_factory=Signings)
     torn: int = 0
     """Lines that a crash cut short; each was written again."""
 
@@ -75,18 +71,13 @@ class History:
         seen = self.leaves[number]
         return Doubt(number, seen.kind, str(seen.id), says)
 
-    def told_at(self, number: int) -> datetime | None:
-        """When the checkpoint was signed under which the witness was told of a record; None where it was not."""
-        place = bisect_right(self.told, number, key=lambda one: one[0])
-        return self.told[place][1] if place < len(self.told) else None
-
     @property
     def says(self) -> str:
         """Which copy of the witness this is, for whoever has to say what was verified against what."""
-        if not self.told:
+        if self.signings.last is None:
             return "The copy of the witness is empty."
-        size, at = self.told[-1]
-        return f"The copy of the witness ends at {size} records, signed {_in_utc(at)}, root {self.roots[size].hex()}."
+        size, at = self.signings.last
+        return f"The copy of the witness ends at {size} records, signed {in_utc(at)}, root {self.roots[size].hex()}."
 
 
 def read_witness(lines: Iterable[bytes], key: PublicKey) -> History:
@@ -112,10 +103,9 @@ def read_witness(lines: Iterable[bytes], key: PublicKey) -> History:
         if (signed.size, signed.root) != (peaks.size, peaks.root):
             first = history.doubt(block.start, "is the first under it") if block.leaves else None
             raise DoesNotHold(f"The checkpoint over {signed.size} records is not over what the witness saw: {first}.")
-        if history.told and block.at < history.told[-1][1]:
+        if not history.signings.add(signed.size, block.at):
             raise DoesNotHold(f"The witness was told of {signed.size} records at a time before that of fewer.")
         history.roots[signed.size] = signed.root
-        history.told.append((signed.size, block.at))
     return history
 
 
@@ -139,7 +129,7 @@ def verify_receipt(raw: str, history: History, key: PublicKey) -> str:
     return (
         f"It holds: {receipt.kind} {receipt.id} is record number {receipt.number} of {signed.size} under a checkpoint "
         f"that {signed.origin} signed and the witness kept; it was told of the record at "
-        f"{_in_utc(history.told_at(receipt.number))}. {history.says}"
+        f"{in_utc(history.signings.of(receipt.number))}. {history.says}"
     )
 
 
@@ -247,7 +237,7 @@ class _Reading:
         self.history, self.key = history, key
         self.peaks = Peaks()
         self.waiting: list[str] = []
-        self._latest: datetime | None = None
+        self._dates = Dates(moved=key.is_of_demonstration)
         self._next = 0
         self._found: list[Doubt] = []
         self._unsure: list[Doubt] = []
@@ -293,7 +283,9 @@ class _Reading:
         else:
             self._roots[self.peaks.size] = self.peaks.root
             self._unsure.append(Doubt(number, kind, record, "is under no checkpoint that the log's key signed"))
-        wrong = self._wrong_now(one) or self._misdated(one)
+        wrong = self._wrong_now(one) or self._dates.wrong(
+            _leaf_in(one["told"])["row"], is_log=kind == LOG, signed=self.history.signings.of(number)
+        )
         if wrong:
             self._found.append(Doubt(number, kind, record, wrong))
 
@@ -311,27 +303,6 @@ class _Reading:
         if one["now"] is None:
             return "was taken away after it was recorded"
         return None if one["now"] == one["told"] else "was changed after it was recorded"
-
-    def _misdated(self, one: dict[str, Any]) -> str | None:
-        """What is wrong with the time that a leaf tells: real time, which nobody types, but in a demonstration.
-
-        Rows of the log are dated by the database's clock; whatever is numbered after one was written after it, if for
-        the time that a transaction takes. However long the worker was away, it was told of nothing before it was there.
-        """
-        is_log = one["kind"] == LOG
-        if self.key.is_of_demonstration and not is_log:
-            return None
-        at = _moment(_leaf_in(one["told"])["row"].get("logged_at" if is_log else "recorded_at"))
-        if at is None:
-            return None
-        before, told_at = self._latest, self.history.told_at(one["leaf"])
-        if is_log:
-            self._latest = max(at, before or at)
-        if before is not None and at < before - _APART:
-            return f"is dated {_in_utc(at)}, and was numbered after a row of the log of {_in_utc(before)}"
-        if told_at is not None and at > told_at + _APART:
-            return f"is dated {_in_utc(at)}, and the witness was told of it at {_in_utc(told_at)}"
-        return None
 
     def _lost(self, number: int) -> Doubt:
         says = "was taken away, and nothing stands under its number"
@@ -408,18 +379,6 @@ def _leaf_in(told: str) -> dict[str, Any]:
     if isinstance(leaf, dict) and isinstance(leaf.get("row"), dict):
         return leaf
     raise ValueError
-
-
-def _moment(told: Any) -> datetime | None:
-    try:
-        found = datetime.fromisoformat(told)
-    except (TypeError, ValueError):
-        return None
-    return found if found.tzinfo else None
-
-
-def _in_utc(at: datetime | None) -> str:
-    return f"{at:%Y-%m-%d %H:%M:%S} UTC" if at else "a time unknown"
 
 
 _FORMS: tuple[dict[str, tuple[type, ...]], ...] = (
