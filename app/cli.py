@@ -169,7 +169,7 @@ def worker(
     import asyncio
 
     from app import tables  # noqa: F401 - foreign keys are strings: what a sweep writes points to tables of every package
-    from app.jobs import agree_with_witness, jobs, last_sweep
+    from app.jobs import jobs, last_sweep, tell_of_witness
     from app.logs import configure
     from app.scheduler import work
     from app.storage.engine import DatabaseRole
@@ -183,7 +183,7 @@ def worker(
             raise NobodySweeps("No worker has swept lately." if age else "No worker has ever swept.")
         return
     configure(chosen.log_level)
-    asyncio.run(agree_with_witness(url))
+    asyncio.run(tell_of_witness(url))
     asyncio.run(work(url, jobs(sweep_every=chosen.sweep_seconds)))
 
 

@@ -193,8 +193,19 @@ async def sequence(worker: Worker, now: datetime) -> bool:
         return False
 
 
+async def tell_of_witness(database_url: str) -> None:
+    """Log where the witness saw another database than this one. A worker starts all the same: alerts before proof.
+
+    At each turn it asks again, numbers nothing while that is so, and has readiness tell the code.
+    """
+    try:
+        await agree_with_witness(database_url)
+    except WitnessDisagrees as found:
+        _log.error(found.code, says=str(found))
+
+
 async def agree_with_witness(database_url: str) -> None:
-    """Raise where the witness saw another database than this one: nobody works on it until a person has looked.
+    """Raise where the witness saw another database than this one: a person must look before it is numbered further.
 
     A witness that cannot be reached stops nobody: alerts are raised, and what waits for it is numbered later.
     """
