@@ -86,18 +86,20 @@ def _database_url(chosen: Settings) -> str:
 
 
 def _fit(url: str, chosen: Settings, role: "DatabaseRole") -> None:
-    """Refuse a start with an edition that is no edition, over a database that this process does not fit, or with keys
-    that are not the database's."""
+    """Refuse a start with an edition that is no edition, without a secret of the service's own, over a database that
+    this process does not fit, or with keys that are not the database's."""
     import asyncio
 
     from app.editions import all_editions, require_as_used
     from app.evidence.keys import key_ring
     from app.evidence.rotating import must_open
     from app.retention.schedule import schedule
+    from app.storage.keyfile import service_key
     from app.storage.migrations import editions_of_open_cases, refuse_other_kind
 
     all_editions()
     schedule()
+    service_key(chosen)
     refuse_other_kind(url, chosen.environment, role)
     require_as_used(editions_of_open_cases(url, role))
     asyncio.run(must_open(url, role, key_ring()))
@@ -167,7 +169,7 @@ def worker(
     import asyncio
 
     from app import tables  # noqa: F401 - foreign keys are strings: what a sweep writes points to tables of every package
-    from app.jobs import agree_with_witness, jobs, last_sweep
+    from app.jobs import jobs, last_sweep, tell_of_witness
     from app.logs import configure
     from app.scheduler import work
     from app.storage.engine import DatabaseRole
@@ -181,7 +183,7 @@ def worker(
             raise NobodySweeps("No worker has swept lately." if age else "No worker has ever swept.")
         return
     configure(chosen.log_level)
-    asyncio.run(agree_with_witness(url))
+    asyncio.run(tell_of_witness(url))
     asyncio.run(work(url, jobs(sweep_every=chosen.sweep_seconds)))
 
 

@@ -16,7 +16,15 @@ from app.deadlines.delivery import deliver, senders
 from app.deadlines.digest import BATCH as DIGESTS_AT_ONCE
 from app.deadlines.digest import write_digests
 from app.deadlines.published_file import FileRefused
-from app.deadlines.watch import beat, forget_dead_workers, hour_agrees, tally, watched
+from app.deadlines.watch import (
+    beat,
+    case_keys_are_due,
+    forget_dead_workers,
+    hour_agrees,
+    keep_case_keys,
+    tally,
+    watched,
+)
 from app.editions import all_editions
 from app.evidence.keys import KeyServiceDown, key_ring
 from app.evidence.rotating import rewrap
@@ -28,6 +36,7 @@ from app.misuse import service as misuse
 from app.misuse.thresholds import thresholds
 from app.outside.bank_holidays import BankHolidaySource, GovUk, SourceRefused, SourceUnreachable
 from app.outside.witness import WitnessUnreachable
+from app.retention.held_keys import unusable_keys
 from app.retention.reviewing import BATCH as REVIEWS_AT_ONCE
 from app.retention.reviewing import PRUNED_AT_ONCE, ask_for_reviews, prune
 from app.scheduler import Job, Sessions, Worker
@@ -47,6 +56,8 @@ REWRAP_EVERY = 60.0
 REVIEW_EVERY = 60.0
 PRUNE_EVERY = 300.0
 MISUSE_EVERY = 20.0
+KEYS_EVERY = 600.0
+"""Each time it looks at every case, once for all workers."""
 
 _log = structlog.get_logger()
 
@@ -182,8 +193,19 @@ async def sequence(worker: Worker, now: datetime) -> bool:
         return False
 
 
+async def tell_of_witness(database_url: str) -> None:
+    """Log where the witness saw another database than this one. A worker starts all the same: alerts before proof.
+
+    At each turn it asks again, numbers nothing while that is so, and has readiness tell the code.
+    """
+    try:
+        await agree_with_witness(database_url)
+    except WitnessDisagrees as found:
+        _log.error(found.code, says=str(found))
+
+
 async def agree_with_witness(database_url: str) -> None:
-    """Raise where the witness saw another database than this one: nobody works on it until a person has looked.
+    """Raise where the witness saw another database than this one: a person must look before it is numbered further.
 
     A witness that cannot be reached stops nobody: alerts are raised, and what waits for it is numbered later.
     """
@@ -205,6 +227,15 @@ async def rewrap_keys(worker: Worker, now: datetime) -> bool:
         return False
     if done:
         _log.info("case_keys_rewrapped", number=done)
+    return False
+
+
+async def count_unusable_keys(worker: Worker, now: datetime) -> bool:
+    """Count the keys of cases that are gone without an erasure or changed, where no other worker has."""
+    real_now = clock.real_now()
+    async with worker.sessions() as session, session.begin():
+        if await case_keys_are_due(session, counted_at=real_now, every=KEYS_EVERY / 2):
+            await keep_case_keys(session, await unusable_keys(session), counted_at=real_now)
     return False
 
 
@@ -235,6 +266,7 @@ def jobs(*, sweep_every: float) -> list[Job]:
         Job("mail", DELIVER_EVERY, deliver_mail),
         Job("webhooks", DELIVER_EVERY, deliver_webhooks),
         Job("rewrap_keys", REWRAP_EVERY, rewrap_keys),
+        Job("unusable_keys", KEYS_EVERY, count_unusable_keys),
         Job("retention", REVIEW_EVERY, review_retention),
         Job("prune", PRUNE_EVERY, prune_settled),
     ]

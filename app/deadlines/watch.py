@@ -4,7 +4,7 @@ A silent worker is itself an alarm. Beats and counts carry real time and may com
 stepped: one from the future says no more than an old one.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,6 +12,7 @@ from uuid import UUID
 
 import structlog
 from sqlalchemy import (
+    ColumnElement,
     Select,
     Uuid,
     case,
@@ -148,11 +149,14 @@ def outbox_by_channel(now: datetime) -> Select[Any]:
 COUNTS: tuple[Count, ...] = (clocks_by_step, outbox_by_channel)
 """What a worker counts for the metrics; each is one query over what an index covers."""
 
+CASE_KEYS = "case_keys_unusable"
+"""What is counted seldom, since it looks at every case; it stays while the others are counted anew."""
+_OFTEN = col(Tally.measure) != CASE_KEYS
+
 
 async def tally(session: AsyncSession, *, now: datetime, counted_at: datetime, every: float) -> bool:
     """Count anew what the metrics show, unless another worker has within `every` seconds; whether it was counted."""
-    newest = await session.scalar(select(func.max(col(Tally.counted_at))))
-    if newest is not None and abs((counted_at - newest).total_seconds()) < every:
+    if not await _is_due(session, _OFTEN, counted_at, every):
         return False
     found = {(row[0], row[1]): row[2] for count in COUNTS for row in await session.execute(count(now))}
     rows = [
@@ -161,12 +165,35 @@ async def tally(session: AsyncSession, *, now: datetime, counted_at: datetime, e
             found.items()
         )  # in one order, so that no two workers wait for each other
     ]
+    await _keep(session, rows)
+    await session.execute(delete(Tally).where(col(Tally.counted_at) != counted_at, _OFTEN))
+    return True
+
+
+async def case_keys_are_due(session: AsyncSession, *, counted_at: datetime, every: float) -> bool:
+    """Whether no worker has counted the unusable keys of cases within `every` seconds."""
+    return await _is_due(session, ~_OFTEN, counted_at, every)
+
+
+async def keep_case_keys(session: AsyncSession, found: Mapping[str, int], *, counted_at: datetime) -> None:
+    """Keep how many keys of cases are unusable, by what is wrong with them."""
+    rows = [
+        {"measure": CASE_KEYS, "label": label, "number": number, "counted_at": counted_at}
+        for label, number in sorted(found.items())
+    ]
+    await _keep(session, rows)
+
+
+async def _is_due(session: AsyncSession, measures: ColumnElement[bool], counted_at: datetime, every: float) -> bool:
+    newest = await session.scalar(select(func.max(col(Tally.counted_at))).where(measures))
+    return newest is None or abs((counted_at - newest).total_seconds()) >= every
+
+
+async def _keep(session: AsyncSession, rows: list[dict[str, Any]]) -> None:
     if rows:
         row = insert(Tally)
         anew = {name: row.excluded[name] for name in ("number", "counted_at")}
         await session.execute(row.on_conflict_do_update(index_elements=["measure", "label"], set_=anew), rows)
-    await session.execute(delete(Tally).where(col(Tally.counted_at) != counted_at))
-    return True
 
 
 @dataclass(frozen=True)
@@ -184,6 +211,12 @@ class Watched:
         """Whether no worker lives."""
         return self.workers == 0
 
+    @property
+    def unusable_keys(self) -> int | None:
+        """Keys of cases that are gone without an erasure or changed; None before they were ever counted."""
+        numbers = [number for measure, _, number in self.tallies if measure == CASE_KEYS]
+        return sum(numbers) if numbers else None
+
 
 async def watched(session: AsyncSession, *, now: datetime, real_now: datetime, stale_seconds: float) -> Watched:
     """What beats and counts say at an hour of the scheme and of the machine; a beat older than `stale_seconds` is none.
@@ -200,7 +233,7 @@ async def watched(session: AsyncSession, *, now: datetime, real_now: datetime, s
         workers=sum(age <= stale_seconds for age, _ in past),
         sweep_age=None if age is None else max(age, 0.0),
         sweep_lag=None if swept_through is None else max((now - swept_through).total_seconds(), 0.0),
-        tally_age=_age(real_now, (one.counted_at for one in tallies)),
+        tally_age=_age(real_now, (one.counted_at for one in tallies if one.measure != CASE_KEYS)),
         tallies=[(one.measure, one.label, one.number) for one in tallies],
     )
 

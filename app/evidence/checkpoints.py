@@ -15,6 +15,7 @@ from app.errors import Conflict, NotFound
 from app.evidence.merkle import Node, Peaks, Span, consistency_spans, fold, inclusion_spans, nodes_of
 from app.evidence.notes import to_base64
 from app.evidence.receipts import CheckpointView, ConsistencyView, NotYetView, ReceiptView
+from app.evidence.records import LEAVES
 from app.evidence.tables import Leaf, LeafDue, LogRow, Sequencing, SignedCheckpoint, TreeNode
 from app.storage.base import columns_of
 from app.storage.statements import row, rows
@@ -39,6 +40,11 @@ _COVERING = (
     .where(_checkpoint.size > bindparam("number"), _checkpoint.witnessed_at.is_not(None))
     .order_by(_checkpoint.size)
     .limit(1)
+)
+_QUEUEING = text(
+    "SELECT count(*) FROM pg_trigger JOIN pg_class ON pg_class.oid = tgrelid "
+    "WHERE tgfoid = 'let_it_be_numbered'::regproc AND tgenabled IN ('O', 'A') "
+    "AND relnamespace = 'public'::regnamespace AND relname = ANY (:tables)"
 )
 _STATE = select(_state.public_key, _state.trouble)
 _OLDEST_DUE = select(_due.queued_at).order_by(_due.position).limit(1)
@@ -190,6 +196,14 @@ async def trouble(session: AsyncSession) -> str | None:
     """What keeps records from being numbered: the code of an error. None where nothing does."""
     state = await row(session, _STATE)
     return state.trouble if state else None
+
+
+async def is_unqueued(session: AsyncSession) -> bool:
+    """Whether the database no longer puts each record in the queue: somebody switched it off for a table.
+
+    What is written meanwhile is in no leaf; an export names it, and this says so before one is made.
+    """
+    return int((await session.execute(_QUEUEING, {"tables": list(LEAVES)})).scalar_one()) < len(LEAVES)
 
 
 async def is_behind(session: AsyncSession, *, real_now: datetime) -> bool:

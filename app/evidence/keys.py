@@ -4,14 +4,15 @@ By settings: a transit engine (production), or a file that only its owner may re
 """
 
 import asyncio
+import fcntl
 import os
 import re
 import secrets
 import stat
 import time
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Iterable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import ClassVar
@@ -82,14 +83,16 @@ class FileKeys:
 
     async def rotate(self) -> int:
         """As the protocol says."""
-        keys = self._read()
-        newest = max(keys) + 1
-        self._write({**keys, newest: secrets.token_bytes(KEY_BYTES)})
+        with self._alone():
+            keys = self._read()
+            newest = max(keys) + 1
+            self._write({**keys, newest: secrets.token_bytes(KEY_BYTES)})
         return newest
 
     async def withdraw_before(self, version: int) -> None:
         """As the protocol says: the older keys are gone from the file."""
-        self._write({number: key for number, key in self._read().items() if number >= version})
+        with self._alone():
+            self._write({number: key for number, key in self._read().items() if number >= version})
 
     def _under(self, version: int, keys: Mapping[int, bytes], case_id: UUID, secret: bytes) -> Wrapped:
         sealed = seal_bytes(keys[version], secret, _PURPOSE + case_id.bytes)
@@ -119,10 +122,25 @@ class FileKeys:
             raise KeyFileRefused(f"{says} Put back the file that this database was written with.") from None
         return self._keys
 
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Of two who change the file at once, neither writes over what the other made: cases may need it."""
+        descriptor = os.open(self._path.with_name(f"{self._path.name}.lock"), os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)  # the file itself is another one after each change
+            yield
+        finally:
+            os.close(descriptor)
+
     def _write(self, keys: Mapping[int, bytes]) -> None:
         fresh = self._path.with_name(f"{self._path.name}.{secrets.token_hex(8)}")
         put_private(fresh, _written(keys))
         fresh.replace(self._path)
+        folder = os.open(self._path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
 
 
 def _keys_in(lines: Iterable[str], path: Path) -> Mapping[int, bytes]:

@@ -18,6 +18,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from app.errors import ClaresLawError
 from app.evidence.merkle import HASH_BYTES
 
+DEMONSTRATION = "/demonstration"
+"""What the name of a demonstration's log ends in, and no other's: it stands in every signature and in the key."""
 _ED25519 = b"\x01"
 _ID_BYTES, _KEY_BYTES = 4, 32
 _MOST_SIGNATURES = 100
@@ -43,6 +45,11 @@ class PublicKey:
     def id(self) -> bytes:
         """Four bytes that tell which key a signature line means."""
         return sha256(self.name.encode() + b"\n" + _ED25519 + self.raw).digest()[:_ID_BYTES]
+
+    @property
+    def is_of_demonstration(self) -> bool:
+        """Whether it signs what a demonstration records: its hour may be moved, and its cases are dated back."""
+        return self.name.endswith(DEMONSTRATION)
 
     def __str__(self) -> str:
         """As it is published: name, id, and the key with its kind."""

@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from app.errors import ClaresLawError
 from app.evidence.keys import KeyRefused, KeyRing, KeyService, KeyServiceDown
 from app.evidence.tables import CaseKey
+from app.evidence.vouching import is_vouched_for, voucher
 from app.storage.base import columns_of, table_of
 from app.storage.engine import DatabaseRole
 from app.storage.migrations import outermost_case_keys
@@ -29,7 +30,7 @@ _FIRST = UUID(int=0)
 
 _key = columns_of(CaseKey)
 _OLDER = (
-    select(_key.case_id, _key.wrapped)
+    select(_key.case_id, _key.wrapped, _key.public_half, _key.vouched)
     .where(_key.key_version < bindparam("newest"), _key.case_id > bindparam("after"))
     .order_by(_key.case_id)
     .limit(BATCH)
@@ -39,7 +40,7 @@ _HELD_BEFORE = select(func.case_keys_held_before(bindparam("version")))
 _PUT = (
     update(table_of(CaseKey))
     .where(_key.case_id == bindparam("whose"), _key.wrapped == bindparam("was"))
-    .values(wrapped=bindparam("becomes"), key_version=bindparam("under"))
+    .values(wrapped=bindparam("becomes"), key_version=bindparam("under"), vouched=bindparam("voucher"))
 )
 _LOCK_NOT_AVAILABLE = "55P03"
 _log = structlog.get_logger()
@@ -60,7 +61,8 @@ class StillWrapped(ClaresLawError):
 async def rewrap(opened: async_sessionmaker[AsyncSession], service: KeyService) -> int:
     """Rewrap every key of an older version, a batch at a time; how many were. What is interrupted goes on next time.
 
-    One that the service will not open stays as it is, and is logged by its case's id. Raises KeyServiceDown.
+    One that the key service will not open, or that this service does not vouch for, stays as it is and is logged by its
+    case's id: vouched for anew, a forged one would pass for its own. Raises KeyServiceDown.
     """
     newest, after, done = await service.newest(), _FIRST, 0
     while True:
@@ -71,12 +73,15 @@ async def rewrap(opened: async_sessionmaker[AsyncSession], service: KeyService) 
         fresh = []
         for one in older:
             try:
+                if not is_vouched_for(one.case_id, one.public_half, one.wrapped, one.vouched):
+                    raise KeyRefused
                 wrapped = await service.rewrap(one.case_id, one.wrapped)
             except KeyRefused:
                 _log.error("case_key_not_rewrapped", case_id=str(one.case_id))
                 continue
             put = {"whose": one.case_id, "was": one.wrapped}
-            fresh.append({**put, "becomes": wrapped.key, "under": wrapped.version})
+            vouched = voucher(one.case_id, one.public_half, wrapped.key)
+            fresh.append({**put, "becomes": wrapped.key, "under": wrapped.version, "voucher": vouched})
         if fresh:
             async with opened.begin() as session:
                 await write(session, _PUT, fresh)

@@ -42,14 +42,16 @@ from app.errors import Unavailable, Unreadable
 from app.evidence.keys import KeyRefused, KeyServiceDown, key_ring
 from app.evidence.sealing import DataKey, Place, SealBroken, seal_to
 from app.evidence.tables import CaseKey
+from app.evidence.vouching import is_vouched_for, voucher
 from app.storage.base import columns_of, table_of
 from app.storage.statements import rows
 
 _ID_BYTES = 16
 _LENGTH_BYTES = 4
 _key = columns_of(CaseKey)
-_HELD = select(_key.wrapped, _key.public_half).where(_key.case_id == bindparam("case_id"))
+_HELD = select(_key.wrapped, _key.public_half, _key.vouched).where(_key.case_id == bindparam("case_id"))
 _HELD_OF_MANY = select(_key.case_id, _key.wrapped).where(_key.case_id.in_(bindparam("case_ids", expanding=True)))
+_IS_SEALED = select(func.case_is_sealed(bindparam("case_id")))
 _HOLD = text("LOCK TABLE case_key IN ROW EXCLUSIVE MODE")
 _MAKE = insert(table_of(CaseKey))
 _log = structlog.get_logger()
@@ -62,6 +64,22 @@ class KeyErased(Unreadable):
 
     def __init__(self) -> None:
         super().__init__("The texts of this case were erased: its key was destroyed. That they existed can be proved.")
+
+
+class KeyUnusable(Unavailable):
+    """The key of a case is gone, does not open, or is none that the service made: nothing can be sealed under it.
+
+    No rule of the scheme refuses this (H2.10). Sealed regardless, the words could be read by whoever changed the key,
+    or by nobody ever again.
+    """
+
+    code = "case_key_unusable"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The key of this case is gone or is not the one that this service made, so nothing was recorded. Keep your "
+            "words where they are safe, and quote the request id to support at once: they put the key back."
+        )
 
 
 class ReadOutside(RuntimeError):
@@ -222,19 +240,36 @@ def _sealed_in(mapper: Mapper[Any]) -> Mapping[str, Sealed]:
 
 
 def _sealing(connection: Connection, case_id: UUID, force_id: str) -> Any:
-    """What seals for a case: its data key; its public half where the key cannot be asked for. Never neither (H2.10)."""
+    """What seals for a case: its data key; its public half where nobody can be asked for the key (H2.10).
+
+    Raises KeyUnusable where either was changed: an outage is got over, a forged key is not sealed to.
+    """
     held = connection.execute(_HELD, {"case_id": case_id}).first()
     if held is None:
         return _given(connection, case_id, force_id)
     try:
         return await_only(key_ring().data_key(case_id, held.wrapped)).seal
-    except (KeyServiceDown, KeyRefused, SealBroken) as error:
-        _log.warning("sealed_without_key_service", case_id=str(case_id), error=type(error).__name__)
-        return lambda text, place: seal_to(held.public_half, text, place)
+    except (KeyRefused, SealBroken) as error:
+        raise _unusable(case_id, type(error).__name__) from None
+    except KeyServiceDown:
+        if not is_vouched_for(case_id, held.public_half, held.wrapped, held.vouched):
+            raise _unusable(case_id, "NotVouchedFor") from None
+    _log.warning("sealed_without_key_service", case_id=str(case_id))
+    return lambda text, place: seal_to(held.public_half, text, place)
+
+
+def _unusable(case_id: UUID, error: str) -> KeyUnusable:
+    _log.error("case_key_unusable", case_id=str(case_id), error=error)
+    return KeyUnusable()
 
 
 def _given(connection: Connection, case_id: UUID, force_id: str) -> Any:
-    """Make the key of a case that has none."""
+    """Make the key of a case that has none.
+
+    Never a second one: under it nothing that was sealed before would open, and that the first is gone would be hidden.
+    """
+    if connection.execute(_IS_SEALED, {"case_id": case_id}).scalar_one():
+        raise _unusable(case_id, "KeyGone")
     key, row = _made(connection, case_id, force_id)
     connection.execute(_MAKE, row)
     return key.seal
@@ -244,8 +279,15 @@ def _made(connection: Connection, case_id: UUID, force_id: str) -> tuple[DataKey
     # Before it is wrapped: no version is withdrawn between that and the commit.
     connection.execute(_HOLD)
     key, wrapped = await_only(key_ring().made(case_id))
-    row = {"case_id": case_id, "force_id": force_id, "made_at": clock.real_now()}
-    return key, {**row, "wrapped": wrapped.key, "key_version": wrapped.version, "public_half": key.public_half}
+    return key, {
+        "case_id": case_id,
+        "force_id": force_id,
+        "made_at": clock.real_now(),
+        "wrapped": wrapped.key,
+        "key_version": wrapped.version,
+        "public_half": key.public_half,
+        "vouched": voucher(case_id, key.public_half, wrapped.key),
+    }
 
 
 async def have_keys(session: AsyncSession, case_ids: Collection[UUID]) -> None:

@@ -51,6 +51,7 @@ _NEW = (
     .order_by(_leaf.number)
 )
 _SIGNED = upsert(table_of(SignedCheckpoint)).on_conflict_do_nothing()
+_SIGNED_AT = select(_checkpoint.signed_at).where(_checkpoint.size == bindparam("size"))
 _WITNESSED = (
     update(table_of(SignedCheckpoint))
     .where(_checkpoint.size == bindparam("told"), _checkpoint.witnessed_at.is_(None))
@@ -110,10 +111,11 @@ class Turn(Enum):
 
 @dataclass(frozen=True)
 class _Seen:
-    """How far the witness is: its newest line and the checkpoint in it."""
+    """How far the witness is: its newest line, and of the checkpoint in it the size and when it was signed."""
 
     line: bytes | None
     size: int
+    at: datetime | None
 
 
 @dataclass(frozen=True)
@@ -152,7 +154,7 @@ class Sequencer:
             # Before the witness is asked: another worker may tell it more meanwhile, and never less.
             said = (await session.execute(_NEWEST_WITNESSED)).scalar_one_or_none() or 0
         line = await self.witness.newest()
-        seen = self._checkpoint_in(line) if line else None
+        seen, at = self._checkpoint_in(line) if line else (None, None)
         size = seen.size if seen else 0
         if size < said:
             raise WitnessBehind(
@@ -170,11 +172,12 @@ class Sequencer:
                     f"Over the first {size} records the witness saw another root than the database has. "
                     "Nothing more is numbered; see `clares-law verify`."
                 )
-        return _Seen(line, size)
+        return _Seen(line, size, at)
 
-    def _checkpoint_in(self, line: bytes) -> Checkpoint:
+    def _checkpoint_in(self, line: bytes) -> tuple[Checkpoint, datetime]:
         try:
-            return Checkpoint.open(Block.parse(line).note, self.signer.public)
+            block = Block.parse(line)
+            return Checkpoint.open(block.note, self.signer.public), block.at
         except (NoBlock, NoteRefused) as error:
             raise WitnessContradicts(f"The newest line of the witness is not of this log's key. {error}") from error
 
@@ -228,8 +231,13 @@ class Sequencer:
             note = self.signer.sign(Checkpoint(self.signer.name, size, peaks.root).text)
             row = {"size": size, "root": peaks.root, "note": note, "signed_at": clock.real_now()}
             await session.execute(_SIGNED, row)
+            signed_at = (await session.execute(_SIGNED_AT, {"size": size})).scalar_one()
         if size > seen.size:
-            block = Block(seen.size, await self._between(seen.size, size), note)
+            # As it was first signed, so that a line is the same whenever it is sent again. But what stands in the
+            # database may have been changed, and another worker's clock be behind that of the line before.
+            at = min(signed_at, clock.real_now())
+            at = max(at, seen.at or at)
+            block = Block(seen.size, await self._between(seen.size, size), note, at)
             await self._still_alone(holder)
             await self.witness.take(block.line(), after=seen.line)
         async with self.sessions() as session, session.begin():

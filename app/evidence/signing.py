@@ -13,14 +13,14 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from app.errors import ClaresLawError
-from app.evidence.notes import Signer
+from app.evidence.notes import DEMONSTRATION, Signer
 from app.outside.witness import FileWitness, HttpWitness, Witness
 from app.settings import Settings
 from app.storage.keyfile import make_once
 
 _KEY_FILE = "evidence.pem"
 _WITNESS_FILE = "witness.jsonl"
-_ORIGIN = "clares-law.invalid/demonstration"
+_ORIGIN = f"clares-law.invalid{DEMONSTRATION}"
 
 
 class NoEvidenceKey(ClaresLawError):
@@ -36,6 +36,8 @@ def signer_of(chosen: Settings) -> Signer:
             "Production's worker needs CLARES_LAW_EVIDENCE_KEY_FILE and CLARES_LAW_EVIDENCE_ORIGIN: "
             "without them no checkpoint is signed and no disclosure acknowledged."
         )
+    if chosen.environment == "production" and (chosen.evidence_origin or "").endswith(DEMONSTRATION):
+        raise NoEvidenceKey(f"Production's CLARES_LAW_EVIDENCE_ORIGIN ends otherwise than in {DEMONSTRATION}.")
     path = chosen.evidence_key_file or _own_key(chosen.data_dir / _KEY_FILE)
     try:
         key = load_pem_private_key(path.read_bytes(), password=None)

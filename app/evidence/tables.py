@@ -158,7 +158,8 @@ class Sequencing(SQLModel, table=True):
 class CaseKey(SQLModel, table=True):
     """The data key of a case, wrapped by a key-encryption key: who destroys the row erases every text of the case.
 
-    Rewrapping changes this row and no record. `public_half` seals to the key and opens nothing.
+    Rewrapping changes this row and no record. `public_half` seals to the key and opens nothing; `vouched` is the
+    service's word for both (`evidence.vouching`).
     """
 
     __tablename__ = "case_key"
@@ -171,6 +172,7 @@ class CaseKey(SQLModel, table=True):
         ),
         Index("ix_case_key_key_version", "key_version", "case_id"),
         check("octet_length(public_half) = 32", "public_half_is_a_key"),
+        check("octet_length(vouched) = 32", "vouched_is_a_digest"),
     )
 
     case_id: UUID = Field(primary_key=True)
@@ -178,4 +180,5 @@ class CaseKey(SQLModel, table=True):
     wrapped: bytes = Field(sa_type=LargeBinary)
     key_version: int
     public_half: bytes = Field(sa_type=LargeBinary)
+    vouched: bytes = Field(sa_type=LargeBinary)
     made_at: datetime

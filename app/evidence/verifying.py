@@ -13,15 +13,25 @@ from pydantic import ValidationError
 
 from app.errors import ClaresLawError
 from app.evidence.blocks import Block, NoBlock, Numbered
+from app.evidence.dating import Dates, Signings, in_utc
 from app.evidence.merkle import Peaks, includes, is_consistent, leaf_hash
 from app.evidence.notes import Checkpoint, NoteRefused, PublicKey, from_base64
 from app.evidence.receipts import ConsistencyView, ReceiptView
+from app.evidence.records import LOG
+
+_NAMED = 50
 
 
 class DoesNotHold(ClaresLawError):
     """Something was changed, taken away or put in; the text names the first record that shows it."""
 
     code: ClassVar[str] = "does_not_hold"
+
+
+class NotProven(ClaresLawError):
+    """What is numbered holds, and there are records that are not; the text names them."""
+
+    code: ClassVar[str] = "not_proven"
 
 
 class NoEvidence(ClaresLawError):
@@ -48,10 +58,11 @@ class Doubt:
 
 @dataclass
 class History:
-    """What the witness saw: every record in order, and the root at each size that was signed."""
+    """What the witness saw: every record in order, and the root at each size that was signed, and when."""
 
     leaves: list[Numbered] = field(default_factory=list)
     roots: dict[int, bytes] = field(default_factory=dict)
+    signings: Signings = field(default_factory=Signings)
     torn: int = 0
     """Lines that a crash cut short; each was written again."""
 
@@ -59,6 +70,14 @@ class History:
         """A record that the witness saw, and what is wrong with it."""
         seen = self.leaves[number]
         return Doubt(number, seen.kind, str(seen.id), says)
+
+    @property
+    def says(self) -> str:
+        """Which copy of the witness this is, for whoever has to say what was verified against what."""
+        if self.signings.last is None:
+            return "The copy of the witness is empty."
+        size, at = self.signings.last
+        return f"The copy of the witness ends at {size} records, signed {in_utc(at)}, root {self.roots[size].hex()}."
 
 
 def read_witness(lines: Iterable[bytes], key: PublicKey) -> History:
@@ -84,6 +103,8 @@ def read_witness(lines: Iterable[bytes], key: PublicKey) -> History:
         if (signed.size, signed.root) != (peaks.size, peaks.root):
             first = history.doubt(block.start, "is the first under it") if block.leaves else None
             raise DoesNotHold(f"The checkpoint over {signed.size} records is not over what the witness saw: {first}.")
+        if not history.signings.add(signed.size, block.at):
+            raise DoesNotHold(f"The witness was told of {signed.size} records at a time before that of fewer.")
         history.roots[signed.size] = signed.root
     return history
 
@@ -107,7 +128,8 @@ def verify_receipt(raw: str, history: History, key: PublicKey) -> str:
     signed, _ = proven(receipt, history, key)
     return (
         f"It holds: {receipt.kind} {receipt.id} is record number {receipt.number} of {signed.size} under a checkpoint "
-        f"that {signed.origin} signed and the witness kept."
+        f"that {signed.origin} signed and the witness kept; it was told of the record at "
+        f"{in_utc(history.signings.of(receipt.number))}. {history.says}"
     )
 
 
@@ -179,7 +201,8 @@ def proof_of(raw: str) -> list[bytes]:
 
 
 def verify_log(export: Iterable[bytes], history: History, key: PublicKey) -> str:
-    """Whether an auditor's export holds whole; a sentence for people. Raises DoesNotHold with the first that does not.
+    """Whether an auditor's export holds whole; a sentence for people. Raises DoesNotHold with the first that does not,
+    and NotProven where all holds that is numbered, and records wait.
 
     Take the copy of the witness first and the export after it: what was recorded between them must be under a
     checkpoint that the key signed, and whatever the witness saw must be there.
@@ -195,11 +218,16 @@ def verify_log(export: Iterable[bytes], history: History, key: PublicKey) -> str
         first = min(doubts, key=lambda doubt: (doubt.of_checkpoint, doubt.number is None, doubt.number or 0))
         more = f" So do {len(doubts) - 1} more." if len(doubts) > 1 else ""
         raise DoesNotHold(f"{first}.{more}")
-    waiting = f" {reading.waiting} more wait for the worker and are not proven." if reading.waiting else ""
-    return (
+    holds = (
         f"It holds: all {reading.peaks.size} records are as they were numbered, {len(history.leaves)} of them under "
-        f"the witness and all under checkpoints that {key.name} signed.{waiting}"
+        f"the witness and all under checkpoints that {key.name} signed. {history.says}"
     )
+    if key.is_of_demonstration:
+        holds += " Its name says that this is a demonstration: the times of its records, which it moves, mean nothing."
+    if reading.waiting:
+        named = ", ".join(reading.waiting[:_NAMED]) + (" and others" if len(reading.waiting) > _NAMED else "")
+        raise NotProven(f"{holds} Not proven are {len(reading.waiting)} records that wait for the worker: {named}.")
+    return holds
 
 
 class _Reading:
@@ -208,7 +236,8 @@ class _Reading:
     def __init__(self, history: History, key: PublicKey) -> None:
         self.history, self.key = history, key
         self.peaks = Peaks()
-        self.waiting = 0
+        self.waiting: list[str] = []
+        self._dates = Dates(moved=key.is_of_demonstration)
         self._next = 0
         self._found: list[Doubt] = []
         self._unsure: list[Doubt] = []
@@ -224,7 +253,7 @@ class _Reading:
         elif "leaf" in one:
             self._leaf(one)
         elif one["waits"]:
-            self.waiting += 1
+            self.waiting.append(f"{one['kind']} {one['id']}")
         else:
             says = "is in the database and was never numbered: it was put in past the service"
             self._found.append(Doubt(None, one["kind"], one["id"], says))
@@ -254,7 +283,9 @@ class _Reading:
         else:
             self._roots[self.peaks.size] = self.peaks.root
             self._unsure.append(Doubt(number, kind, record, "is under no checkpoint that the log's key signed"))
-        wrong = self._wrong_now(one)
+        wrong = self._wrong_now(one) or self._dates.wrong(
+            _leaf_in(one["told"])["row"], is_log=kind == LOG, signed=self.history.signings.of(number)
+        )
         if wrong:
             self._found.append(Doubt(number, kind, record, wrong))
 

@@ -63,7 +63,7 @@ def verify_words(raw: bytes, history: History, key: PublicKey) -> Proven:
     says = (
         f"It holds: the texts of {named} in case {case_id} ({', '.join(sorted(texts))}) are byte for byte what was "
         f"recorded under number {receipt.number}, by the checkpoint of size {signed.size} that {signed.origin} signed "
-        "and the witness kept."
+        f"and the witness kept. {history.says}"
     )
     return Proven(texts, says)
 

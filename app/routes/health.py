@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from app import clock
 from app.deadlines.watch import Watched, watched
 from app.doors import SessionDep
-from app.evidence.checkpoints import is_behind, trouble
+from app.evidence.checkpoints import is_behind, is_unqueued, trouble
 from app.evidence.sequencer import DISAGREEMENTS
 from app.routes.metrics import exposition
 from app.settings import settings
@@ -25,6 +25,7 @@ class Health(BaseModel):
     database: str
     worker: str
     evidence: str
+    keys: str
 
 
 async def _watched(session: SessionDep) -> Watched:
@@ -35,18 +36,22 @@ async def _watched(session: SessionDep) -> Watched:
 async def readiness(session: SessionDep, found: Annotated[Watched, Depends(_watched)], response: Response) -> Health:
     """Ready where the database answers, some worker has swept lately, and the witness saw this database, and of late.
 
-    Trouble that passes by itself is told at once and turns red when records have waited too long for it.
+    And where the database queues every record to be numbered. Trouble that passes by itself is told at once and turns
+    red when records have waited too long for it. The key of a case that is gone or changed is told and turns nothing
+    red: every other case goes on being recorded (H2.10).
     """
     wrong = await trouble(session)
     behind = await is_behind(session, real_now=clock.real_now())
-    not_ready = found.is_silent or behind or wrong in DISAGREEMENTS
+    unqueued = await is_unqueued(session)
+    not_ready = found.is_silent or behind or unqueued or wrong in DISAGREEMENTS
     if not_ready:
         response.status_code = 503
     return Health(
         status="not ready" if not_ready else "ready",
         database="answers",
         worker="silent" if found.is_silent else "sweeping",
-        evidence=wrong or ("behind" if behind else "agrees"),
+        evidence=wrong or ("unqueued" if unqueued else "behind" if behind else "agrees"),
+        keys="not counted" if found.unusable_keys is None else "unusable" if found.unusable_keys else "held",
     )
 
 

@@ -18,6 +18,7 @@ MEASURES = {
     "outbox_waiting": ("channel", "Messages that wait to be sent."),
     "outbox_failing": ("channel", "Messages that wait and were tried in vain."),
     "outbox_given_up": ("channel", "Messages that no try could deliver; each is a task for a person."),
+    "case_keys_unusable": ("because", "Keys of cases that are gone without an erasure, or changed past the service."),
 }
 """Each measure of the worker's counts: what its label is, and what it says."""
 

@@ -28,16 +28,21 @@ class DatabaseRole(StrEnum):
     SEARCH = "clares_law_search"
 
 
+_LOOKS_IN = "public,pg_temp"
+
+
 def as_role(url: str, role: DatabaseRole, *, lock_timeout: float | None = None) -> str:
     """The same database, every connection of which acts as `role` (the login must be a member of it).
 
-    Whoever waits `lock_timeout` seconds for a lock is told that the database is busy; for None, it waits on.
+    Whoever waits `lock_timeout` seconds for a lock is told that the database is busy; for None, it waits on. Names are
+    looked up in `public` alone: by PostgreSQL's default a schema named as the role comes first, and whoever may create
+    one there would show the auditor other records than the service has, or take the log aside.
     """
     waits = "" if lock_timeout is None else f" -c lock_timeout={round(lock_timeout * 1000)}"
     return (
         make_url(url)
         .set(drivername="postgresql+psycopg")
-        .update_query_dict({"options": f"-c role={role.value} -c timezone=UTC{waits}"})
+        .update_query_dict({"options": f"-c role={role.value} -c timezone=UTC -c search_path={_LOOKS_IN}{waits}"})
         .render_as_string(hide_password=False)
     )
 

@@ -27,8 +27,8 @@ def service_key(chosen: Settings) -> bytes:
     named = chosen.secrets_key_file
     if named is None and chosen.environment == "production":
         raise NoSecretsKey(
-            "The service has no secret of its own, so it neither seals webhooks' nor compares addresses. Whoever runs "
-            "it sets CLARES_LAW_SECRETS_KEY_FILE for the API and the worker."
+            "The service has no secret of its own, so it can vouch for no key of a case, seal no webhook's secret and "
+            "compare no address. Whoever runs it sets CLARES_LAW_SECRETS_KEY_FILE for the API and the worker."
         )
     path = named or chosen.data_dir / _DEMONSTRATION_KEY
     if named is None and not path.exists():
@@ -40,7 +40,7 @@ def service_key(chosen: Settings) -> bytes:
     if len(key) != KEY_BYTES:
         raise NoSecretsKey(
             f"CLARES_LAW_SECRETS_KEY_FILE must name a readable file with {KEY_BYTES} bytes as {2 * KEY_BYTES} "
-            "hexadecimal digits; webhooks are off until it does."
+            "hexadecimal digits."
         )
     return key
 

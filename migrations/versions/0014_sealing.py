@@ -22,6 +22,7 @@ from sqlalchemy.dialects import postgresql
 
 from app.evidence.keys import KeyRing, key_service
 from app.evidence.sealing import DataKey, Place
+from app.evidence.vouching import voucher
 from app.settings import settings
 from app.storage.securing import OF_EVERY_FORCE, secure_case_table
 
@@ -165,9 +166,13 @@ def downgrade() -> None:
         op.create_check_constraint(op.f(f"ck_disclosure_{name}"), "disclosure", rule)
     _make_checks(sealed=False)
     op.drop_column("forum_decision", "consult_offender_manager")
+    op.execute("DROP FUNCTION case_is_sealed(uuid)")
+    for table in SEALED:
+        op.execute(f"DROP POLICY owner_reads ON {table}")
     op.execute("DROP FUNCTION case_keys_held_before(integer)")
     op.execute("DROP FUNCTION outermost_case_keys()")
     op.drop_table("case_key")
+    op.execute("DROP FUNCTION key_is_rewrapped_alone()")
 
 
 def _table_of_keys() -> None:
@@ -178,8 +183,10 @@ def _table_of_keys() -> None:
         sa.Column("wrapped", sa.LargeBinary(), nullable=False),
         sa.Column("key_version", sa.Integer(), nullable=False),
         sa.Column("public_half", sa.LargeBinary(), nullable=False),
+        sa.Column("vouched", sa.LargeBinary(), nullable=False),
         sa.Column("made_at", sa.DateTime(timezone=True), nullable=False),
         sa.CheckConstraint("octet_length(public_half) = 32", name=op.f("ck_case_key_public_half_is_a_key")),
+        sa.CheckConstraint("octet_length(vouched) = 32", name=op.f("ck_case_key_vouched_is_a_digest")),
         sa.ForeignKeyConstraint(
             ["case_id", "force_id"],
             ["application.id", "application.force_id"],
@@ -190,10 +197,27 @@ def _table_of_keys() -> None:
     )
     op.create_index("ix_case_key_key_version", "case_key", ["key_version", "case_id"], unique=False)
     op.execute(f"GRANT SELECT, INSERT ON case_key TO {APP}")
-    op.execute(f"GRANT SELECT, UPDATE (wrapped, key_version) ON case_key TO {WORKER}")
+    op.execute(f"GRANT SELECT, UPDATE (wrapped, key_version, vouched) ON case_key TO {WORKER}")
     # Closing reports are read by the intelligence units of every force (H8.1), and open with the key of their case.
     secure_case_table("case_key", read=OF_EVERY_FORCE)
     op.execute(f"CREATE POLICY owner_reads ON case_key FOR SELECT TO {OWNER} USING (true)")
+    # A transfer moves the case to another force (H8.5); another public half would be somebody else's.
+    op.execute(
+        """
+        CREATE FUNCTION key_is_rewrapped_alone() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN
+            IF (NEW.case_id, NEW.public_half, NEW.made_at) IS DISTINCT FROM
+                (OLD.case_id, OLD.public_half, OLD.made_at) THEN
+                RAISE EXCEPTION 'of the key of a case only the wrapping changes' USING ERRCODE = 'restrict_violation';
+            END IF;
+            RETURN NEW;
+        END $$
+        """
+    )
+    op.execute(
+        "CREATE TRIGGER rewrapped_alone BEFORE UPDATE ON case_key "
+        "FOR EACH ROW EXECUTE FUNCTION key_is_rewrapped_alone()"
+    )
     # A process that starts asks whether its key service opens what the database holds; no case is named to it but two.
     op.execute(
         """
@@ -220,6 +244,16 @@ def _table_of_keys() -> None:
     )
     op.execute("REVOKE EXECUTE ON FUNCTION case_keys_held_before(integer) FROM PUBLIC")
     op.execute(f"GRANT EXECUTE ON FUNCTION case_keys_held_before(integer) TO {WORKER}")
+    # Asked where a case has no key: one that has sealed rows had one, and is given no second.
+    for table in SEALED:
+        op.execute(f"CREATE POLICY owner_reads ON {table} FOR SELECT TO {OWNER} USING (true)")
+    any_row = " OR ".join(f"EXISTS (SELECT FROM {table} WHERE case_id = asked)" for table in SEALED)
+    op.execute(
+        "CREATE FUNCTION case_is_sealed(asked uuid) RETURNS boolean LANGUAGE sql STABLE SECURITY DEFINER "
+        f"SET search_path = public, pg_temp SET row_security = on AS $$ SELECT {any_row} $$"
+    )
+    op.execute("REVOKE EXECUTE ON FUNCTION case_is_sealed(uuid) FROM PUBLIC")
+    op.execute(f"GRANT EXECUTE ON FUNCTION case_is_sealed(uuid) TO {APP}, {WORKER}")
 
 
 class _lifted:  # noqa: N801 - read as a word of the sentence that it begins
@@ -251,8 +285,8 @@ def _give_keys() -> Mapping[UUID, DataKey]:
     service = key_service(settings())
     keys: dict[UUID, DataKey] = {}
     statement = sa.text(
-        "INSERT INTO case_key (case_id, force_id, wrapped, key_version, public_half, made_at) "
-        "VALUES (:case_id, :force_id, :wrapped, :key_version, :public_half, now())"
+        "INSERT INTO case_key (case_id, force_id, wrapped, key_version, public_half, vouched, made_at) "
+        "VALUES (:case_id, :force_id, :wrapped, :key_version, :public_half, :vouched, now())"
     )
 
     async def wrap(batch: Sequence[Any]) -> list[dict[str, Any]]:
@@ -267,6 +301,7 @@ def _give_keys() -> Mapping[UUID, DataKey]:
                     "wrapped": wrapped.key,
                     "key_version": wrapped.version,
                     "public_half": key.public_half,
+                    "vouched": voucher(case.id, key.public_half, wrapped.key),
                 }
             )
         return made

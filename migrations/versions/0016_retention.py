@@ -612,7 +612,8 @@ def _kinds_of_task(kinds: Sequence[str]) -> None:
 def _let_the_worker_review_and_prune() -> None:
     """It reads which reviews are due, and deletes what only served to send a message or recognise a request.
 
-    It counts the cases whose key is gone without an erasure, too: somebody got past the triggers.
+    It counts the cases whose key is gone without an erasure, too, every ten minutes (`app/retention/held_keys.py`):
+    somebody got past the triggers.
     """
     op.execute(f"GRANT SELECT ON retention, erasure, {', '.join(FREEZES)} TO {WORKER}")
     op.execute(f"GRANT SELECT (staff_id, key, answered_at) ON answered_request TO {WORKER}")

@@ -11,7 +11,7 @@ from app.evidence.sequencer import Sequencer, Turn
 from app.outside.witness import FakeWitness, Witness
 from app.storage.engine import DatabaseRole, engine_for, sessions
 
-SIGNER = Signer("evidence.test/dvds", Ed25519PrivateKey.from_private_bytes(bytes(range(32))))
+SIGNER = Signer("evidence.test/demonstration", Ed25519PrivateKey.from_private_bytes(bytes(range(32))))
 
 
 @asynccontextmanager

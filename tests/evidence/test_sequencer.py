@@ -1,18 +1,24 @@
 """Numbers, roots, checkpoints: nothing lost or doubled, one root for a size; a witness that disagrees stops all."""
 
 import json
+from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from app import clock
 from app.evidence.blocks import Block
 from app.evidence.exporting import WorkerBehind, export, settled
 from app.evidence.merkle import Peaks, leaf_hash
+from app.evidence.notes import Signer
+from app.evidence.records import LEAVES
 from app.evidence.sequencer import _ALONE, _LOCK, LockLost, Turn, WitnessAhead, WitnessBehind, WitnessContradicts
-from app.evidence.verifying import DoesNotHold, read_witness, verify_log
+from app.evidence.verifying import DoesNotHold, NotProven, read_witness, verify_log
 from app.outside.witness import FakeWitness, WitnessUnreachable
 from app.storage.engine import DatabaseRole, engine_for, sessions
+from app.storage.migrations import conninfo
 from tests.arrange import insert
 from tests.evidence.numbering import SIGNER, number_all, numbering, seen_by
 from tests.ready import made_ready
@@ -195,11 +201,13 @@ async def test_an_auditor_whom_the_worker_keeps_waiting_is_told_so(world: World)
         with pytest.raises(WorkerBehind, match=f"{waiting} records wait"):
             await verified(world, witness)
         await number_all(sequencer)
-        assert (await verified(world, witness)).endswith("signed.")
+        assert (await verified(world, witness)).startswith("It holds: all")
         await intake.opened(world)
         # Where the worker says what stops it, an auditor is needed: what waits is told apart from what was put in.
         await sequencer.say("witness_ahead")
-    assert " more wait for the worker and are not proven." in await verified(world, witness)
+    kind, record = world.rows("SELECT kind, record_id FROM leaf_due ORDER BY position LIMIT 1")[0].values()
+    with pytest.raises(NotProven, match=f"It holds: .*Not proven are {waiting} records .*{kind} {record}"):
+        await verified(world, witness)
     world.execute("DELETE FROM leaf_due")
     with pytest.raises(DoesNotHold, match="was never numbered: it was put in past the service"):
         await verified(world, witness)
@@ -250,3 +258,47 @@ async def test_a_lost_witness_is_not_made_anew_in_silence(world: World) -> None:
     async with numbering(world.url, FakeWitness()) as sequencer:
         with pytest.raises(WitnessBehind):
             await sequencer.turn()
+
+
+async def test_after_a_restore_that_lost_rows_another_log_is_begun_and_the_old_one_still_names_what_is_gone(
+    world: World,
+) -> None:
+    """As security.md tells an operator to do."""
+    ready = await made_ready(world)
+    old, new = FakeWitness(), FakeWitness()
+    async with numbering(world.url, old) as sequencer:
+        await number_all(sequencer)
+        restored_to = len(world.rows("SELECT 1 FROM leaf"))
+        lost = await steps.disclose(world, ready.case, ready.told())
+        await number_all(sequencer)
+    gone = [one["record_id"] for one in world.rows("SELECT record_id FROM leaf WHERE number >= %s", restored_to)]
+    with psycopg.connect(conninfo(world.url)) as connection:
+        connection.execute("SET session_replication_role = replica")
+        for table in ("access_log_individual", "access_log_case"):
+            connection.execute(f"DELETE FROM {table} WHERE log_id = ANY (%s)".encode(), [gone])
+        for table in LEAVES:
+            connection.execute(f"DELETE FROM {table} WHERE id = ANY (%s)".encode(), [gone])
+        connection.execute("DELETE FROM leaf WHERE number >= %s", [restored_to])
+        connection.execute("DELETE FROM tree_node")  # of a tree as it was then; which, the witness need not be told
+        connection.execute("DELETE FROM checkpoint")
+    async with numbering(world.url, old) as sequencer:
+        with pytest.raises(WitnessAhead):
+            await sequencer.turn()
+    with pytest.raises(DoesNotHold, match=r"was taken away, and nothing stands under its number"):
+        await verified(world, old)
+    seen = read_witness(old.lines, SIGNER.public).leaves[restored_to:]
+    assert lost["id"] in {str(one.id) for one in seen if one.kind == "disclosure"}
+
+    with psycopg.connect(conninfo(world.url), autocommit=True) as connection:
+        connection.execute((Path(__file__).parents[2] / "docs" / "another-log.sql").read_bytes())
+    another = Signer("evidence.test/2/demonstration", Ed25519PrivateKey.from_private_bytes(bytes([7]) * 32))
+    async with numbering(world.url, new, another) as sequencer:
+        await number_all(sequencer)
+    engine = engine_for(world.url, DatabaseRole.AUDITOR, pool_size=1)
+    opened = sessions(engine)
+    told_before = await settled(opened, seconds=0)
+    async with opened() as session:
+        lines = [one async for one in export(session, told_before=told_before, at=clock.real_now())]
+    await engine.dispose()
+    says = verify_log(lines, read_witness(new.lines, another.public), another.public)
+    assert says.startswith(f"It holds: all {restored_to} records")

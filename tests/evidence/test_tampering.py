@@ -269,7 +269,7 @@ async def _second_root_in_the_witness(held: Held) -> str:
     peaks.extend(leaf.hash for line in held.lines[:place] for leaf in Block.parse(line).leaves)
     peaks.extend(leaf.hash for leaf in changed)
     note = SIGNER.sign(Checkpoint(SIGNER.name, true.end, peaks.root).text)
-    held.lines.insert(place + 1, Block(true.start, changed, note).line())
+    held.lines.insert(place + 1, Block(true.start, changed, note, true.at).line())
     return f"{changed[index].kind} {changed[index].id} (number {true.start + index})"
 
 
@@ -429,6 +429,8 @@ async def test_the_witness_alone_tells_of_its_own_harm(recorded: tuple[AsyncSess
         (whole[:1] + whole[2:], "lacks the records from number"),
         ([whole[0], json.dumps(told).encode() + b"\n"], "is the first under it"),
         ([whole[0], b'{"v": 2}\n'], "none that this service writes"),
+        ([whole[0], whole[1].replace(b'"at":"20', b'"at":"19')], "at a time before that of fewer"),
+        ([whole[0], whole[1].replace(b'"at":"20', b'"at":"x')], "none that this service writes"),
     ):
         with pytest.raises(DoesNotHold, match=says):
             read_witness(lines, SIGNER.public)

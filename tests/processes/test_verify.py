@@ -1,7 +1,11 @@
 """The auditor's commands: key, export, verify; what they say, and what they end with."""
 
+import asyncio
 import json
+import os
+import sys
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -89,10 +93,13 @@ async def test_from_the_disclosure_to_the_court(world: World, tmp_path: Path, co
         assert "Traceback" not in odd.output
 
 
-async def test_a_worker_does_not_start_over_a_database_that_the_witness_did_not_see(
+async def test_a_worker_over_a_database_that_the_witness_did_not_see_raises_alerts_and_numbers_nothing(
     world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """As after a restore that lost rows: nobody's deadline waits for the proof to be mended."""
     monkeypatch.setenv("CLARES_LAW_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("CLARES_LAW_DATABASE_URL", world.url)
+    monkeypatch.setenv("CLARES_LAW_BANK_HOLIDAYS_URL", "off")
     settings.cache_clear()
     await made_ready(world)
     await agree_with_witness(world.url)
@@ -104,10 +111,30 @@ async def test_a_worker_does_not_start_over_a_database_that_the_witness_did_not_
     world.execute("ALTER TABLE checkpoint DISABLE TRIGGER ALL")
     world.execute("DELETE FROM tree_node WHERE level = 0 AND place > 1")
     world.execute("DELETE FROM checkpoint")
-    monkeypatch.setenv("CLARES_LAW_DATABASE_URL", world.url)
-    settings.cache_clear()
     with pytest.raises(Exception, match=r"The witness saw .* and the database holds 2"):
-        await agree_with_witness(world.url)
+        await agree_with_witness(world.url)  # so `run` does not start
+    due = world.rows("SELECT * FROM leaf_due")
+    log = tmp_path / "worker.log"
+    hour = tmp_path / "hour"
+    hour.write_text((world.now + timedelta(days=30)).isoformat())
+    with log.open("wb") as output:
+        command = (sys.executable, "-m", "app.cli", "worker")
+        environment = {**os.environ, "CLARES_LAW_CLOCK": str(hour)}
+        worker = await asyncio.create_subprocess_exec(*command, stdout=output, stderr=output, env=environment)
+    try:
+        said = "SELECT trouble FROM sequencing WHERE EXISTS (SELECT FROM alert)"
+        async with asyncio.timeout(120):
+            while world.rows(said) != [{"trouble": "witness_ahead"}]:
+                assert worker.returncode is None, _read(log)
+                await asyncio.sleep(0.1)
+    finally:
+        worker.terminate()
+        await worker.wait()
+    assert "witness_ahead" in _read(log)
+    ready = await world.http.get("/health/ready")
+    assert (ready.status_code, ready.json()["worker"], ready.json()["evidence"]) == (503, "sweeping", "witness_ahead")
+    assert world.rows("SELECT * FROM leaf_due") >= due
+    assert not world.rows("SELECT 1 FROM checkpoint")
 
 
 async def test_a_witness_that_cannot_be_reached_keeps_no_worker_from_its_alerts(
@@ -133,6 +160,8 @@ def test_the_demonstration_makes_its_key_once_and_production_brings_its_own(tmp_
         witness_of(bare)
     named = bare.model_copy(update={"evidence_key_file": key, "evidence_origin": "evidence.force.test/dvds"})
     assert signer_of(named).public.name == "evidence.force.test/dvds"
+    with pytest.raises(NoEvidenceKey, match="ends otherwise than in /demonstration"):
+        signer_of(named.model_copy(update={"evidence_origin": "evidence.force.test/demonstration"}))
     key.chmod(0o644)
     with pytest.raises(NoEvidenceKey, match="chmod 600"):
         signer_of(named)

@@ -65,3 +65,14 @@ async def test_what_a_worker_counted_is_shown_to_anybody_and_names_nobody(world:
     row = world.rows("SELECT id::text, reference, force_id FROM application")[0]
     for private in (*row.values(), intake.SUBJECT["surname"], intake.VICTIM["surname"], "never_shown"):
         assert private not in said
+
+
+async def test_a_table_whose_records_are_queued_no_more_turns_readiness_red(world: World) -> None:
+    beat(world, clock.real_now())
+    assert (await world.http.get("/health/ready")).json()["evidence"] == "agrees"
+    for switch in ("DISABLE TRIGGER numbered", "ENABLE REPLICA TRIGGER numbered"):
+        world.execute(f"ALTER TABLE disclosure {switch}")
+        answer = await world.http.get("/health/ready")
+        assert (answer.status_code, answer.json()["evidence"]) == (503, "unqueued")
+    world.execute("ALTER TABLE disclosure ENABLE TRIGGER numbered")
+    assert await status(world) == 200

@@ -14,6 +14,7 @@ from structlog.testing import capture_logs
 from app.evidence import keys
 from app.evidence.keys import KeyRing
 from app.evidence.rotating import StillWrapped, rewrap, withdraw_before
+from app.evidence.sealing import DataKey
 from app.outside.transit import KeptKeys
 from app.storage.engine import DatabaseRole, engine_for, sessions
 from app.storage.migrations import conninfo
@@ -240,14 +241,73 @@ async def test_a_case_is_opened_while_the_key_service_is_down_and_has_its_key_wi
     assert len(world.rows("SELECT 1 FROM case_key WHERE case_id = %s", case)) == 1
 
 
-async def test_a_key_service_that_refuses_a_key_lets_nothing_be_lost(service: KeptKeys, world: World) -> None:
+async def test_a_key_that_the_service_refuses_seals_nothing_and_says_so(service: KeptKeys, world: World) -> None:
     ready = await made_ready(world)
+    kept = await disclosure.disclose(world, ready.case, ready.told())
     service.withdrawn = 9
-    receipt = await disclosure.disclose(world, ready.case, ready.told())
-    answer = await world.as_("officer").get(disclosure.path(ready.case, f"disclosures/{receipt['id']}"))
+    await _refused(ready)
+    answer = await world.as_("officer").get(disclosure.path(ready.case, f"disclosures/{kept['id']}"))
     assert (answer.status_code, answer.json()["type"]) == (500, "urn:clares-law:problem:key_refused")
     service.withdrawn = 0
+    assert await _words(ready, kept) == disclosure.WORDS
+    await disclosure.disclose(world, ready.case, ready.told())
+
+
+@pytest.mark.parametrize("down", [False, True])
+@pytest.mark.parametrize("forged", ["wrapped", "public_half", "both"])
+async def test_nothing_is_sealed_to_a_key_that_somebody_put_there(
+    service: KeptKeys, world: World, forged: str, down: bool
+) -> None:
+    """Whoever writes to the table would read what is sealed next, and nobody else ever again."""
+    ready = await made_ready(world)
+    mine = DataKey.made()
+    changes = {"wrapped": "wrapped = 'x'", "public_half": "public_half = %s"}
+    change = changes.get(forged) or ", ".join(changes.values())
+    values = [mine.public_half] if "%s" in change else []
+    _past_the_trigger(world, f"UPDATE case_key SET {change} WHERE case_id = %s", *values, ready.case)
+    service.down = down
+    if forged == "public_half" and not down:  # the wrapped key is the true one, and seals
+        kept = await disclosure.disclose(world, ready.case, ready.told())
+        assert await _words(ready, kept) == disclosure.WORDS
+        return
+    await _refused(ready)
+    assert disclosure.WORDS not in dump(world)
+
+
+async def test_of_a_key_only_the_wrapping_changes(service: KeptKeys, world: World) -> None:
+    case = await intake.opened(world)
+    for change in (f"public_half = '\\x{bytes(32).hex()}'", "case_id = gen_random_uuid()", "made_at = now()"):
+        with pytest.raises(psycopg.errors.RestrictViolation):
+            world.execute(f"UPDATE case_key SET {change}")
+    mine = DataKey.made().public_half
+    _past_the_trigger(world, "UPDATE case_key SET public_half = %s WHERE case_id = %s", mine, case)
+    await service.rotate()
+    worker = engine_for(world.url, DatabaseRole.WORKER, pool_size=1)
+    assert await rewrap(sessions(worker), service) == 0  # it would be vouched for anew
+    await worker.dispose()
+
+
+async def test_a_case_whose_key_is_gone_is_given_no_second_one(ready: Ready) -> None:
+    world = ready.world
+    receipt = await disclosure.disclose(world, ready.case, ready.told())
+    held = world.rows("SELECT * FROM case_key")[0]
+    _past_the_trigger(world, "DELETE FROM case_key WHERE case_id = %s", ready.case)
+    await _refused(ready)
+    assert not world.rows("SELECT 1 FROM case_key")
+    names = ", ".join(held)
+    values = list(held.values())
+    _past_the_trigger(world, f"INSERT INTO case_key ({names}) VALUES ({', '.join(['%s'] * len(held))})", *values)
     assert await _words(ready, receipt) == disclosure.WORDS
+    await disclosure.disclose(world, ready.case, ready.told(words="Said when the key was put back."))
+
+
+async def _refused(ready: Ready) -> None:
+    """A telling is answered 503 by a code of its own, nothing of it is kept, and it is told by the case's id alone."""
+    with ready.world.unchanged(), capture_logs() as logged:
+        answer = await ready.world.as_("officer").post(disclosure.path(ready.case, "disclosures"), ready.told())
+    assert (answer.status_code, answer.json()["type"]) == (503, "urn:clares-law:problem:case_key_unusable")
+    assert [one["case_id"] for one in logged if one["event"] == "case_key_unusable"] == [ready.case]
+    assert disclosure.WORDS not in str(logged)
 
 
 async def test_keys_rotate_and_are_rewrapped_while_records_are_read_and_written(

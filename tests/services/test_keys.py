@@ -54,6 +54,14 @@ def test_a_file_that_is_not_there_is_refused(path: Path) -> None:
         FileKeys(path)
 
 
+async def test_of_two_who_rotate_at_once_none_loses_the_others_version(path: Path) -> None:
+    """A case may be wrapped under it already."""
+    many = [FileKeys.made_once(path) for _ in range(8)]
+    versions = await asyncio.gather(*(asyncio.to_thread(asyncio.run, one.rotate()) for one in many))
+    assert sorted(versions) == list(range(2, 10))
+    assert sorted(FileKeys(path)._read()) == list(range(1, 10))
+
+
 async def test_it_wraps_for_one_case_and_rotates_beside_another_process(path: Path) -> None:
     keys, other = FileKeys.made_once(path), FileKeys(path)
     first = await keys.wrap(CASE, SECRET)

@@ -50,6 +50,17 @@ def full(world: World, table: str) -> Iterator[None]:
     world.execute("DROP FUNCTION no_room() CASCADE")
 
 
+@contextmanager
+def dropped(world: World, table: str) -> Iterator[None]:
+    """The database says yes, and keeps no row."""
+    world.execute(
+        "CREATE FUNCTION keeps_nothing() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$; "
+        f"CREATE TRIGGER keeps_nothing BEFORE INSERT ON {table} FOR EACH ROW EXECUTE FUNCTION keeps_nothing()"
+    )
+    yield
+    world.execute("DROP FUNCTION keeps_nothing() CASCADE")
+
+
 @asynccontextmanager
 async def impatient(world: World) -> AsyncIterator[None]:
     """The service waits for a lock no longer than a moment."""
@@ -106,7 +117,7 @@ def nothing_said(answer: httpx.Response) -> bool:
     return (answer.status_code, answer.content, answer.headers.get("Retry-After")) == (503, b"", "2")
 
 
-@pytest.mark.parametrize("broken", [locked, revoked, full])
+@pytest.mark.parametrize("broken", [locked, revoked, full, dropped])
 @pytest.mark.parametrize("table", TABLES)
 async def test_nothing_is_answered_that_cannot_be_logged(world: World, broken: Any, table: str) -> None:
     case = await intake.opened(world)
@@ -155,3 +166,24 @@ async def test_what_row_level_security_bars_is_not_taken_for_a_log_that_cannot_b
     assert answer.status_code == 404
     refused = world.rows("SELECT staff_id, decision FROM access_log WHERE refused")
     assert refused == [{"staff_id": STAFF["officer"].id, "decision": "not_found"}]
+
+
+async def test_no_schema_takes_the_log_or_the_record_aside(world: World) -> None:
+    """A schema named as the role is looked in first by default, and the owner of the tables may make one."""
+    case = await intake.opened(world)
+    for role in (DatabaseRole.APP, DatabaseRole.WORKER, DatabaseRole.AUDITOR):
+        world.execute(f"CREATE SCHEMA {role.value}")
+        for table in ("access_log", "application"):
+            world.execute(f"CREATE TABLE {role.value}.{table} (LIKE public.{table} INCLUDING ALL)")
+        world.execute(f"GRANT ALL ON SCHEMA {role.value} TO {role.value}")
+        world.execute(f"GRANT ALL ON ALL TABLES IN SCHEMA {role.value} TO {role.value}")
+    before = world.rows("SELECT count(*) AS n FROM public.access_log")[0]["n"]
+    assert (await world.as_("officer").must_get(f"/v1/applications/{case}"))["id"] == case
+    assert world.rows("SELECT count(*) AS n FROM public.access_log") == [{"n": before + 1}]
+    for role in (DatabaseRole.APP, DatabaseRole.WORKER, DatabaseRole.AUDITOR):
+        assert not world.rows(f"SELECT 1 FROM {role.value}.access_log")
+        engine = engine_for(world.url, role, pool_size=1)
+        async with engine.connect() as connection:
+            found = (await connection.exec_driver_sql("SELECT 'access_log'::regclass::oid")).scalar_one()
+        await engine.dispose()
+        assert world.rows("SELECT 'public.access_log'::regclass::oid AS oid") == [{"oid": found}]

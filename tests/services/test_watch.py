@@ -6,15 +6,20 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
+import psycopg
 import pytest
 from sqlalchemy.ext.asyncio import AsyncSession
+from structlog.testing import capture_logs
 
 from app import clock
 from app.deadlines.watch import AGREES_WITHIN, beat, forget_dead_workers, hour_agrees, tally
+from app.jobs import count_unusable_keys
 from app.process import Stage
+from app.scheduler import Worker
 from app.storage.engine import DatabaseRole, engine_for, sessions
+from app.storage.migrations import conninfo
 from tests.arrange import place_at
-from tests.steps import face_to_face, intake
+from tests.steps import disclosure, face_to_face, intake
 from tests.world import World
 
 WORKER = uuid4()
@@ -114,6 +119,40 @@ async def test_one_count_serves_all_workers_for_a_while_and_a_stepped_clock_does
         async with as_worker(world) as session:
             assert await tally(session, now=world.now, counted_at=counted_at, every=10) is expected
     assert {row["counted_at"] for row in world.rows("SELECT counted_at FROM tally")} == {now - timedelta(days=1)}
+
+
+async def test_keys_of_cases_that_are_gone_or_changed_are_counted_seldom_and_shown(world: World) -> None:
+    kept, gone, changed, unused = [
+        await intake.opened(world, intake.right_to_ask(world, subject={**intake.SUBJECT, "surname": surname}))
+        for surname in ("Kept", "Gone", "Changed", "Unused")
+    ]
+    for case in (kept, gone, changed):
+        await disclosure.tell_subject(world, case, "He was told to keep away.")
+
+    async def said() -> tuple[int, str, float, float]:
+        engine = engine_for(world.url, DatabaseRole.WORKER, pool_size=1)
+        await count_unusable_keys(Worker(sessions(engine)), world.now)
+        await engine.dispose()
+        await counted(world)  # which leaves it there
+        ready, found = await world.http.get("/health/ready"), (await world.http.get("/metrics")).text
+        numbers = [
+            float(line.split()[-1]) for line in found.splitlines() if line.startswith("clares_law_case_keys_unusable{")
+        ]
+        return ready.status_code, ready.json()["keys"], *numbers
+
+    await beats(world)
+    assert (await world.http.get("/health/ready")).json()["keys"] == "not counted"
+    assert await said() == (200, "held", 0, 0)
+    with psycopg.connect(conninfo(world.url)) as connection:
+        connection.execute("SET session_replication_role = replica")
+        connection.execute("DELETE FROM case_key WHERE case_id = ANY (%s::uuid[])", [[gone, unused]])
+        connection.execute("UPDATE case_key SET wrapped = 'x' WHERE case_id = %s", [changed])
+    assert await said() == (200, "held", 0, 0)  # not looked at again so soon
+    world.execute("UPDATE tally SET counted_at = counted_at - interval '10 minutes'")
+    with capture_logs() as logged:
+        assert await said() == (200, "unusable", 1, 1)
+    told = {(one["case_id"], one["because"]) for one in logged if one["event"] == "case_key_unusable"}
+    assert told == {(gone, "gone"), (changed, "changed")}
 
 
 async def test_workers_long_gone_are_forgotten_and_those_of_an_undone_future_too(world: World) -> None:
