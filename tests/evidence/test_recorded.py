@@ -24,6 +24,7 @@ from app.evidence.records import (
 from app.evidence.verifying import DoesNotHold
 from app.outside.witness import FakeWitness
 from app.storage.engine import DatabaseRole
+from app.storage.migrations import downgrade, upgrade
 from tests.arrange import insert
 from tests.evidence.numbering import number_all, numbering
 from tests.evidence.test_sequencer import verified
@@ -83,6 +84,19 @@ async def test_each_is_queued_by_a_trigger_and_read_by_worker_and_auditor(world:
         for role in (DatabaseRole.WORKER.value, DatabaseRole.AUDITOR.value):
             assert (table, role) in seen, table
             assert world.rows("SELECT has_table_privilege(%s, %s, 'SELECT') AS able", role, table) == [{"able": True}]
+
+
+async def test_rows_of_before_are_numbered_by_the_migration(world: World) -> None:
+    await retention.closed(world)
+    downgrade(world.url, "0014")
+    upgrade(world.url)
+    witness = FakeWitness()
+    async with numbering(world.url, witness) as sequencer:
+        await number_all(sequencer)
+    for table in LEAVES:
+        held = {row["id"] for row in world.rows(f"SELECT id FROM {table}")}
+        assert held == {row["id"] for row in world.rows("SELECT record_id AS id FROM leaf WHERE kind = %s", table)}
+    assert (await verified(world, witness)).startswith("It holds: all")
 
 
 async def test_what_erasing_leaves_is_what_the_database_leaves(world: World) -> None:
