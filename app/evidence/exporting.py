@@ -1,4 +1,4 @@
-"""The auditor's export: every leaf, every covered record as it is now, every signed checkpoint; one JSON line each.
+"""The auditor's export: every leaf, every record as it is now, every signed checkpoint; one JSON line each.
 
 A record that came in while the export was made is left out. One that was there before and has no leaf is told: as
 waiting where it stands in the queue of the worker, else as one that was put in past the service.
@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from sqlmodel import SQLModel
 
 from app.errors import ClaresLawError
+from app.evidence.leaves import Salts
 from app.evidence.reading import leaves_of
 from app.evidence.records import LEAVES
 from app.evidence.tables import Leaf, LeafDue, Sequencing, SignedCheckpoint, TreeNode
@@ -32,7 +33,7 @@ _state, _node = columns_of(Sequencing), columns_of(TreeNode)
 _SIGNED = select(func.coalesce(func.max(_checkpoint.size), 0))
 _CHECKPOINTS = select(_checkpoint.size, _checkpoint.note).order_by(_checkpoint.size)
 _BATCH = (
-    select(_leaf.number, _leaf.kind, _leaf.record_id, _leaf.told, _leaf.salt)
+    select(_leaf.number, _leaf.kind, _leaf.record_id, _leaf.told, _leaf.salt, _leaf.erasable_salt)
     .where(_leaf.number > bindparam("after"))
     .order_by(_leaf.number)
     .limit(BATCH)
@@ -108,7 +109,7 @@ async def export(session: AsyncSession, *, told_before: frozenset[Record], at: d
     while batch := (await session.execute(_BATCH, {"after": after})).all():
         after = batch[-1].number
         wanted = {one.record_id: one.kind for one in batch}
-        salts = {one.record_id: one.salt or b"" for one in batch}
+        salts = {one.record_id: Salts(one.salt or b"", one.erasable_salt) for one in batch}
         now = {one.id: one.told for one in await leaves_of(session, wanted, salts)}
         for one in batch:
             record = (one.kind, one.record_id)

@@ -1,4 +1,4 @@
-"""Covered records as they are now, each as its leaf would be."""
+"""Records as they are now, each as its leaf would be."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,7 +10,7 @@ from sqlalchemy import Column, ColumnElement, LargeBinary, bindparam, select, ty
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import SQLModel
 
-from app.evidence.leaves import Columns, Row, leaf_of
+from app.evidence.leaves import Columns, Row, Salts, leaf_of
 from app.evidence.records import LEAVES, LOG, LOG_CHILDREN
 from app.evidence.sealed import Sealed
 
@@ -25,7 +25,7 @@ class Told:
     told: bytes
 
 
-async def leaves_of(session: AsyncSession, wanted: Mapping[UUID, str], salts: Mapping[UUID, bytes]) -> list[Told]:
+async def leaves_of(session: AsyncSession, wanted: Mapping[UUID, str], salts: Mapping[UUID, Salts]) -> list[Told]:
     """The records that are there of those wanted (by id, with their kind), with the salts of their leaves."""
     by_kind: dict[str, list[UUID]] = defaultdict(list)
     for record, kind in wanted.items():
@@ -40,7 +40,7 @@ async def leaves_of(session: AsyncSession, wanted: Mapping[UUID, str], salts: Ma
         children = await _children(session, ids) if kind == LOG else {}
         for one in read:
             own = {name: (columns, of_row[one["id"]]) for name, (columns, of_row) in children.items()}
-            told = leaf_of(kind, table.c, one, salt=salts[one["id"]], children=own)
+            told = leaf_of(kind, table.c, one, salts=salts[one["id"]], children=own)
             found.append(Told(kind, one["id"], one["case_id"], told))
     return found
 

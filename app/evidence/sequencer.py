@@ -23,16 +23,18 @@ from app import clock
 from app.errors import ClaresLawError
 from app.evidence.blocks import Block, NoBlock, Numbered
 from app.evidence.checkpoints import peaks_at, size_of
-from app.evidence.leaves import SALT_BYTES, missing_leaf
+from app.evidence.leaves import SALT_BYTES, Salts, missing_leaf
 from app.evidence.merkle import leaf_hash
 from app.evidence.notes import Checkpoint, NoteRefused, Signer
 from app.evidence.reading import leaves_of
+from app.evidence.records import is_erasable
 from app.evidence.tables import Leaf, LeafDue, Sequencing, SignedCheckpoint, TreeNode
 from app.outside.witness import Witness
 from app.storage.base import columns_of, table_of
 
 BATCH = 500
 _LOCK = 7301964
+"""Erasing a case takes it as well, so that nothing is numbered meanwhile (`erase_case`)."""
 
 _due, _leaf, _node = columns_of(LeafDue), columns_of(Leaf), columns_of(TreeNode)
 _checkpoint, _state = columns_of(SignedCheckpoint), columns_of(Sequencing)
@@ -98,6 +100,10 @@ class LockLost(ClaresLawError):
     """The connection that held the lock is gone: another worker may be numbering, so this one tells nobody anything."""
 
     code: ClassVar[str] = "lock_lost"
+
+
+def _salts(kind: str) -> Salts:
+    return Salts(secrets.token_bytes(SALT_BYTES), secrets.token_bytes(SALT_BYTES) if is_erasable(kind) else None)
 
 
 class Turn(Enum):
@@ -196,7 +202,7 @@ class Sequencer:
         return len(waiting)
 
     async def _append(self, session: AsyncSession, fresh: Mapping[UUID, str], *, now: datetime) -> None:
-        salts = {record: secrets.token_bytes(SALT_BYTES) for record in fresh}
+        salts = {record: _salts(kind) for record, kind in fresh.items()}
         told = {one.id: one for one in await leaves_of(session, fresh, salts)}
         peaks = await peaks_at(session, await size_of(session))
         kept: list[Mapping[str, Any]] = []
@@ -209,8 +215,9 @@ class Sequencer:
                 "record_id": record,
                 "case_id": found.case_id if found else None,
                 "told": found.told if found else missing_leaf(kind, record),
-                "salt": salts[record],
+                "salt": salts[record].kept,
                 "numbered_at": now,
+                "erasable_salt": salts[record].erasable,
             }
             kept.append(leaf)
             for (level, place), digest in peaks.append(leaf_hash(leaf["told"])):

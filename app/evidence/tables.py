@@ -104,7 +104,7 @@ class LeafDue(SQLModel, table=True):
 
 
 class Leaf(SQLModel, table=True):
-    """A record as the tree covers it, under its number. Nobody changes one (H12.2).
+    """A record as the tree covers it, under its number. Only erasing its case changes one (H12.2).
 
     `case_id` has no foreign key: the proof outlives the case.
     """
@@ -119,6 +119,8 @@ class Leaf(SQLModel, table=True):
     told: bytes = Field(sa_type=LargeBinary)
     salt: bytes = Field(sa_type=LargeBinary)
     numbered_at: datetime
+    erasable_salt: bytes | None = Field(default=None, sa_type=LargeBinary)
+    """Of what erasing takes out of the record; it goes with that, and never comes back."""
 
 
 class TreeNode(SQLModel, table=True):

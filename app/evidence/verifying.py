@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from app.errors import ClaresLawError
 from app.evidence.blocks import Block, NoBlock, Numbered
 from app.evidence.dating import Dates, Signings, in_utc
+from app.evidence.erased import Erasures, as_erased, may_be_gone
 from app.evidence.merkle import Peaks, includes, is_consistent, leaf_hash
 from app.evidence.notes import Checkpoint, NoteRefused, PublicKey, from_base64
 from app.evidence.receipts import ConsistencyView, ReceiptView
@@ -241,6 +242,8 @@ class _Reading:
         self._next = 0
         self._found: list[Doubt] = []
         self._unsure: list[Doubt] = []
+        self._erasures = Erasures()
+        self._unless_erased: list[tuple[dict[str, Any], Doubt]] = []
         self._signed: list[tuple[int, str]] = []
         self._roots: dict[int, bytes] = {}
 
@@ -283,26 +286,18 @@ class _Reading:
         else:
             self._roots[self.peaks.size] = self.peaks.root
             self._unsure.append(Doubt(number, kind, record, "is under no checkpoint that the log's key signed"))
-        wrong = self._wrong_now(one) or self._dates.wrong(
-            _leaf_in(one["told"])["row"], is_log=kind == LOG, signed=self.history.signings.of(number)
-        )
-        if wrong:
-            self._found.append(Doubt(number, kind, record, wrong))
-
-    @staticmethod
-    def _wrong_now(one: dict[str, Any]) -> str | None:
-        """What is wrong with the record of a leaf as it is now."""
         try:
             leaf = _leaf_in(one["told"])
         except ValueError:
-            return "has a leaf that tells of no record"
-        if leaf.get("missing"):
-            return "was gone when it was numbered" + (", and is back" if one["now"] is not None else "")
-        if not one["salted"]:
-            return "has lost the salt of its leaf, so that nobody can compare it"
-        if one["now"] is None:
-            return "was taken away after it was recorded"
-        return None if one["now"] == one["told"] else "was changed after it was recorded"
+            self._found.append(Doubt(number, kind, record, "has a leaf that tells of no record"))
+            return
+        self._erasures.take(number, leaf)
+        misdated = self._dates.wrong(leaf["row"], is_log=kind == LOG, signed=self.history.signings.of(number))
+        wrong = _wrong_now(one, leaf) or misdated
+        if wrong and not misdated and _is_as_erased(one, leaf):  # the erasure is numbered later
+            self._unless_erased.append((leaf, Doubt(number, kind, record, wrong)))
+        elif wrong:
+            self._found.append(Doubt(number, kind, record, wrong))
 
     def _lost(self, number: int) -> Doubt:
         says = "was taken away, and nothing stands under its number"
@@ -313,6 +308,9 @@ class _Reading:
     def doubts(self) -> Iterator[Doubt]:
         """Everything that does not hold, once every line is read."""
         yield from self._found
+        for leaf, doubt in self._unless_erased:
+            if doubt.number is None or not self._erasures.account_for(doubt.number, leaf):
+                yield doubt
         if self._next < len(self.history.leaves):
             yield self._lost(self._next)
         covered = len(self.history.leaves)
@@ -343,6 +341,29 @@ class _Reading:
         if (signed.size, signed.root) == (size, known):
             return None
         return "with another root than the witness saw: two roots for one size"
+
+
+def _wrong_now(one: dict[str, Any], leaf: dict[str, Any]) -> str | None:
+    """What is wrong with the record of a leaf as it is now."""
+    if leaf.get("missing"):
+        return "was gone when it was numbered" + (", and is back" if one["now"] is not None else "")
+    if not one["salted"]:
+        return "has lost the salt of its leaf, so that nobody can compare it"
+    if one["now"] is None:
+        return "was taken away after it was recorded"
+    return None if one["now"] == one["told"] else "was changed after it was recorded"
+
+
+def _is_as_erased(one: dict[str, Any], leaf: dict[str, Any]) -> bool:
+    """Whether nothing but an erasure of its case would leave the record as it is now, or away."""
+    if leaf.get("missing") or not one["salted"]:
+        return False
+    if one["now"] is None:
+        return may_be_gone(leaf)
+    try:
+        return bool(_leaf_in(one["now"]) == as_erased(leaf))
+    except ValueError:
+        return False
 
 
 def _lines(export: Iterable[bytes]) -> Iterator[dict[str, Any]]:

@@ -1,6 +1,7 @@
 """The tree: what waits to be numbered, leaves, nodes, signed checkpoints, and who may read which.
 
-Every row of a covered table and of the log is put in the queue by the database itself, whoever writes it.
+Every row of a table of a case to which rows are only added, and of the log, is put in the queue by the database
+itself, whoever writes it.
 
 Revision ID: 0015
 Revises: 0014
@@ -41,12 +42,83 @@ COVERED = (
     "final_report",
     "closing",
 )
+RECORDED = (
+    "alert_route",
+    "assignment",
+    "broken_glass",
+    "case_access",
+    "case_of_note",
+    "case_restriction",
+    "clock_move",
+    "conflict_of_interest",
+    "contact_attempt",
+    "crime_reference",
+    "deviation",
+    "deviation_answer",
+    "event",
+    "face_to_face_meeting",
+    "final_report_key",
+    "forum_action",
+    "forum_action_answer",
+    "forum_minutes",
+    "initial_contact",
+    "intelligence_submission",
+    "interim_plan",
+    "item",
+    "item_agreement",
+    "offender_management",
+    "person_address",
+    "person_alias",
+    "person_version",
+    "postponement",
+    "postponement_end",
+    "proceeding",
+    "referral",
+    "representations",
+    "representations_answer",
+    "risk_assessment",
+    "risk_grade",
+    "safe_contact",
+    "safeguarding_action",
+    "safety_plan",
+    "sentence",
+    "subject_deceased",
+    "subject_identity",
+    "support_given",
+    "system_check",
+    "transfer_acceptance",
+    "transfer_offer",
+)
+"""Every other table of a case to which rows are only added; what is written of them later is not numbered."""
+NUMBERED = (*COVERED, *RECORDED)
+SINCE = {
+    "access_log": "logged_at",
+    "alert_route": "routed_at",
+    "broken_glass": "broken_at",
+    "case_of_note": "marked_at",
+    "case_restriction": "restricted_at",
+    "clock_move": "moved_at",
+    "final_report_key": "id",
+    "sentence": "id",
+}
+"""What orders the rows of before where it is not `recorded_at`."""
 LOG, LOG_CHILD = "access_log", "access_log_individual"
 WATCHED = {
     LOG: "id, staff_id, case_id, event_id, logged_at, refused, action, force_id, recorded_in",
     LOG_CHILD: "log_id, person_id",
 }
 """Columns of the log that the worker read before it numbered the rows."""
+WORKED = ("alert_route", "case_access", "case_of_note", "case_restriction", "clock_move")
+"""Tables that the worker read whole before that."""
+GLIMPSED = {
+    "broken_glass": "id, case_id, staff_id, since, until, ended_since",
+    "event": "case_id, kind, recorded_at, recorded_by",
+    "forum_action": "id, case_id",
+    "person_address": "person_id, address",
+    "person_alias": "person_id, case_id, given_names, surname, surname_key",
+    "transfer_offer": "id, case_id",
+}
+"""Columns of others that it read."""
 KEPT = {"leaf": "", "tree_node": "", "checkpoint": "witnessed_at"}
 """Tables whose rows nobody changes or deletes, but for one column that is filled once."""
 
@@ -76,6 +148,7 @@ def _tables() -> None:
         sa.Column("told", sa.LargeBinary(), nullable=False),
         sa.Column("salt", sa.LargeBinary(), nullable=False),
         sa.Column("numbered_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("erasable_salt", sa.LargeBinary(), nullable=True),
         sa.CheckConstraint("number >= 0", name=op.f("ck_leaf_counted_from_zero")),
         sa.PrimaryKeyConstraint("number", name=op.f("pk_leaf")),
         sa.UniqueConstraint("record_id", name=op.f("uq_leaf_record_id")),
@@ -123,7 +196,7 @@ def _secure() -> None:
     op.execute(f"CREATE POLICY audit ON leaf FOR SELECT TO {AUDITOR} USING (true)")
     asked = "record_id = nullif(current_setting('app.receipt_of', true), '')::uuid"
     op.execute(f"CREATE POLICY receipt ON leaf FOR SELECT TO {APP} USING ({asked})")
-    for table in COVERED:
+    for table in NUMBERED:
         op.execute(f"GRANT SELECT ON {table} TO {WORKER}, {AUDITOR}")
         op.execute(f"CREATE POLICY audit ON {table} FOR SELECT TO {AUDITOR} USING (true)")
     op.execute(f"GRANT SELECT ON {LOG}, {LOG_CHILD} TO {WORKER}")
@@ -165,28 +238,29 @@ def _queue() -> None:
         """
     )
     op.execute("REVOKE EXECUTE ON FUNCTION let_it_be_numbered() FROM PUBLIC")
-    for table in (*COVERED, LOG):
+    for table in (*NUMBERED, LOG):
         op.execute(
             f"CREATE TRIGGER numbered AFTER INSERT ON {table} FOR EACH ROW EXECUTE FUNCTION let_it_be_numbered()"
         )
         # Those of before this release, oldest first; row-level security would hide them from their owner.
-        at = "logged_at" if table == LOG else "recorded_at"
+        at = SINCE.get(table, "recorded_at")
         op.execute(f"ALTER TABLE {table} NO FORCE ROW LEVEL SECURITY")
         op.execute(f"INSERT INTO leaf_due (kind, record_id) SELECT '{table}', id FROM {table} ORDER BY {at}, id")
         op.execute(f"ALTER TABLE {table} FORCE ROW LEVEL SECURITY")
 
 
 def downgrade() -> None:
-    for table in (*COVERED, LOG):
+    for table in (*NUMBERED, LOG):
         op.execute(f"DROP TRIGGER numbered ON {table}")
     op.execute("DROP FUNCTION let_it_be_numbered()")
     # A grant of the whole table takes those of columns with it when it goes.
     op.execute(f"REVOKE SELECT ON {LOG}, {LOG_CHILD} FROM {WORKER}")
-    for table, columns in WATCHED.items():
-        op.execute(f"GRANT SELECT ({columns}) ON {table} TO {WORKER}")
-    for table in COVERED:
+    for table in NUMBERED:
         op.execute(f"DROP POLICY audit ON {table}")
-        op.execute(f"REVOKE SELECT ON {table} FROM {WORKER}, {AUDITOR}")
+        readers = AUDITOR if table in WORKED else f"{WORKER}, {AUDITOR}"
+        op.execute(f"REVOKE SELECT ON {table} FROM {readers}")
+    for table, columns in {**WATCHED, **GLIMPSED}.items():
+        op.execute(f"GRANT SELECT ({columns}) ON {table} TO {WORKER}")
     for table in ("sequencing", "checkpoint", "tree_node", "leaf", "leaf_due"):
         op.drop_table(table)
     op.execute("DROP FUNCTION refuse_change_but()")

@@ -18,6 +18,7 @@ branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
 APP, WORKER, OWNER = "clares_law_app", "clares_law_worker", "clares_law_owner"
+AUDITOR = "clares_law_auditor"
 ACTS = (
     "retention_decision",
     "retention_agreement",
@@ -118,6 +119,7 @@ MARKED = {
 EMPTIED = {
     "draft": "typed",
     "initial_contact": "risk_indicators",
+    "leaf": "erasable_salt",
     "party": "connection police_employment",
     "person": "given_names surname given_key surname_key pnc_id telephone email language access_needs",
     "risk_assessment": "answers",
@@ -184,6 +186,7 @@ def upgrade() -> None:
         ["follows_id"],
         postgresql_where=sa.text("follows_id IS NOT NULL"),
     )
+    _number()
     _fill()
     _secure()
     _keep_as_written_until_erased()
@@ -336,6 +339,16 @@ def _keys(table: str, *, recorded: bool = False) -> list[sa.Constraint]:
     ]
 
 
+def _number() -> None:
+    """Every row becomes a leaf of the tree, as those of other tables of a case do since 0015."""
+    for table in TABLES:
+        op.execute(
+            f"CREATE TRIGGER numbered AFTER INSERT ON {table} FOR EACH ROW EXECUTE FUNCTION let_it_be_numbered()"
+        )
+        op.execute(f"GRANT SELECT ON {table} TO {WORKER}, {AUDITOR}")
+        op.execute(f"CREATE POLICY audit ON {table} FOR SELECT TO {AUDITOR} USING (true)")
+
+
 def _fill() -> None:
     """Cases closed before get their group and dates by the schedule of this release."""
     op.execute("ALTER TABLE application NO FORCE ROW LEVEL SECURITY")
@@ -381,6 +394,8 @@ def _secure() -> None:
         mine = "id" if table == "application" else "case_id"
         own = f"{mine} = {erasing}" + (f" OR joined_id = {erasing}" if table == "draft" else "")
         op.execute(f"CREATE POLICY erasing ON {table} TO {OWNER} USING ({own}) WITH CHECK ({own})")
+    # Of a leaf goes the salt of what goes: it holds no record of the case, and no force.
+    op.execute(f"CREATE POLICY erasing ON leaf TO {OWNER} USING (case_id = {erasing}) WITH CHECK (case_id = {erasing})")
 
 
 def _keep_as_written_until_erased() -> None:
@@ -407,6 +422,8 @@ def _keep_as_written_until_erased() -> None:
             _keep(table, "refuse_change_but_erasure")
     for table in ACTS:
         _keep(table, "refuse_change_but_erasure")
+    op.execute("DROP TRIGGER kept_as_written ON leaf")
+    _keep("leaf", "refuse_change_but_erasure")
     _keep("erasure", "refuse_change")
     for table in (*ACTS, "erasure"):
         op.execute(
@@ -414,9 +431,10 @@ def _keep_as_written_until_erased() -> None:
         )
 
 
-def _keep(table: str, function: str) -> None:
+def _keep(table: str, function: str, but: str = "") -> None:
     op.execute(
-        f"CREATE TRIGGER kept_as_written BEFORE UPDATE OR DELETE ON {table} FOR EACH ROW EXECUTE FUNCTION {function}()"
+        f"CREATE TRIGGER kept_as_written BEFORE UPDATE OR DELETE ON {table} "
+        f"FOR EACH ROW EXECUTE FUNCTION {function}({but})"
     )
 
 
@@ -515,6 +533,7 @@ _WITHOUT_A_RULE = """
 """
 """Of each case's tables, the first column that could tell of a person and is no enum and no reference."""
 
+SEQUENCER = 7301964
 _ERASE = f"""
 CREATE FUNCTION erase_case(asked uuid, agreed uuid, today date, at timestamptz) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp SET row_security = on AS $$
@@ -526,6 +545,8 @@ DECLARE
     forgotten text;
     rule record;
 BEGIN
+    -- The lock of the sequencer: nothing is numbered meanwhile, so that no leaf of what goes is made afterwards.
+    PERFORM pg_advisory_xact_lock({SEQUENCER});
     PERFORM set_config('app.erasing', asked::text, true);
     SELECT * INTO held FROM application WHERE id = asked FOR UPDATE;
     -- Made in this transaction, and so by somebody in whose reach the case is.
@@ -587,6 +608,11 @@ BEGIN
         GROUP BY 1, 2 ORDER BY 1
     LOOP
         IF rule.deleted THEN
+            IF EXISTS (SELECT FROM pg_trigger WHERE tgname = 'numbered' AND tgrelid = rule.table_name::regclass) THEN
+                EXECUTE format(
+                    'DELETE FROM leaf_due WHERE record_id IN (SELECT id FROM %I WHERE case_id = $1)', rule.table_name
+                ) USING asked;
+            END IF;
             EXECUTE format('DELETE FROM %I WHERE case_id = $1', rule.table_name) USING asked;
         ELSE
             EXECUTE format('UPDATE %I SET %s WHERE case_id = $1', rule.table_name, rule.changes) USING asked;
@@ -610,12 +636,11 @@ def _kinds_of_task(kinds: Sequence[str]) -> None:
 
 
 def _let_the_worker_review_and_prune() -> None:
-    """It reads which reviews are due, and deletes what only served to send a message or recognise a request.
+    """It deletes what only served to send a message or recognise a request; what it reviews by it reads already.
 
     It counts the cases whose key is gone without an erasure, too, every ten minutes (`app/retention/held_keys.py`):
     somebody got past the triggers.
     """
-    op.execute(f"GRANT SELECT ON retention, erasure, {', '.join(FREEZES)} TO {WORKER}")
     op.execute(f"GRANT SELECT (staff_id, key, answered_at) ON answered_request TO {WORKER}")
     op.execute(f"GRANT DELETE ON answered_request, outbox TO {WORKER}")
 
@@ -646,6 +671,9 @@ def downgrade() -> None:
     for table in _kept_by("refuse_change_but_erasure"):
         op.execute(f"DROP TRIGGER kept_as_written ON {table}")
         _keep(table, "refuse_change")
+    op.execute("DROP TRIGGER kept_as_written ON leaf")
+    _keep("leaf", "refuse_change_but", "''")
+    op.execute("DROP POLICY erasing ON leaf")
     op.execute("DROP FUNCTION case_is_frozen")
     op.execute("DROP FUNCTION refuse_change_but_erasure")
     op.drop_index("ix_application_follows_id", table_name="application")
@@ -656,6 +684,7 @@ def downgrade() -> None:
     op.drop_index("ix_answered_request_answered_at", table_name="answered_request")
     op.drop_table("erasure_rule")
     for table in reversed(TABLES):
+        op.execute(f"DELETE FROM leaf_due WHERE kind = '{table}'")
         op.drop_table(table)
 
 

@@ -11,8 +11,8 @@ from sqlalchemy import Column
 from sqlmodel import SQLModel
 
 import app.tables  # noqa: F401 - fills the metadata
-from app.evidence.leaves import FORM, MOVES, leaf_of
-from app.evidence.records import LEAVES, LOG, LOG_CHILDREN
+from app.evidence.leaves import FORM, MOVES, Salts, goes, leaf_of
+from app.evidence.records import FILLED_LATER, LEAVES, LOG, LOG_CHILDREN
 from app.evidence.sealed import Sealed
 
 TABLES = SQLModel.metadata.tables
@@ -140,6 +140,235 @@ FROZEN: dict[str, dict[str, str]] = {
         "clear": "case_id id occurred_at recorded_at recorded_by",
         "sealed": "note_sealed",
     },
+    "alert_route": {
+        "clear": "alert_id case_id id in_place_of routed_at staff_id",
+        "erasable": "because",
+    },
+    "assignment": {
+        "clear": "case_id id occurred_at recorded_at recorded_by staff_id",
+        "erasable": "reason",
+    },
+    "broken_glass": {
+        "clear": "broken_at case_id id since staff_id until",
+        "erasable": "reason",
+    },
+    "case_access": {
+        "clear": "case_id certain id kind recorded_at recorded_by since staff_id",
+        "erasable": "reason",
+    },
+    "case_freeze": {
+        "clear": "because case_id id occurred_at potential_victim_id recorded_at recorded_by",
+        "erasable": "reason",
+    },
+    "case_of_note": {
+        "clear": "case_id id marked_at marked_by since",
+        "erasable": "reason",
+    },
+    "case_restriction": {
+        "clear": "case_id id restricted_at restricted_by since",
+        "erasable": "reason",
+        "salted": "leading_ranks",
+    },
+    "clock_move": {
+        "clear": "case_id clock_id due_at due_on id moved_at was_due_at was_due_on",
+        "salted": "calendar_version was_calendar_version why",
+    },
+    "conflict_of_interest": {
+        "clear": "case_id id item_id occurred_at recorded_at recorded_by staff_id",
+        "erasable": "reason",
+    },
+    "contact_attempt": {
+        "clear": "case_id id occurred_at outcome party_id recorded_at recorded_by",
+        "erasable": "means note",
+    },
+    "crime_reference": {
+        "clear": "case_id id occurred_at recorded_at recorded_by",
+        "erasable": "note reference",
+    },
+    "deviation": {
+        "clear": "case_id clock id occurred_at recorded_at recorded_by",
+        "erasable": "circumstances reason",
+    },
+    "deviation_answer": {
+        "clear": "authorises case_id deviation_id id occurred_at recorded_at recorded_by",
+        "erasable": "reason",
+    },
+    "erasure": {
+        "clear": "agreed_by agreement_id case_id decided_by decision_id erased_at id keep_until",
+        "salted": "group_code",
+    },
+    "event": {
+        "clear": "about_id case_id id occurred_at recorded_at recorded_by",
+        "erasable": "kind position sentence",
+    },
+    "face_to_face_meeting": {
+        "clear": (
+            "case_id id occurred_at pack pack_details_by_word party_id public_protection recorded_at recorded_by "
+            "undertaking_explained warnings_given"
+        ),
+        "erasable": (
+            "details identity_verified_by officer place public_protection_reason safeguarding_advice "
+            "suitable_adult written_material_left"
+        ),
+    },
+    "final_report_key": {
+        "clear": "case_id id report_id",
+        "erasable": "match_key",
+    },
+    "forum_action": {
+        "clear": "case_id due_on id item_id occurred_at owner_staff_id recorded_at recorded_by",
+        "erasable": "what",
+        "salted": "owner_agency",
+    },
+    "forum_action_answer": {
+        "clear": "action_id case_id id occurred_at outcome owner_staff_id recorded_at recorded_by",
+        "erasable": "note",
+    },
+    "forum_minutes": {
+        "clear": "case_id id item_id occurred_at recorded_at recorded_by",
+        "erasable": "minutes",
+    },
+    "freeze_lifting": {
+        "clear": "case_id freeze_id id occurred_at recorded_at recorded_by",
+        "erasable": "reason",
+    },
+    "freeze_lifting_answer": {
+        "clear": "agrees case_id id lifting_id occurred_at recorded_at recorded_by",
+        "erasable": "reason",
+    },
+    "initial_contact": {
+        "clear": "case_id channel consent_to_share id occurred_at received_from recorded_at recorded_by",
+        "erasable": "consent_reason received_from_detail risk_indicators taken_by veracity why",
+        "salted": "source_grading",
+    },
+    "intelligence_submission": {
+        "clear": "case_id id kind occurred_at recorded_at recorded_by report_id system",
+        "erasable": "reference submitted_by system_named what",
+    },
+    "interim_plan": {
+        "clear": "case_id contact_every_days id occurred_at potential_victim_id recorded_at recorded_by review_on",
+        "erasable": "contact keeps_safe",
+        "salted": "clocks",
+    },
+    "item": {
+        "clear": (
+            "case_id concerns_item_id handling id identifies_earlier_victim_or_source kind occurred_at "
+            "owned_elsewhere proceeding_id recorded_at recorded_by supersedes_id"
+        ),
+        "erasable": "owner text",
+    },
+    "item_agreement": {
+        "clear": "case_id id item_id occurred_at recorded_at recorded_by",
+        "erasable": "agreed_by conditions reference",
+    },
+    "offender_management": {
+        "clear": "case_id id occurred_at recorded_at recorded_by",
+        "erasable": "integrated mappa matac monitoring",
+    },
+    "person_address": {
+        "clear": "case_id id person_id recorded_at",
+        "erasable": "address lived_from lived_to part",
+    },
+    "person_alias": {
+        "clear": "case_id id person_id recorded_at",
+        "erasable": "given_names part surname surname_key",
+    },
+    "person_version": {
+        "clear": "case_id id person_id recorded_at recorded_by",
+        "erasable": "because part said",
+    },
+    "postponement": {
+        "clear": "case_id id occurred_at potential_victim_id recorded_at recorded_by review_on",
+        "erasable": "investigator investigator_answer reason",
+    },
+    "postponement_end": {
+        "clear": "case_id id occurred_at postponement_id recorded_at recorded_by",
+        "erasable": "reason",
+    },
+    "proceeding": {
+        "clear": "age_at_conviction case_id id recorded_at recorded_by",
+        "erasable": "conviction_date",
+    },
+    "referral": {
+        "clear": "case_id id occurred_at recorded_at recorded_by",
+        "erasable": "note",
+    },
+    "representations": {
+        "clear": "case_id choice id occurred_at potential_victim_id recorded_at recorded_by",
+        "erasable": "reason words",
+    },
+    "representations_answer": {
+        "clear": "case_id id occurred_at outcome recorded_at recorded_by representations_id",
+        "erasable": "answer",
+    },
+    "retention": {
+        "clear": "case_id closed_on id keep_until keep_years mark review_again_years",
+        "salted": "group_code schedule source title",
+    },
+    "retention_agreement": {
+        "clear": "agrees case_id decision_id id occurred_at recorded_at recorded_by",
+        "erasable": "reason",
+    },
+    "retention_decision": {
+        "clear": "case_id id occurred_at recorded_at recorded_by review_on verdict",
+        "erasable": "reason",
+        "salted": "ground",
+    },
+    "risk_assessment": {
+        "clear": (
+            "case_id grade id occurred_at potential_victim_id recorded_at recorded_by risk_grade_id score "
+            "signed_off tool_grade"
+        ),
+        "erasable": "agency_checks_considered answers options_considered override_reason",
+        "salted": "tool tool_version",
+    },
+    "risk_grade": {
+        "clear": "case_id grade id immediate occurred_at potential_victim_id recorded_at recorded_by",
+        "erasable": "reason",
+    },
+    "safe_contact": {
+        "clear": "case_id id person_id recorded_at recorded_by",
+        "erasable": "approach_plan means part place times",
+    },
+    "safeguarding_action": {
+        "clear": "case_id id occurred_at party_id recorded_at recorded_by",
+        "erasable": "action done_by",
+    },
+    "safety_plan": {
+        "clear": "case_id id occurred_at potential_victim_id recorded_at recorded_by review_on",
+        "erasable": "plan",
+    },
+    "sentence": {
+        "clear": "case_id id proceeding_id",
+        "erasable": "conditions_end days endorsed indefinite months paid_on schedule_18 start type weeks years",
+    },
+    "subject_deceased": {
+        "clear": "case_id id occurred_at recorded_at recorded_by",
+        "erasable": "died_on verified_by verified_how",
+    },
+    "subject_identity": {
+        "clear": "case_id id occurred_at recorded_at recorded_by result",
+        "erasable": "how record",
+    },
+    "support_given": {
+        "clear": "case_id helpline_given id left_in_writing occurred_at party_id recorded_at recorded_by",
+        "erasable": "services",
+    },
+    "system_check": {
+        "clear": "case_id id occurred_at party_id recorded_at recorded_by result visor_marker",
+        "erasable": "searched_by terms text",
+        "salted": "system",
+    },
+    "transfer_acceptance": {
+        "clear": "case_id id occurred_at offer_id recorded_at recorded_by",
+        "erasable": "note",
+        "salted": "from_force_id to_force_id",
+    },
+    "transfer_offer": {
+        "clear": "case_id id occurred_at recorded_at recorded_by replaces_id",
+        "erasable": "reason",
+        "salted": "from_force_id reference to_force_id",
+    },
     "access_log": {
         "clear": "case_id category event_id id logged_at recipient recorded_in refused staff_id",
         "salted": "action decision fields force_id organisation reader_force_id reason request_id role rule",
@@ -153,8 +382,10 @@ FROZEN: dict[str, dict[str, str]] = {
 }
 
 
-def how(column: Column[object]) -> str:
-    """Whether a leaf tells a column in clear, by a salted digest, or by the digest of its envelope."""
+def how(table: str, column: Column[object]) -> str:
+    """Whether a leaf tells a column in clear, by a digest under one salt or the other, or by that of its envelope."""
+    if goes(table, column):
+        return "erasable"
     if isinstance(column.type, Sealed):
         return "sealed"
     kind = getattr(column.type, "impl_instance", column.type)
@@ -164,8 +395,10 @@ def how(column: Column[object]) -> str:
 
 def told(table: str) -> dict[str, list[str]]:
     """The columns of a table by how they are told."""
-    columns = [one for one in TABLES[table].c if table == LOG or one.name != MOVES]
-    found = {kind: sorted(one.name for one in columns if how(one) == kind) for kind in ("clear", "salted", "sealed")}
+    later = FILLED_LATER.get(table, frozenset())
+    columns = [one for one in TABLES[table].c if one.name not in later and (table == LOG or one.name != MOVES)]
+    ways = ("clear", "erasable", "salted", "sealed")
+    found = {kind: sorted(one.name for one in columns if how(table, one) == kind) for kind in ways}
     return {kind: names for kind, names in found.items() if names}
 
 
@@ -179,9 +412,9 @@ def test_a_column_that_is_added_later_accuses_no_record_of_before() -> None:
     old, new = TABLES["access_log_individual"].c, TABLES["access_log"].c
     row = {"log_id": uuid4(), "case_id": uuid4(), "person_id": uuid4()}
     later = [*old, new.staff_id, new.action]
-    assert leaf_of("x", later, {**row, "staff_id": None, "action": None}, salt=b"s") == leaf_of(
-        "x", old, row, salt=b"s"
+    assert leaf_of("x", later, {**row, "staff_id": None, "action": None}, salts=Salts(b"s")) == leaf_of(
+        "x", old, row, salts=Salts(b"s")
     )
-    assert leaf_of("x", later, {**row, "staff_id": uuid4(), "action": None}, salt=b"s") != leaf_of(
-        "x", old, row, salt=b"s"
+    assert leaf_of("x", later, {**row, "staff_id": uuid4(), "action": None}, salts=Salts(b"s")) != leaf_of(
+        "x", old, row, salts=Salts(b"s")
     )

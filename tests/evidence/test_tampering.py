@@ -19,6 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from app import clock
 from app.evidence.blocks import Block, Numbered
 from app.evidence.exporting import export, unsigned
+from app.evidence.leaves import Salts
 from app.evidence.merkle import Peaks, leaf_hash
 from app.evidence.notes import Checkpoint, Signer
 from app.evidence.reading import leaves_of
@@ -54,9 +55,11 @@ class Held:
 
     async def make_everything_anew(self) -> None:
         """Leaves from the records as they are now, in the order of their numbers; nodes, roots, checkpoints."""
-        rows = (await self.sql("SELECT number, kind, record_id, salt FROM leaf ORDER BY number")).all()
+        rows = (await self.sql("SELECT number, kind, record_id, salt, erasable_salt FROM leaf ORDER BY number")).all()
         found = await leaves_of(
-            self.session, {one.record_id: one.kind for one in rows}, {one.record_id: one.salt for one in rows}
+            self.session,
+            {one.record_id: one.kind for one in rows},
+            {one.record_id: Salts(one.salt, one.erasable_salt) for one in rows},
         )
         told = {one.id: one.told for one in found}
         await self.sql("DELETE FROM tree_node")

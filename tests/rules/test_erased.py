@@ -1,0 +1,105 @@
+"""Which erasures account for what is gone: two people's, when it was due, of no frozen case, and none before it."""
+
+from typing import Any
+
+import pytest
+
+from app.evidence.erased import Erasures, as_erased, may_be_gone
+
+ITEM = {
+    "kind": "item",
+    "row": {"id": "i", "case_id": "c", "kind": "behaviour", "text": {"erasable": "ab"}, "owner": {"erasable": "cd"}},
+}
+LEAVES: dict[str, dict[str, Any]] = {
+    "retention": {"id": "r", "keep_until": "2032-05-06"},
+    "retention_decision": {"id": "d", "verdict": "erase", "recorded_by": "head"},
+    "retention_agreement": {"id": "a", "decision_id": "d", "agrees": True, "recorded_by": "standards"},
+    "erasure": {
+        "id": "e",
+        "keep_until": "2032-05-06",
+        "decision_id": "d",
+        "decided_by": "head",
+        "agreement_id": "a",
+        "agreed_by": "standards",
+        "erased_at": "2032-05-05T23:30:00.000000Z",
+    },
+}
+LIFTED: dict[str, dict[str, Any]] = {
+    "case_freeze": {"id": "f"},
+    "freeze_lifting": {"id": "l", "freeze_id": "f", "recorded_by": "head"},
+    "freeze_lifting_answer": {"id": "la", "lifting_id": "l", "agrees": True, "recorded_by": "standards"},
+}
+
+
+def accounts(leaves: dict[str, dict[str, Any]], *, number: int = 0, case: str = "c") -> bool:
+    """Whether these leaves, numbered from 1 on, account for a record of a case."""
+    erasures = Erasures()
+    for place, (kind, row) in enumerate(leaves.items(), 1):
+        erasures.take(place, {"kind": kind, "row": {"case_id": "c", **row}})
+    return erasures.account_for(number, {"kind": "item", "row": {"id": "i", "case_id": case}})
+
+
+def test_an_erasure_by_two_people_on_its_day_accounts_for_what_was_recorded_before_it() -> None:
+    assert accounts(LEAVES)  # half past midnight in London
+    assert accounts(LIFTED | LEAVES)
+    assert not accounts(LEAVES, number=len(LEAVES))
+    assert not accounts(LEAVES, case="another")
+    assert not accounts({})
+
+
+@pytest.mark.parametrize(
+    ("kind", "changes"),
+    [
+        ("erasure", {"agreed_by": "head"}),
+        ("erasure", {"erased_at": "2032-05-05T22:30:00.000000Z"}),
+        ("erasure", {"erased_at": None}),
+        ("erasure", {"keep_until": "2031-05-06"}),
+        ("erasure", {"decision_id": "another"}),
+        ("erasure", {"agreement_id": "another"}),
+        ("retention_decision", {"verdict": "keep"}),
+        ("retention_decision", {"recorded_by": "officer"}),
+        ("retention_decision", {"case_id": "another"}),
+        ("retention_agreement", {"agrees": False}),
+        ("retention_agreement", {"recorded_by": "head"}),
+        ("retention_agreement", {"decision_id": "another"}),
+        ("retention", {"keep_until": "2033-05-06"}),
+        ("retention", {"case_id": "another"}),
+        ("freeze_lifting_answer", {"agrees": False}),
+        ("freeze_lifting_answer", {"recorded_by": "head"}),
+        ("freeze_lifting_answer", {"lifting_id": "another"}),
+        ("freeze_lifting", {"freeze_id": "another"}),
+    ],
+)
+def test_no_other_erasure_does(kind: str, changes: dict[str, Any]) -> None:
+    whole = LIFTED | LEAVES
+    assert not accounts({**whole, kind: {**whole[kind], **changes}})
+
+
+@pytest.mark.parametrize("kind", [*LEAVES, "freeze_lifting", "freeze_lifting_answer"])
+def test_nor_one_that_lacks_a_part_of_it_or_has_it_afterwards(kind: str) -> None:
+    whole = LIFTED | LEAVES
+    assert not accounts({one: row for one, row in whole.items() if one != kind})
+    late = {one: row for one, row in whole.items() if one != kind} | {kind: whole[kind]}
+    assert accounts(late) is (kind == "erasure")
+
+
+def test_what_goes_is_told_as_the_leaf_itself_says() -> None:
+    left = {"id": "i", "case_id": "c", "kind": "behaviour", "text": {"erased": True}, "owner": {"erased": True}}
+    assert as_erased(ITEM) == {**ITEM, "row": left}
+    convicted = {"kind": "proceeding", "row": {"conviction_date": {"erasable": "ab", "year": 1987}}}
+    assert as_erased(convicted)["row"] == {"conviction_date": {"erased": True, "year": 1987}}
+    died = {"kind": "subject_deceased", "row": {"id": "i", "died_on": {"erasable": "ab"}}}
+    assert as_erased(died)["row"] == {"id": "i"}
+    assert may_be_gone({"kind": "event"})
+    assert not may_be_gone(ITEM)
+
+
+@pytest.mark.parametrize("junk", [None, 1, [], {}, ["c"], "9999-12-31T23:59:59+00:00", "0001-01-01T00:00:00+14:00"])
+def test_what_a_forger_writes_into_a_leaf_accounts_for_nothing(junk: Any) -> None:
+    whole = LIFTED | LEAVES
+    for kind, row in whole.items():
+        for name in row:
+            accounts({**whole, kind: {**row, name: junk}})
+    assert not accounts({**whole, "erasure": {**whole["erasure"], "erased_at": junk, "keep_until": junk}})
+    assert not may_be_gone({"kind": junk})
+    assert as_erased({"kind": junk, "row": {"x": junk}})["row"] == {"x": junk}
