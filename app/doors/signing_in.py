@@ -124,6 +124,7 @@ async def _let_in(request: Request, claims: Claims) -> str:
                 staff_id=person.staff_id,
                 organisation=person.organisation,
                 force_id=person.serves_force_id,
+                event_id=member.id,
             )
     except Unauthenticated as refused:
         _log.warning("sign_in_refused", code=refused.code)
@@ -158,6 +159,7 @@ async def end(request: Request, db: AsyncSession, came: Entry, person: Actor) ->
         db,
         Category.ALTERATION,
         "sign_out",
+        event_id=came.session_id,
         request_id=request.state.request_id,
         staff_id=person.staff_id,
         organisation=person.organisation,

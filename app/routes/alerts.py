@@ -88,5 +88,5 @@ async def acknowledge(alert_id: str, door: Reader) -> AlertView:
     """A person has seen it; the first acknowledgement stands. The duty itself stays open."""
     known = known_id(alert_id, alerts.AlertNotFound())
     alert = await alerts.acknowledge(door.session, door.actor, known, now=door.now)
-    await door.log(Category.ALTERATION, case_id=alert.case_id)
+    await door.log(Category.ALTERATION, case_id=alert.case_id, event_id=alert.id)
     return AlertView.model_validate({**alert.model_dump(), "clock": alert.clock_kind})
