@@ -7,11 +7,13 @@ no effect as long as tokens do not claim it too.
 """
 
 from collections.abc import Collection
+from dataclasses import dataclass
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
+from app.access.changes import Changed, Standing, keep_change
 from app.access.claimed import Claimed, OtherOrganisation
 from app.access.names import account_keys
 from app.access.rules import Role, known_roles, role_problem
@@ -32,8 +34,17 @@ async def account_of(session: AsyncSession, subject: str) -> StaffMember | None:
     return (await session.scalars(select(StaffMember).where(col(StaffMember.subject) == subject))).one_or_none()
 
 
-async def admit(session: AsyncSession, subject: str, claimed: Claimed) -> tuple[StaffMember, Category]:
-    """The account that signs in, and whether it was made, changed or only used for that.
+@dataclass(frozen=True)
+class Admitted:
+    """The account that signs in, whether it was made, changed or only used for that, and what it may do since."""
+
+    member: StaffMember
+    touched: Category
+    changed: Changed | None = None
+
+
+async def admit(session: AsyncSession, subject: str, claimed: Claimed) -> Admitted:
+    """Let the account of a subject in, in line with what is claimed.
 
     Raises UnknownStaff, OtherOrganisation, RolesDoNotFit; then nothing is changed.
     """
@@ -42,14 +53,21 @@ async def admit(session: AsyncSession, subject: str, claimed: Claimed) -> tuple[
         member = await _new_account(session, subject, claimed)
         session.add(member)
         await session.flush()
-        return member, Category.COLLECTION
+        force_id = await force_served(session, member)
+        changed = await keep_change(session, member, None, by=member.id, force_id=force_id)
+        return Admitted(member, Category.COLLECTION, changed)
     if not member.active:
         raise UnknownStaff("This account is closed. Ask your administrator.")
-    if claimed.bound and not claimed.is_of(member.agency_id, await force_served(session, member)):
+    force_id = await force_served(session, member)
+    if claimed.bound and not claimed.is_of(member.agency_id, force_id):
         raise OtherOrganisation(
             "The provider names another force or agency than this account's. Ask your administrator."
         )
-    return member, Category.ALTERATION if _keep_in_line(member, claimed) else Category.CONSULTATION
+    before = Standing.of(member)
+    if not _keep_in_line(member, claimed):
+        return Admitted(member, Category.CONSULTATION)
+    changed = await keep_change(session, member, before, by=member.id, force_id=force_id)
+    return Admitted(member, Category.ALTERATION, changed)
 
 
 async def _new_account(session: AsyncSession, subject: str, claimed: Claimed) -> StaffMember:

@@ -70,6 +70,7 @@ class Permission(StrEnum):
     READ_LOG = "read_log"
     READ_CHECKPOINTS = "read_checkpoints"
     ADMINISTER = "administer"
+    READ_ACCOUNT_CHANGES = "read_account_changes"
     READ_EDITIONS = "read_editions"
     READ_TASKS = "read_tasks"
     ANSWER_TASK = "answer_task"
@@ -184,10 +185,14 @@ _OF_ROLE: dict[Role, frozenset[Permission]] = {
             P.REVIEW_RETENTION,
             P.OVERSEE_GLASS,
             P.MARK_OF_NOTE,
+            P.READ_ACCOUNT_CHANGES,
         }
     ),
-    Role.AUDITOR: frozenset({P.READ_LOG, P.READ_CHECKPOINTS, P.READ_RECEIPT, P.READ_CASE, P.READ_RECORDS, P.SEE_ROUTE}),
-    Role.ADMINISTRATOR: frozenset({P.ADMINISTER, P.LIST_STAFF, P.PROCLAIM_DAY}),
+    Role.AUDITOR: frozenset(
+        {P.READ_LOG, P.READ_CHECKPOINTS, P.READ_RECEIPT, P.READ_CASE, P.READ_RECORDS, P.SEE_ROUTE}
+        | {P.READ_ACCOUNT_CHANGES}
+    ),
+    Role.ADMINISTRATOR: frozenset({P.ADMINISTER, P.LIST_STAFF, P.PROCLAIM_DAY, P.READ_ACCOUNT_CHANGES}),
 }
 
 _OF_ALL = {P.READ_EDITIONS, P.READ_TASKS, P.READ_CALENDARS}
@@ -263,6 +268,10 @@ class Actor:
     def may(self, permission: Permission) -> bool:
         """Whether any of the roles carries the permission."""
         return any(permission in PERMISSIONS[role] for role in self.roles)
+
+
+FAR_SEEING = frozenset({Role.PROFESSIONAL_STANDARDS, Role.AUDITOR, Role.HEAD_OF_PUBLIC_PROTECTION})
+"""Roles that see restricted cases or read the log: whoever gives one to anybody is looked at (H1.3). [ours]"""
 
 
 def roles_that_may(permission: Permission) -> list[Role]:

@@ -94,6 +94,36 @@ class StaffMember(SQLModel, table=True):
     """The weekly hours, where they are known: weekday, begins, ends."""
 
 
+class AccountChange(SQLModel, table=True):
+    """What an account may do, before and after: INSERT only, and a leaf of the tree, so that no right comes and goes
+    without a trace. Names and addresses are no part of it.
+
+    `changed_by` is the administrator; at a sign-in, where the identity provider's claims decide, the account itself;
+    none of a force's first administrator, and of what stood before this was kept.
+    """
+
+    __tablename__ = "account_change"
+    __table_args__ = (
+        Index("ix_account_change_staff_id", "staff_id", "changed_at"),
+        check("num_nulls(roles_before, active_before) IN (0, 2)", "new_or_not"),
+    )
+
+    id: UUID = Field(default_factory=uuid4, primary_key=True)
+    force_id: str = Field(foreign_key="force.id")
+    """The force, or the one that the account's agency sits with."""
+    staff_id: UUID = Field(foreign_key="staff_member.id")
+    changed_by: UUID | None = Field(default=None, foreign_key="staff_member.id")
+    changed_at: datetime | None = Field(default=None, nullable=False, sa_column_kwargs=_REAL_NOW)
+    """Real time, by the database's clock, as the log is dated."""
+    roles_before: list[str] | None = Field(default=None, sa_type=ARRAY(Text))
+    """None of an account that is new."""
+    roles_after: list[str] = Field(sa_type=ARRAY(Text))
+    rank_before: str | None = None
+    rank_after: str | None = None
+    active_before: bool | None = None
+    active_after: bool
+
+
 class CaseGrant(SQLModel, table=True):
     """A case that whoever sits at its item may see because it stands on an agenda; ended when the item is."""
 

@@ -31,6 +31,7 @@ from app.doors.entering import SESSION_COOKIE, Admission
 from app.errors import NotFound, Unauthenticated
 from app.evidence.service import log
 from app.evidence.terms import Category
+from app.misuse.rights import ask_about
 
 ATTEMPT_COOKIE = "__Host-clares-law-sign-in"
 
@@ -104,8 +105,10 @@ async def _let_in(request: Request, claims: Claims) -> str:
     now = clock.real_now()
     try:
         async with request.app.state.sessions.begin() as db:
-            member, touched = await admit(db, claims.subject, claimed)
+            admitted = await admit(db, claims.subject, claimed)
+            member = admitted.member
             person = await enter_as(db, claims.subject, claimed=claimed)
+            await ask_about(db, admitted.changed, now=clock.now())
             if (before := request.cookies.get(SESSION_COOKIE)) is not None:
                 await end_session_of(db, before, because=SessionEnd.REPLACED, now=now)
             token = await begin_session(
@@ -118,7 +121,7 @@ async def _let_in(request: Request, claims: Claims) -> str:
             )
             await log(
                 db,
-                touched,
+                admitted.touched,
                 "sign_in",
                 request_id=request.state.request_id,
                 staff_id=person.staff_id,

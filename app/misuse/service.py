@@ -155,7 +155,7 @@ async def _keep(
         session,
         kind=TaskKind.MISUSE,
         says=f"Account {account.staff_id} {_WORDS[found.kind]} on {in_london(found.at)}: log row {found.log_id}.",
-        for_role=await _whose(session, account.staff_id, force_id, case_id),
+        for_role=await whose(session, account.staff_id, force_id, case_id),
         force_id=force_id,
         about=str(row["id"]),
         case_id=case_id,
@@ -164,7 +164,7 @@ async def _keep(
     )
 
 
-async def _whose(session: AsyncSession, suspect: UUID, force_id: str | None, case_id: UUID | None) -> Role:
+async def whose(session: AsyncSession, suspect: UUID, force_id: str | None, case_id: UUID | None) -> Role:
     """Professional standards, or where none but the suspect would see it, the head of public protection."""
     others = select(func.count()).where(
         col(StaffMember.force_id) == force_id,

@@ -140,6 +140,10 @@ FROZEN: dict[str, dict[str, str]] = {
         "clear": "case_id id occurred_at recorded_at recorded_by",
         "sealed": "note_sealed",
     },
+    "account_change": {
+        "clear": "active_after active_before changed_at changed_by id staff_id",
+        "salted": "rank_after rank_before roles_after roles_before",
+    },
     "access_log": {
         "clear": "case_id category event_id id logged_at recipient recorded_in refused staff_id",
         "salted": "action decision fields force_id organisation reader_force_id reason request_id role rule",
