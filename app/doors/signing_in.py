@@ -27,7 +27,7 @@ from app.access.sign_in import (
     who_signed_in,
 )
 from app.access.tables import SessionEnd
-from app.doors.entering import SESSION_COOKIE, Admission
+from app.doors.entering import SESSION_COOKIE, Admission, one_cookie
 from app.errors import NotFound, Unauthenticated
 from app.evidence.service import log
 from app.evidence.terms import Category
@@ -80,7 +80,7 @@ async def finish(request: Request) -> Arrived:
         raise SignInFailed("The provider sent no state. Begin the sign-in again.")
     async with request.app.state.sessions.begin() as db:
         spent = await take_attempt(db, state)
-    browser = request.cookies.get(ATTEMPT_COOKIE)
+    browser = one_cookie(request, ATTEMPT_COOKIE)
     attempt = way_back(spent, state=state, browser=browser, now=clock.real_now())
     if given.get("iss", at.issuer) != at.issuer:
         raise SignInFailed("Another provider answered than was asked (iss).")
@@ -109,7 +109,7 @@ async def _let_in(request: Request, claims: Claims) -> str:
             member = admitted.member
             person = await enter_as(db, claims.subject, claimed=claimed)
             await ask_about(db, admitted.changed, now=clock.now())
-            if (before := request.cookies.get(SESSION_COOKIE)) is not None:
+            if (before := one_cookie(request, SESSION_COOKIE)) is not None:
                 await end_session_of(db, before, because=SessionEnd.REPLACED, now=now)
             token = await begin_session(
                 db,
