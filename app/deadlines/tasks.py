@@ -17,6 +17,7 @@ from app.access.telling import withheld_cases
 from app.deadlines.schemas import TaskView
 from app.deadlines.tables import Task, TaskKind
 from app.errors import AlreadyDecided, NotFound
+from app.evidence.owing import show
 from app.storage.base import columns_of
 
 
@@ -101,7 +102,10 @@ async def close_tasks_about(session: AsyncSession, *, kind: TaskKind, about: str
 async def tasks_for(
     session: AsyncSession, actor: Actor, *, after: tuple[datetime, UUID] | None, limit: int
 ) -> list[TaskView]:
-    """The open tasks of a person's roles, of the own force and of every force, oldest first."""
+    """The open tasks of a person's roles, of the own force and of every force, oldest first.
+
+    At most `limit`, the last of which only says that there are more, and is not shown.
+    """
     query = (
         select(*columns_of(Task))
         .where(col(Task.closed_at).is_(None), *_of(actor))
@@ -110,7 +114,9 @@ async def tasks_for(
     )
     if after is not None:
         query = query.where(tuple_(col(Task.opened_at), col(Task.id)) > after)
-    return [TaskView.model_validate(row) for row in (await session.execute(query)).all()]
+    found = (await session.execute(query)).all()
+    show(session, [row.case_id for row in found[: limit - 1]])
+    return [TaskView.model_validate(row) for row in found]
 
 
 def _of(actor: Actor) -> list[ColumnElement[bool]]:

@@ -119,7 +119,8 @@ async def _touched(session: AsyncSession, account: Account, rows: Sequence[Any])
     for one in (await session.execute(lists)).all():
         shown[one.log_id].append(one.case_id)
     on_lists = {case_id for each in shown.values() for case_id in each}
-    known = await cases(session, on_lists | {row.case_id for row in rows if row.case_id})
+    of_people = {one.case_id for one in people.values()}
+    known = await cases(session, on_lists | of_people | {row.case_id for row in rows if row.case_id})
     return [
         Touched(
             row.id,
@@ -128,6 +129,11 @@ async def _touched(session: AsyncSession, account: Account, rows: Sequence[Any])
             known.get(row.case_id),
             [people[person] for person in of_row[row.id] if person in people],
             [known[case_id] for case_id in shown[row.id] if case_id in known],
+            [
+                known[people[person].case_id]
+                for person in of_row[row.id]
+                if person in people and people[person].case_id in known
+            ],
         )
         for row in rows
     ]

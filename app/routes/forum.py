@@ -75,16 +75,23 @@ async def _reading(door: Door, meeting_id: UUID, item_id: UUID) -> CaseDoor:
     return inside
 
 
+async def _meeting(door: Door, meeting_id: UUID) -> MeetingView:
+    """A meeting, and in the log the cases on its agenda."""
+    found = await meetings.read_meeting(door.session, meeting_id, actor=door.actor)
+    door.shows(one.case_id for one in found.agenda)
+    return found
+
+
 @router.post("/meetings", status_code=201, responses=ERRORS_OF_ACT)
 async def arrange_meeting(body: MeetingIn, door: Arranger) -> MeetingView:
     """Arrange a meeting of the forum; between meetings as extraordinary or virtual, with the same quorum (H6.7)."""
     before = await door.answered(body)
     if before is not None and before.resource_id is not None:
-        return await meetings.read_meeting(door.session, before.resource_id, actor=door.actor)
+        return await _meeting(door, before.resource_id)
     made = await meetings.arrange_meeting(door.session, body, actor=door.actor, now=door.now)
     await door.remember(case_id=None, resource_id=made)
     await door.log(Category.COLLECTION, event_id=made)
-    return await meetings.read_meeting(door.session, made, actor=door.actor)
+    return await _meeting(door, made)
 
 
 @router.get("/meetings", responses=ERRORS)
@@ -98,7 +105,7 @@ async def read_meetings(door: Reader) -> list[MeetingSummary]:
 async def read_meeting(meeting_id: UUID, door: Reader) -> MeetingView:
     """A meeting with its members and the items that one may see."""
     await door.log(Category.CONSULTATION, event_id=meeting_id)
-    return await meetings.read_meeting(door.session, meeting_id, actor=door.actor)
+    return await _meeting(door, meeting_id)
 
 
 @router.post(f"{MEETING}/attendance", status_code=201, responses=ERRORS_OF_ACT)
@@ -108,7 +115,7 @@ async def record_attendance(meeting_id: UUID, body: AttendanceIn, door: Arranger
         await meetings.record_attendance(door.session, meeting_id, body, actor=door.actor, now=door.now)
         await door.remember(case_id=None, resource_id=meeting_id)
         await door.log(Category.ALTERATION, event_id=meeting_id)
-    return await meetings.read_meeting(door.session, meeting_id, actor=door.actor)
+    return await _meeting(door, meeting_id)
 
 
 @router.get(f"{MEETING}/attendance", responses=ERRORS_OF_CASE)
@@ -129,7 +136,7 @@ async def put_on_agenda(meeting_id: UUID, body: AgendaIn, door: Arranger) -> Rec
 async def read_agenda(meeting_id: UUID, door: Reader) -> list[AgendaItemView]:
     """The items that one may see, in order."""
     await door.log(Category.CONSULTATION, event_id=meeting_id)
-    return (await meetings.read_meeting(door.session, meeting_id, actor=door.actor)).agenda
+    return (await _meeting(door, meeting_id)).agenda
 
 
 @router.get(ITEM, responses=ERRORS_OF_CASE)
@@ -253,7 +260,9 @@ async def read_item_actions(meeting_id: UUID, item_id: UUID, door: Reader) -> li
 async def read_actions(door: Reader) -> list[OpenActionView]:
     """The actions still owed that one owns or may see, the longest due first."""
     await door.log(Category.CONSULTATION)
-    return await actions.open_actions(door.session, actor=door.actor, now=door.now)
+    found = await actions.open_actions(door.session, actor=door.actor, now=door.now)
+    door.shows(one.case_id for one in found)
+    return found
 
 
 @router.post("/actions/{action_id}/answers", status_code=201, responses=ERRORS_OF_ACT)

@@ -37,7 +37,10 @@ async def open_application(
     door.asks_for(body.follows or body.from_draft)
     opened = await service.open_application(door.session, body, actor=door.actor, now=door.now)
     await door.opened(opened.id, opened.version)
-    return service.shown_to(door.actor, opened)
+    shown = service.shown_to(door.actor, opened)
+    if shown is opened:
+        door.shows(one.case_id for one in opened.earlier_applications)
+    return shown
 
 
 @router.post("/applications/{case_id}/initial-contacts", status_code=201, responses=ERRORS_OF_ACT)

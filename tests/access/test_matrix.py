@@ -51,6 +51,7 @@ OF_NO_CASE = {
     "/v1/staff/me/alert-preferences",
     "/v1/staff/{staff_id}",
     "/v1/staff/{staff_id}/absences",
+    "/v1/staff/{staff_id}/changes",
     "/v1/staff/{staff_id}/absences/{absence_id}/end",
     "/v1/staff/{staff_id}/sessions",
     "/v1/subject-access",

@@ -1,14 +1,20 @@
 """Whatever is changed, the row of the log says what: a case, an account, a task, an agency, a day (H12.1)."""
 
 import ast
+import re
 from pathlib import Path
+from typing import Any, get_args, get_origin
 
+from pydantic import BaseModel
+
+from app.main import doors
 from tests.steps import intake
 from tests.world import STAFF, World
 
 APP = Path(__file__).parents[2] / "app"
 CHANGES = {"ALTERATION", "COLLECTION", "ERASURE"}
 NAMES = {"case_id", "event_id"}
+OF_ONE_CASE = re.compile(r"\{(case_id|item_id|action_id|report_id)\}")
 
 
 def calls() -> list[tuple[str, set[str]]]:
@@ -28,6 +34,54 @@ def test_every_change_that_is_logged_says_what_was_changed() -> None:
     logged = calls()
     assert len(logged) > 20
     assert not [where for where, says in logged if not says & NAMES]
+
+
+SHOWN = {
+    "GET /v1/alerts",
+    "GET /v1/applications",
+    "GET /v1/applications/{case_id}/earlier-applications",
+    "GET /v1/break-glass",
+    "GET /v1/duties",
+    "GET /v1/final-reports",
+    "POST /v1/final-reports/search",
+    "GET /v1/forum/actions",
+    "GET /v1/forum/meetings/{meeting_id}",
+    "GET /v1/forum/meetings/{meeting_id}/agenda",
+    "POST /v1/applications",
+    "POST /v1/forum/meetings",
+    "POST /v1/forum/meetings/{meeting_id}/attendance",
+    "GET /v1/retention/reviews",
+    "GET /v1/transfers",
+}
+"""Routes whose answer lists cases, and which name them in the log."""
+NAMED_OTHERWISE = {
+    "GET /v1/access-log": "the log itself: its reading has a row, with the case or person that was asked for",
+    "POST /v1/applications/search": "each hit is a person, who is named with the case",
+}
+CASE = {"case_id", "reference", "case_reference"}
+
+
+def lists_cases(view: Any, listed: bool = False, seen: frozenset[Any] = frozenset()) -> bool:
+    """Whether a view holds a list of what names a case."""
+    if get_args(view):
+        listed = listed or get_origin(view) is list
+        return any(lists_cases(one, listed, seen) for one in get_args(view))
+    if not (isinstance(view, type) and issubclass(view, BaseModel)) or (view, listed) in seen:
+        return False
+    if listed and CASE & set(view.model_fields):
+        return True
+    fields = (field.annotation for field in view.model_fields.values())
+    return any(lists_cases(one, listed, seen | {(view, listed)}) for one in fields)
+
+
+def test_every_answer_that_lists_cases_names_them_in_the_log() -> None:
+    found = {
+        f"{method} {route.path}"
+        for route in doors()
+        for method in route.methods
+        if lists_cases(route.response_model) and not OF_ONE_CASE.search(route.path)
+    }
+    assert found == SHOWN - {one for one in SHOWN if OF_ONE_CASE.search(one)} | set(NAMED_OTHERWISE)
 
 
 async def test_no_row_of_a_change_names_nothing(world: World) -> None:
