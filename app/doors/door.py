@@ -188,9 +188,10 @@ class Door:
             owes_action=owes_action,
         )
         self.decided(admitted.decision.rule)
-        self._must_say_why(permission, admitted.facts)
         if for_change:
             await see_whole(self.session)
+        else:
+            self._must_say_why(admitted.facts)
         shared = {field.name: getattr(self, field.name) for field in fields(Door)}
         return CaseDoor(**shared, case=admitted.case, if_match=if_match)
 
@@ -200,8 +201,8 @@ class Door:
         if self.request is not None:
             self.request.state.rule = rule
 
-    def _must_say_why(self, permission: Permission, facts: CaseFacts) -> None:
-        if self.reason is None and needs_reason(self.actor, permission, facts):
+    def _must_say_why(self, facts: CaseFacts) -> None:
+        if self.reason is None and needs_reason(self.actor, facts):
             known = ", ".join(AccessReason)
             raise ReasonRequired(f"This case is not yours: say why you read it, in the header Access-Reason ({known}).")
 

@@ -72,6 +72,15 @@ class _Requirement(_Requires):
         return self.let_in(request, response, db, person)
 
 
+class _Look(_Requirement):
+    async def __call__(
+        self, request: Request, response: Response, db: SessionDep, person: ActorDep, reason: Reason = None
+    ) -> Door:
+        door = await super().__call__(request, response, db, person)
+        door.reason = request.state.reason = reason
+        return door
+
+
 class _Creation(_Requirement):
     async def __call__(
         self,
@@ -151,6 +160,11 @@ class _Decides(_CaseRequirement):
 def requires(permission: Permission) -> Any:
     """Let in whoever has the permission; for what has no case yet."""
     return Depends(_Requirement(permission))
+
+
+def looks(permission: Permission) -> Any:
+    """Let in to read of a case that the address does not name, as an item of an agenda; the handler enters it."""
+    return Depends(_Look(permission))
 
 
 def creates(permission: Permission) -> Any:

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Header
 
 from app.access.rules import Permission
 from app.cases.schemas import Receipt
-from app.doors import CaseDoor, Door, creates, requires
+from app.doors import CaseDoor, Door, creates, looks, requires
 from app.evidence.terms import Category
 from app.forum import actions, confirming, conflicts, items, meetings, police_conclusion, service
 from app.forum.schemas import (
@@ -45,6 +45,7 @@ from app.routes.reading import StrictRoute
 router = APIRouter(prefix="/v1/forum", tags=["6 forum"], route_class=StrictRoute)
 
 Reader = Annotated[Door, requires(Permission.READ_FORUM)]
+Viewer = Annotated[Door, looks(Permission.READ_FORUM)]
 Arranger = Annotated[Door, creates(Permission.ARRANGE_FORUM)]
 Member = Annotated[Door, creates(Permission.UNDERTAKE_FORUM_ACTION)]
 IfMatch = Annotated[str | None, Header(description="The version of the case read.")]
@@ -140,7 +141,7 @@ async def read_agenda(meeting_id: UUID, door: Reader) -> list[AgendaItemView]:
 
 
 @router.get(ITEM, responses=ERRORS_OF_CASE)
-async def read_item(meeting_id: UUID, item_id: UUID, door: Reader) -> ItemView:
+async def read_item(meeting_id: UUID, item_id: UUID, door: Viewer) -> ItemView:
     """What the members need of an item, marked not to be revealed; its ETag is for the decision."""
     inside = await _reading(door, meeting_id, item_id)
     return await items.read_item(door.session, inside.case, item_id=item_id, now=door.now)
@@ -161,7 +162,7 @@ async def declare_conflict(meeting_id: UUID, item_id: UUID, body: ConflictIn, do
 
 
 @router.get(f"{ITEM}/conflicts", responses=ERRORS_OF_CASE)
-async def read_conflicts(meeting_id: UUID, item_id: UUID, door: Reader) -> list[ConflictView]:
+async def read_conflicts(meeting_id: UUID, item_id: UUID, door: Viewer) -> list[ConflictView]:
     """The conflicts of interest on an item, oldest first."""
     inside = await _at_item(door, meeting_id, item_id, for_change=False)
     return await inside.history(ConflictView, item_id=item_id)
@@ -175,7 +176,7 @@ async def write_minutes(meeting_id: UUID, item_id: UUID, body: MinutesIn, door: 
 
 
 @router.get(f"{ITEM}/minutes", responses=ERRORS_OF_CASE)
-async def read_minutes(meeting_id: UUID, item_id: UUID, door: Reader) -> list[MinutesView]:
+async def read_minutes(meeting_id: UUID, item_id: UUID, door: Viewer) -> list[MinutesView]:
     """The minutes of an item, oldest first."""
     inside = await _at_item(door, meeting_id, item_id, for_change=False)
     return await inside.history(MinutesView, item_id=item_id)
@@ -195,7 +196,7 @@ async def record_police_conclusion(
 
 
 @router.get(f"{ITEM}/police-conclusions", responses=ERRORS_OF_CASE)
-async def read_police_conclusions(meeting_id: UUID, item_id: UUID, door: Reader) -> list[PoliceConclusionView]:
+async def read_police_conclusions(meeting_id: UUID, item_id: UUID, door: Viewer) -> list[PoliceConclusionView]:
     """What the police conclude, oldest first; the newest of each potential victim holds."""
     inside = await _at_item(door, meeting_id, item_id, for_change=False)
     return await inside.history(PoliceConclusionView, item_id=item_id)
@@ -215,7 +216,7 @@ async def decide_at_forum(
 
 
 @router.get(f"{ITEM}/decisions", responses=ERRORS_OF_CASE)
-async def read_decisions(meeting_id: UUID, item_id: UUID, door: Reader) -> list[DecisionView]:
+async def read_decisions(meeting_id: UUID, item_id: UUID, door: Viewer) -> list[DecisionView]:
     """What was decided on an item, oldest first."""
     inside = await _at_item(door, meeting_id, item_id, for_change=False)
     return await inside.history(DecisionView, item_id=item_id)
@@ -236,7 +237,7 @@ async def confirm_decision(
 
 
 @router.get(f"{ITEM}/decisions/{{decision_id}}/confirmation", responses=ERRORS_OF_CASE)
-async def read_confirmation(meeting_id: UUID, item_id: UUID, decision_id: UUID, door: Reader) -> list[ConfirmationView]:
+async def read_confirmation(meeting_id: UUID, item_id: UUID, decision_id: UUID, door: Viewer) -> list[ConfirmationView]:
     """The second person's answer, once there is one."""
     await _reading(door, meeting_id, item_id)
     return await items.confirmations_of(door.session, item_id, decision_id)
@@ -250,7 +251,7 @@ async def set_action(meeting_id: UUID, item_id: UUID, body: ActionIn, door: Arra
 
 
 @router.get(f"{ITEM}/actions", responses=ERRORS_OF_CASE)
-async def read_item_actions(meeting_id: UUID, item_id: UUID, door: Reader) -> list[ActionView]:
+async def read_item_actions(meeting_id: UUID, item_id: UUID, door: Viewer) -> list[ActionView]:
     """The actions of an item, oldest first."""
     inside = await _at_item(door, meeting_id, item_id, for_change=False)
     return await inside.history(ActionView, item_id=item_id)
@@ -273,7 +274,7 @@ async def answer_action(action_id: UUID, body: ActionAnswerIn, door: Member) -> 
 
 
 @router.get("/actions/{action_id}/answers", responses=ERRORS_OF_CASE)
-async def read_action_answers(action_id: UUID, door: Reader) -> list[ActionAnswerView]:
+async def read_action_answers(action_id: UUID, door: Viewer) -> list[ActionAnswerView]:
     """What became of an action, oldest first."""
     inside = await _at_action(door, action_id, for_change=False)
     await inside.read()

@@ -16,7 +16,7 @@ from app.intake.schemas import (
     DraftView,
     InformationReceived,
 )
-from app.routes.errors import ERRORS_OF_ACT, ERRORS_OF_DECISION
+from app.routes.errors import ERRORS_OF_ACT, ERRORS_OF_CASE, ERRORS_OF_DECISION
 from app.routes.reading import StrictRoute
 
 router = APIRouter(prefix="/v1", tags=["1 intake"], route_class=StrictRoute)
@@ -60,7 +60,7 @@ async def keep_draft(body: DraftIn, door: Annotated[Door, creates(Permission.OPE
     return draft
 
 
-@router.get("/drafts/{case_id}", responses=ERRORS_OF_ACT)
+@router.get("/drafts/{case_id}", responses=ERRORS_OF_CASE)
 async def read_draft(door: Annotated[CaseDoor, reads(Permission.OPEN_APPLICATION)]) -> DraftView:
     """A draft as it was left."""
     await door.read()
