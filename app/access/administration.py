@@ -98,13 +98,18 @@ def _kept(shifts: list[ShiftIn] | None) -> list[dict[str, Any]] | None:
     return None if shifts is None else [shift.model_dump() for shift in shifts]
 
 
-async def _account(session: AsyncSession, staff_id: UUID, *, actor: Actor) -> StaffMember:
-    """An account of the own force, or of an agency that sits with it. Raises StaffNotFound."""
+async def _account(session: AsyncSession, staff_id: UUID, *, actor: Actor, for_change: bool = False) -> StaffMember:
+    """An account of the own force, or of an agency that sits with it. Raises StaffNotFound.
+
+    `for_change` it is held: a sign-in under way has ended before, or sees what is changed.
+    """
     theirs = select(col(Agency.id)).where(col(Agency.force_id) == actor.serves_force_id)
     query = select(StaffMember).where(
         col(StaffMember.id) == staff_id,
         or_(col(StaffMember.force_id) == actor.serves_force_id, col(StaffMember.agency_id).in_(theirs)),
     )
+    if for_change:
+        query = query.with_for_update(key_share=True)
     member = (await session.scalars(query)).one_or_none()
     if member is None:
         raise StaffNotFound
@@ -115,11 +120,13 @@ async def change_staff(
     session: AsyncSession, staff_id: UUID, given: StaffChangeIn, *, actor: Actor
 ) -> tuple[StaffView, Changed | None]:
     """Change what an account may do; it holds from the next request on. One that is closed is signed out everywhere."""
-    member = await _account(session, staff_id, actor=actor)
+    member = await _account(session, staff_id, actor=actor, for_change=True)
     if member.id == actor.staff_id:
         raise OwnAccount("Nobody changes the own account: ask another administrator.")
     _must_fit(given.roles, partner=member.agency_id is not None)
     before = Standing.of(member)
+    taken = {*(member.taken_roles or ()), *member.roles} - set(given.roles)
+    member.taken_roles = sorted(taken) or None
     member.roles, member.active = [role.value for role in given.roles], given.active
     if "rank" in given.model_fields_set:
         member.rank = given.rank
@@ -146,7 +153,7 @@ async def account_changes(session: AsyncSession, staff_id: UUID, *, actor: Actor
 
 async def end_sessions(session: AsyncSession, staff_id: UUID, *, actor: Actor) -> EndedView:
     """Sign an account out of every browser at once."""
-    member = await _account(session, staff_id, actor=actor)
+    member = await _account(session, staff_id, actor=actor, for_change=True)
     ended = await end_sessions_of(session, member.id, because=SessionEnd.ADMINISTRATOR, now=clock.real_now())
     return EndedView(ended=ended)
 

@@ -80,14 +80,18 @@ class StaffMember(SQLModel, table=True):
     name_keys: list[str] | None = Field(
         default=None, sa_type=ARRAY(Text), nullable=False, sa_column_kwargs={"default": _keys_of_name}
     )
-    """The name as it is compared; made from it when the account is."""
+    """The name as it is compared, and every name before it: nobody is a stranger to a case by a new name (H2.8)."""
+    former_surnames: list[str] | None = Field(default=None, sa_type=ARRAY(Text))
+    """The surnames that former names may end in, as they are compared."""
     compared: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
     """Whether it has been compared with the parties of every case; until then what may be about it is withheld."""
     email: str | None = None
     """The work address, for alerts alone (H2.2)."""
     claimed_roles: list[str] | None = Field(default=None, sa_type=ARRAY(Text))
     """The roles that the identity provider claimed at the last sign-in: what it newly claims is given, what it claims
-    no longer is taken, and what an administrator took in between stays taken."""
+    no longer is taken."""
+    taken_roles: list[str] | None = Field(default=None, sa_type=ARRAY(Text))
+    """What an administrator took: no claim gives it back, only an administrator does."""
     address_key: str | None = None
     """The home address as it is compared, never as it was given (H12.1)."""
     shifts: list[dict[str, Any]] | None = Field(default=None, sa_type=JSONB(none_as_null=True))

@@ -156,12 +156,6 @@ class Finding:
         return self.at.astimezone(LONDON).date()
 
 
-def surnames_of(name: str) -> frozenset[str]:
-    """The surnames that an account's name may end in: every run of words up to the last, but not the whole name."""
-    words = [key for word in name.replace(",", " ").split() if (key := normalise_name(word))]
-    return frozenset("".join(words[start:]) for start in range(1, len(words)))
-
-
 def findings(
     account: Account, touched: Sequence[Touched], *, new: Collection[UUID], thresholds: Thresholds
 ) -> Iterator[Finding]:

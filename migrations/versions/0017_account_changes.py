@@ -1,4 +1,4 @@
-"""What an account may do, kept at each change and numbered like the log; a task for each far-seeing right given.
+"""What an account may do, kept at each change and numbered like the log; former names and roles taken; a task for far-seeing rights.
 
 Revision ID: 0017
 Revises: 0016
@@ -21,6 +21,9 @@ SAID = (
     "active_before, active_after"
 )
 """What whoever writes a change says of it; when it was is the database's to say."""
+
+OF_THE_ACCOUNT = ("former_surnames", "taken_roles")
+"""What stays with an account whatever its name and its roles become."""
 
 
 def upgrade() -> None:
@@ -58,6 +61,9 @@ def upgrade() -> None:
         "FROM staff_member staff LEFT JOIN agency ON agency.id = staff.agency_id ORDER BY staff.id"
     )
     _secure()
+    for name in OF_THE_ACCOUNT:
+        op.add_column("staff_member", sa.Column(name, sa.ARRAY(sa.Text()), nullable=True))
+    op.execute(f"GRANT SELECT ({', '.join(OF_THE_ACCOUNT)}) ON staff_member TO {WORKER}")
     _kinds_of_task([*_kinds(), "rights_given"])
 
 
@@ -100,3 +106,5 @@ def downgrade() -> None:
     _kinds_of_task([kind for kind in _kinds() if kind != "rights_given"])
     op.execute("DELETE FROM leaf_due WHERE kind = 'account_change'")
     op.drop_table("account_change")
+    for name in OF_THE_ACCOUNT:
+        op.drop_column("staff_member", name)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.access.addresses import address_form, address_key
-from app.access.names import account_keys
+from app.access.names import account_keys, surnames_of
 from app.access.rules import Role
 from app.misuse.rules import (
     Account,
@@ -24,7 +24,6 @@ from app.misuse.rules import (
     is_off_shift,
     out_of_force,
     resemblance,
-    surnames_of,
 )
 from app.misuse.terms import Misuse
 from app.misuse.thresholds import thresholds
