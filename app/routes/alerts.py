@@ -71,10 +71,11 @@ async def stream_alerts(
     """
     place = stream.place_of(last_event_id)
     streams: stream.Streams = request.app.state.streams
-    streams.must_have_room()
+    seat = streams.take_seat()
     await door.log(Category.CONSULTATION, shown=AlertView)
     events = streams.events(
         request.app.state.sessions,
+        seat,
         enter=reader_of(request),
         after=place,
         seconds=settings().stream_seconds,
