@@ -95,12 +95,16 @@ FORUM_ROLES = frozenset({Role.FORUM_MEMBER, Role.FORUM_CHAIR})
 P = Permission
 
 STEP_UP = frozenset(
-    {P.CLEAR_DELIVERY, P.AUTHORISE_EMERGENCY, P.DECIDE_ACCESS, P.BREAK_GLASS, P.REVIEW_RETENTION, P.ADMINISTER}
+    {P.CLEAR_DELIVERY, P.AUTHORISE_EMERGENCY, P.DECIDE_ACCESS, P.BREAK_GLASS, P.OVERSEE_GLASS, P.REVIEW_RETENTION}
+    | {P.ADMINISTER, P.OPEN_FOR_COURT}
 )
 """What is gravest to have done in another's name: whoever changes anything by one of these has signed in lately.
 
-Acts in a case are never held up by it (H2.10), nor is reading. [ours]
+Acts in a case are never held up by it (H2.10), nor is reading but for what follows. [ours]
 """
+
+STEP_UP_TO_READ = frozenset({P.OPEN_FOR_COURT})
+"""What hands out more than it shows: an opening opens the words for whoever holds it, even once they are erased."""
 
 VIEW_PERMISSIONS = frozenset({P.SEE_APPLICANT, P.SEE_ROUTE, P.SEE_CONTACT, P.SEE_SUBJECT_RECORD})
 """What lets nobody in anywhere and decides what is blank in what is read (H2.7)."""

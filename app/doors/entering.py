@@ -17,7 +17,7 @@ from app import clock
 from app.access.claimed import ClaimNames, claimed_by
 from app.access.claims import TokenRefused
 from app.access.entry import Entry
-from app.access.rules import Actor, Permission
+from app.access.rules import STEP_UP_TO_READ, Actor, Permission
 from app.access.service import enter_as
 from app.access.sessions import Limits, find_session
 from app.access.tokens import TokenReader
@@ -143,8 +143,11 @@ def _must_come_from(own: str | None, request: Request) -> None:
 
 
 def must_be_recent(request: Request, permission: Permission) -> None:
-    """Refuse what is gravest to whoever signed in too long ago, before anything is looked at. Reading is not."""
-    if request.method in _SAFE:
+    """Refuse what is gravest to whoever signed in too long ago, before anything is looked at.
+
+    Reading is not, but for an opening for a court.
+    """
+    if request.method in _SAFE and permission not in STEP_UP_TO_READ:
         return
     came: Entry = request.state.entry
     request.state.action = permission.value
