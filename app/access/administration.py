@@ -10,8 +10,18 @@ from sqlmodel import col
 
 from app import clock
 from app.access.addresses import address_key
+from app.access.changes import Changed, Standing, changes_of, keep_change
 from app.access.rules import Actor, Role, role_problem
-from app.access.schemas import AgencyIn, AgencyView, EndedView, ShiftIn, StaffChangeIn, StaffIn, StaffView
+from app.access.schemas import (
+    AccountChangeView,
+    AgencyIn,
+    AgencyView,
+    EndedView,
+    ShiftIn,
+    StaffChangeIn,
+    StaffIn,
+    StaffView,
+)
 from app.access.sessions import end_sessions_of
 from app.access.tables import Agency, Force, SessionEnd, StaffMember
 from app.errors import Conflict, NotFound, NotPermitted, Unprocessable
@@ -53,8 +63,8 @@ async def add_agency(session: AsyncSession, given: AgencyIn, *, actor: Actor) ->
     return AgencyView(force_id=actor.serves_force_id, **given.model_dump())
 
 
-async def add_staff(session: AsyncSession, given: StaffIn, *, actor: Actor) -> StaffView:
-    """Add an account of the own force, or of an agency that sits with it."""
+async def add_staff(session: AsyncSession, given: StaffIn, *, actor: Actor) -> tuple[StaffView, Changed | None]:
+    """Add an account of the own force, or of an agency that sits with it; what it may do is kept as a change."""
     _must_fit(given.roles, partner=given.agency_id is not None)
     if given.agency_id:
         agency = await session.get(Agency, given.agency_id)
@@ -75,7 +85,8 @@ async def add_staff(session: AsyncSession, given: StaffIn, *, actor: Actor) -> S
         shifts=_kept(given.shifts),
     )
     session.add(member)
-    return StaffView.model_validate(member)
+    changed = await keep_change(session, member, None, by=actor.staff_id, force_id=actor.serves_force_id)
+    return StaffView.model_validate(member), changed
 
 
 def _key_of(address: str | None) -> str | None:
@@ -87,25 +98,35 @@ def _kept(shifts: list[ShiftIn] | None) -> list[dict[str, Any]] | None:
     return None if shifts is None else [shift.model_dump() for shift in shifts]
 
 
-async def _account(session: AsyncSession, staff_id: UUID, *, actor: Actor) -> StaffMember:
-    """An account of the own force, or of an agency that sits with it. Raises StaffNotFound."""
+async def _account(session: AsyncSession, staff_id: UUID, *, actor: Actor, for_change: bool = False) -> StaffMember:
+    """An account of the own force, or of an agency that sits with it. Raises StaffNotFound.
+
+    `for_change` it is held: a sign-in under way has ended before, or sees what is changed.
+    """
     theirs = select(col(Agency.id)).where(col(Agency.force_id) == actor.serves_force_id)
     query = select(StaffMember).where(
         col(StaffMember.id) == staff_id,
         or_(col(StaffMember.force_id) == actor.serves_force_id, col(StaffMember.agency_id).in_(theirs)),
     )
+    if for_change:
+        query = query.with_for_update(key_share=True)
     member = (await session.scalars(query)).one_or_none()
     if member is None:
         raise StaffNotFound
     return member
 
 
-async def change_staff(session: AsyncSession, staff_id: UUID, given: StaffChangeIn, *, actor: Actor) -> StaffView:
+async def change_staff(
+    session: AsyncSession, staff_id: UUID, given: StaffChangeIn, *, actor: Actor
+) -> tuple[StaffView, Changed | None]:
     """Change what an account may do; it holds from the next request on. One that is closed is signed out everywhere."""
-    member = await _account(session, staff_id, actor=actor)
+    member = await _account(session, staff_id, actor=actor, for_change=True)
     if member.id == actor.staff_id:
         raise OwnAccount("Nobody changes the own account: ask another administrator.")
     _must_fit(given.roles, partner=member.agency_id is not None)
+    before = Standing.of(member)
+    taken = {*(member.taken_roles or ()), *member.roles} - set(given.roles)
+    member.taken_roles = sorted(taken) or None
     member.roles, member.active = [role.value for role in given.roles], given.active
     if "rank" in given.model_fields_set:
         member.rank = given.rank
@@ -120,12 +141,19 @@ async def change_staff(session: AsyncSession, staff_id: UUID, given: StaffChange
         member.shifts = _kept(given.shifts)
     if not member.active:
         await end_sessions_of(session, member.id, because=SessionEnd.ACCOUNT_CLOSED, now=clock.real_now())
-    return StaffView.model_validate(member)
+    changed = await keep_change(session, member, before, by=actor.staff_id, force_id=actor.serves_force_id)
+    return StaffView.model_validate(member), changed
+
+
+async def account_changes(session: AsyncSession, staff_id: UUID, *, actor: Actor) -> list[AccountChangeView]:
+    """What an account of the own force, or of an agency that sits with it, might do, change by change."""
+    member = await _account(session, staff_id, actor=actor)
+    return await changes_of(session, member.id)
 
 
 async def end_sessions(session: AsyncSession, staff_id: UUID, *, actor: Actor) -> EndedView:
     """Sign an account out of every browser at once."""
-    member = await _account(session, staff_id, actor=actor)
+    member = await _account(session, staff_id, actor=actor, for_change=True)
     ended = await end_sessions_of(session, member.id, because=SessionEnd.ADMINISTRATOR, now=clock.real_now())
     return EndedView(ended=ended)
 
@@ -137,6 +165,6 @@ async def found_force(session: AsyncSession, *, force_id: str, name: str, divisi
         await session.flush()
     held = select(col(StaffMember.id)).where(col(StaffMember.subject) == administrator)
     if (await session.scalars(held)).first() is None:
-        session.add(
-            StaffMember(subject=administrator, name="Administrator", roles=["administrator"], force_id=force_id)
-        )
+        first = StaffMember(subject=administrator, name="Administrator", roles=["administrator"], force_id=force_id)
+        session.add(first)
+        await keep_change(session, first, None, by=None, force_id=force_id)

@@ -7,13 +7,15 @@ no effect as long as tokens do not claim it too.
 """
 
 from collections.abc import Collection
+from dataclasses import dataclass
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
+from app.access.changes import Changed, Standing, keep_change
 from app.access.claimed import Claimed, OtherOrganisation
-from app.access.names import account_keys
+from app.access.names import account_keys, surnames_of
 from app.access.rules import Role, known_roles, role_problem
 from app.access.service import UnknownStaff
 from app.access.tables import Agency, Force, StaffMember
@@ -27,29 +29,48 @@ class RolesDoNotFit(Unauthenticated):
     code = "roles_do_not_fit"
 
 
-async def account_of(session: AsyncSession, subject: str) -> StaffMember | None:
-    """The account of a subject, closed or not."""
-    return (await session.scalars(select(StaffMember).where(col(StaffMember.subject) == subject))).one_or_none()
+async def account_of(session: AsyncSession, subject: str, *, for_change: bool = False) -> StaffMember | None:
+    """The account of a subject, closed or not; `for_change` held, so that no administrator changes it meanwhile."""
+    query = select(StaffMember).where(col(StaffMember.subject) == subject)
+    if for_change:
+        query = query.with_for_update(key_share=True)
+    return (await session.scalars(query)).one_or_none()
 
 
-async def admit(session: AsyncSession, subject: str, claimed: Claimed) -> tuple[StaffMember, Category]:
-    """The account that signs in, and whether it was made, changed or only used for that.
+@dataclass(frozen=True)
+class Admitted:
+    """The account that signs in, whether it was made, changed or only used for that, and what it may do since."""
+
+    member: StaffMember
+    touched: Category
+    changed: Changed | None = None
+
+
+async def admit(session: AsyncSession, subject: str, claimed: Claimed) -> Admitted:
+    """Let the account of a subject in, in line with what is claimed.
 
     Raises UnknownStaff, OtherOrganisation, RolesDoNotFit; then nothing is changed.
     """
-    member = await account_of(session, subject)
+    member = await account_of(session, subject, for_change=True)
     if member is None:
         member = await _new_account(session, subject, claimed)
         session.add(member)
         await session.flush()
-        return member, Category.COLLECTION
+        force_id = await force_served(session, member)
+        changed = await keep_change(session, member, None, by=member.id, force_id=force_id)
+        return Admitted(member, Category.COLLECTION, changed)
     if not member.active:
         raise UnknownStaff("This account is closed. Ask your administrator.")
-    if claimed.bound and not claimed.is_of(member.agency_id, await force_served(session, member)):
+    force_id = await force_served(session, member)
+    if claimed.bound and not claimed.is_of(member.agency_id, force_id):
         raise OtherOrganisation(
             "The provider names another force or agency than this account's. Ask your administrator."
         )
-    return member, Category.ALTERATION if _keep_in_line(member, claimed) else Category.CONSULTATION
+    before = Standing.of(member)
+    if not _keep_in_line(member, claimed):
+        return Admitted(member, Category.CONSULTATION)
+    changed = await keep_change(session, member, before, by=member.id, force_id=force_id)
+    return Admitted(member, Category.ALTERATION, changed)
 
 
 async def _new_account(session: AsyncSession, subject: str, claimed: Claimed) -> StaffMember:
@@ -79,7 +100,7 @@ def _keep_in_line(member: StaffMember, claimed: Claimed) -> bool:
     # Of an account that an administrator made nothing was claimed before: its roles are the administrator's word.
     before = now if member.claimed_roles is None else known_roles(member.claimed_roles)
     held = known_roles(member.roles)
-    roles = (held - (before - now)) | (now - before)
+    roles = ((held - (before - now)) | (now - before)) - known_roles(member.taken_roles or ())
     _must_fit(roles, partner=member.agency_id is not None)
     if member.claimed_roles != _stored(now):
         member.claimed_roles = _stored(now)
@@ -87,9 +108,17 @@ def _keep_in_line(member: StaffMember, claimed: Claimed) -> bool:
     if roles != held:
         member.roles, changed = _stored(roles), True
     if claimed.name is not None and claimed.name != member.name:
-        member.name, member.name_keys, changed = claimed.name, list(account_keys(claimed.name)), True
+        _rename(member, claimed.name)
+        changed = True
         member.compared = False  # with the parties of every case, anew (H2.8)
     return changed
+
+
+def _rename(member: StaffMember, name: str) -> None:
+    """A new name, and the former ones still compared: a provider may let people choose what they are called (H2.8)."""
+    member.former_surnames = sorted({*(member.former_surnames or ()), *surnames_of(member.name)})
+    member.name_keys = list(dict.fromkeys([*account_keys(name), *(member.name_keys or ())]))
+    member.name = name
 
 
 async def force_served(session: AsyncSession, member: StaffMember) -> str:

@@ -161,7 +161,6 @@ def glass_holds(until: datetime, *, ended: bool, now: datetime) -> bool:
     return not ended and now < until
 
 
-_ASKED_FOR_A_REASON = frozenset({P.READ_CASE, P.READ_RECORDS, P.READ_VERBATIM, P.READ_PAPERS})
 _STANDING = frozenset(
     {
         Role.PUBLIC_PROTECTION_SUPERVISOR,
@@ -173,14 +172,15 @@ _STANDING = frozenset(
 """Roles whose office is the reason: they supervise or oversee what they read."""
 
 
-def needs_reason(actor: Actor, permission: Permission, facts: CaseFacts) -> bool:
+def needs_reason(actor: Actor, facts: CaseFacts) -> bool:
     """Whether a reader says why: an officer, an operator or intelligence, of a case that is not theirs (H12.1).
 
-    Not of one that is assigned to them, that they opened, into which they were let by name, or by breaking the glass
-    (whose reason is on record); nor one on the agenda of a forum at which they sit; nor an operator while the first
-    checks run, or intelligence once the report is due.
+    Whatever of the case is read, by whichever permission: what is asked is why, not through which door. Not of one that
+    is assigned to them, that they opened, into which they were let by name, or by breaking the glass (whose reason is
+    on record); nor one on the agenda of a forum at which they sit; nor an operator while the first checks run, or
+    intelligence once the report is due; nor whoever owes the forum an answer, of that alone.
     """
-    if permission not in _ASKED_FOR_A_REASON or actor.is_partner or actor.roles & _STANDING:
+    if actor.is_partner or actor.roles & _STANDING or facts.owes_action:
         return False
     if facts.on_agenda and actor.roles & FORUM_ROLES:
         return False

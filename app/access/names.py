@@ -31,3 +31,9 @@ def account_keys(name: str) -> tuple[str, ...]:
     """
     words = [key for word in name.replace(",", " ").split() if (key := normalise_name(word))]
     return tuple(dict.fromkeys([*words, *("".join(words[start:]) for start in range(len(words)))]))
+
+
+def surnames_of(name: str) -> frozenset[str]:
+    """The surnames that an account's name may end in: every run of words up to the last, but not the whole name."""
+    words = [key for word in name.replace(",", " ").split() if (key := normalise_name(word))]
+    return frozenset("".join(words[start:]) for start in range(1, len(words)))

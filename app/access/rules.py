@@ -71,6 +71,7 @@ class Permission(StrEnum):
     READ_LOG = "read_log"
     READ_CHECKPOINTS = "read_checkpoints"
     ADMINISTER = "administer"
+    READ_ACCOUNT_CHANGES = "read_account_changes"
     READ_EDITIONS = "read_editions"
     READ_TASKS = "read_tasks"
     ANSWER_TASK = "answer_task"
@@ -95,12 +96,16 @@ FORUM_ROLES = frozenset({Role.FORUM_MEMBER, Role.FORUM_CHAIR})
 P = Permission
 
 STEP_UP = frozenset(
-    {P.CLEAR_DELIVERY, P.AUTHORISE_EMERGENCY, P.DECIDE_ACCESS, P.BREAK_GLASS, P.REVIEW_RETENTION, P.ADMINISTER}
+    {P.CLEAR_DELIVERY, P.AUTHORISE_EMERGENCY, P.DECIDE_ACCESS, P.BREAK_GLASS, P.OVERSEE_GLASS, P.REVIEW_RETENTION}
+    | {P.ADMINISTER, P.OPEN_FOR_COURT}
 )
 """What is gravest to have done in another's name: whoever changes anything by one of these has signed in lately.
 
-Acts in a case are never held up by it (H2.10), nor is reading. [ours]
+Acts in a case are never held up by it (H2.10), nor is reading but for what follows. [ours]
 """
+
+STEP_UP_TO_READ = frozenset({P.OPEN_FOR_COURT})
+"""What hands out more than it shows: an opening opens the words for whoever holds it, even once they are erased."""
 
 VIEW_PERMISSIONS = frozenset({P.SEE_APPLICANT, P.SEE_ROUTE, P.SEE_CONTACT, P.SEE_SUBJECT_RECORD})
 """What lets nobody in anywhere and decides what is blank in what is read (H2.7)."""
@@ -186,10 +191,14 @@ _OF_ROLE: dict[Role, frozenset[Permission]] = {
             P.REVIEW_RETENTION,
             P.OVERSEE_GLASS,
             P.MARK_OF_NOTE,
+            P.READ_ACCOUNT_CHANGES,
         }
     ),
-    Role.AUDITOR: frozenset({P.READ_LOG, P.READ_CHECKPOINTS, P.READ_RECEIPT, P.READ_CASE, P.READ_RECORDS, P.SEE_ROUTE}),
-    Role.ADMINISTRATOR: frozenset({P.ADMINISTER, P.LIST_STAFF, P.PROCLAIM_DAY}),
+    Role.AUDITOR: frozenset(
+        {P.READ_LOG, P.READ_CHECKPOINTS, P.READ_RECEIPT, P.READ_CASE, P.READ_RECORDS, P.SEE_ROUTE}
+        | {P.READ_ACCOUNT_CHANGES}
+    ),
+    Role.ADMINISTRATOR: frozenset({P.ADMINISTER, P.LIST_STAFF, P.PROCLAIM_DAY, P.READ_ACCOUNT_CHANGES}),
 }
 
 _OF_ALL = {P.READ_EDITIONS, P.READ_TASKS, P.READ_CALENDARS}
@@ -265,6 +274,10 @@ class Actor:
     def may(self, permission: Permission) -> bool:
         """Whether any of the roles carries the permission."""
         return any(permission in PERMISSIONS[role] for role in self.roles)
+
+
+FAR_SEEING = frozenset({Role.PROFESSIONAL_STANDARDS, Role.AUDITOR, Role.HEAD_OF_PUBLIC_PROTECTION})
+"""Roles that see restricted cases or read the log: whoever gives one to anybody is looked at (H1.3). [ours]"""
 
 
 def roles_that_may(permission: Permission) -> list[Role]:

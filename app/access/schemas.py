@@ -116,6 +116,26 @@ class EndedView(BaseModel):
     ended: int
 
 
+class AccountChangeView(BaseModel):
+    """What an account might do before and after, who changed it, and when by the database's clock."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: UUID
+    staff_id: UUID
+    changed_by: UUID | None = Field(
+        description="The administrator; the account itself where the identity provider's claims changed it at a "
+        "sign-in; none of the first administrator, and of what stood before changes were kept."
+    )
+    changed_at: datetime
+    roles_before: list[str] | None = Field(description="None of an account that is new.")
+    roles_after: list[str]
+    rank_before: str | None
+    rank_after: str | None
+    active_before: bool | None
+    active_after: bool
+
+
 class StaffView(BaseModel):
     """An account."""
 

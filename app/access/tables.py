@@ -82,18 +82,52 @@ class StaffMember(SQLModel, table=True):
     name_keys: list[str] | None = Field(
         default=None, sa_type=ARRAY(Text), nullable=False, sa_column_kwargs={"default": _keys_of_name}
     )
-    """The name as it is compared; made from it when the account is."""
+    """The name as it is compared, and every name before it: nobody is a stranger to a case by a new name (H2.8)."""
+    former_surnames: list[str] | None = Field(default=None, sa_type=ARRAY(Text))
+    """The surnames that former names may end in, as they are compared."""
     compared: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
     """Whether it has been compared with the parties of every case; until then what may be about it is withheld."""
     email: str | None = None
     """The work address, for alerts alone (H2.2)."""
     claimed_roles: list[str] | None = Field(default=None, sa_type=ARRAY(Text))
     """The roles that the identity provider claimed at the last sign-in: what it newly claims is given, what it claims
-    no longer is taken, and what an administrator took in between stays taken."""
+    no longer is taken."""
+    taken_roles: list[str] | None = Field(default=None, sa_type=ARRAY(Text))
+    """What an administrator took: no claim gives it back, only an administrator does."""
     address_key: str | None = None
     """The home address as it is compared, never as it was given (H12.1)."""
     shifts: list[dict[str, Any]] | None = Field(default=None, sa_type=JSONB(none_as_null=True))
     """The weekly hours, where they are known: weekday, begins, ends."""
+
+
+class AccountChange(SQLModel, table=True):
+    """What an account may do, before and after: INSERT only, and a leaf of the tree, so that no right comes and goes
+    without a trace. Names and addresses are no part of it.
+
+    `changed_by` is the administrator; at a sign-in, where the identity provider's claims decide, the account itself;
+    none of a force's first administrator, and of what stood before this was kept.
+    """
+
+    __tablename__ = "account_change"
+    __table_args__ = (
+        Index("ix_account_change_staff_id", "staff_id", "changed_at"),
+        check("num_nulls(roles_before, active_before) IN (0, 2)", "new_or_not"),
+    )
+
+    id: UUID = Field(default_factory=uuid4, primary_key=True)
+    force_id: str = Field(foreign_key="force.id")
+    """The force, or the one that the account's agency sits with."""
+    staff_id: UUID = Field(foreign_key="staff_member.id")
+    changed_by: UUID | None = Field(default=None, foreign_key="staff_member.id")
+    changed_at: datetime | None = Field(default=None, nullable=False, sa_column_kwargs=_REAL_NOW)
+    """Real time, by the database's clock, as the log is dated."""
+    roles_before: list[str] | None = Field(default=None, sa_type=ARRAY(Text))
+    """None of an account that is new."""
+    roles_after: list[str] = Field(sa_type=ARRAY(Text))
+    rank_before: str | None = None
+    rank_after: str | None = None
+    active_before: bool | None = None
+    active_after: bool
 
 
 class CaseGrant(SQLModel, table=True):

@@ -10,8 +10,9 @@ import asyncio
 import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from uuid import UUID
+from weakref import WeakSet
 
 import structlog
 from sqlalchemy import select, tuple_
@@ -79,21 +80,34 @@ def place_of(last_event_id: str | None) -> Place | None:
         raise BadPlace("Last-Event-ID was not given by this stream.", field="Last-Event-ID") from None
 
 
+class Seat:
+    """The place of one stream among those that a process keeps open."""
+
+
 @dataclass
 class Streams:
     """The streams of one process, of which no more than `limit` are open at once."""
 
     limit: int
-    opened: int = 0
+    _seats: WeakSet[Seat] = field(default_factory=WeakSet)
 
-    def must_have_room(self) -> None:
-        """Raise TooManyStreams where every place is taken."""
+    @property
+    def opened(self) -> int:
+        """How many are open, or about to be."""
+        return len(self._seats)
+
+    def take_seat(self) -> Seat:
+        """A place, held as long as whoever took it holds it. Raises TooManyStreams where every one is taken."""
         if self.opened >= self.limit:
             raise TooManyStreams("Too many streams are open here. Come back in a moment, or read /v1/alerts.")
+        seat = Seat()
+        self._seats.add(seat)
+        return seat
 
     async def events(
         self,
         sessions: async_sessionmaker[AsyncSession],
+        seat: Seat,
         *,
         enter: Enter,
         after: Place | None,
@@ -104,9 +118,9 @@ class Streams:
 
         It ends after `seconds` of real time, when `enter` raises Unauthenticated because the token, the session or the
         account has ended, or when the right to read alerts has. A reader that comes back with the last id it was given
-        misses nothing. Each case that it tells of is logged before it is told, or the stream ends (H12.1).
+        misses nothing. Its seat is free again at its end, or when it is dropped before it began. Each case that it
+        tells of is logged before it is told, or the stream ends (H12.1).
         """
-        self.opened += 1
         try:
             async for text in _events(sessions, enter, after, seconds, request_id):
                 yield text
@@ -115,7 +129,7 @@ class Streams:
         except (OperationalError, PoolTimeout, LogUnwritten) as error:
             _log.warning("stream_ended", error=type(error).__name__)
         finally:
-            self.opened -= 1
+            self._seats.discard(seat)
 
 
 async def _events(

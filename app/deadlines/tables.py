@@ -280,6 +280,7 @@ class TaskKind(StrEnum):
     CASE_FROZEN = "case_frozen"
     GLASS_BROKEN = "glass_broken"
     MISUSE = "misuse"
+    RIGHTS_GIVEN = "rights_given"
 
 
 class Task(SQLModel, table=True):

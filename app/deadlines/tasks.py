@@ -17,6 +17,7 @@ from app.access.telling import withheld_cases
 from app.deadlines.schemas import TaskView
 from app.deadlines.tables import Task, TaskKind
 from app.errors import AlreadyDecided, NotFound
+from app.evidence.owing import show
 from app.storage.base import columns_of
 
 
@@ -103,7 +104,8 @@ async def tasks_for(
 ) -> list[TaskView]:
     """The open tasks of a person's roles, or the closed with their answers; of the own force and every, oldest first.
 
-    One about what the person did is not among them, closed or not.
+    One about what the person did is not among them, closed or not. At most `limit`, the last of which only says that
+    there are more, and is not shown.
     """
     query = (
         select(*columns_of(Task))
@@ -113,7 +115,9 @@ async def tasks_for(
     )
     if after is not None:
         query = query.where(tuple_(col(Task.opened_at), col(Task.id)) > after)
-    return [TaskView.model_validate(row) for row in (await session.execute(query)).all()]
+    found = (await session.execute(query)).all()
+    show(session, [row.case_id for row in found[: limit - 1]])
+    return [TaskView.model_validate(row) for row in found]
 
 
 def _of(actor: Actor) -> list[ColumnElement[bool]]:

@@ -58,10 +58,10 @@ from app.storage.statements import row as row_of
 from app.storage.statements import rows
 
 _AS_JSON = {"reconsideration", "partner", "interpreter"}
+_RECIPIENT = ("recipient_id", "recipient_described")
 _DELIVERY = (
     "potential_victim_id",
-    "recipient_id",
-    "recipient_described",
+    *_RECIPIENT,
     "delivered_by",
     "occurred_at",
     "decision_id",
@@ -132,7 +132,8 @@ async def _record(
     if given.crime_alleged:
         await owe_crime(session, case, actor=actor, now=now)
     if before is not None:
-        return await _correct(session, case, before, row, wrong, actor=actor, now=now)
+        told = recipient.party_id or row.id
+        return await _correct(session, case, before, row, wrong, told=told, actor=actor, now=now)
     outside = outside_the_case(case.stage, occurred_at=occurred_at, first_contact_at=case.first_contact_at)
     made = await record_act(
         session,
@@ -175,10 +176,15 @@ async def _correct(
     row: Disclosure,
     wrong: list[Obstacle],
     *,
+    told: UUID,
     actor: Actor,
     now: datetime,
 ) -> Recorded:
-    """Keep a correction. What follows from the record follows from it now; a case that has ended stays as reported."""
+    """Keep a correction. What follows from the record follows from it now; a case that has ended stays as reported.
+
+    One by which somebody else was `told` is a disclosure to that recipient, of whom the log does not know yet (H12.1).
+    """
+    another = any(getattr(before, name) != getattr(row, name) for name in _RECIPIENT)
     wrong = [
         *corrects_another(same_potential_victim=before.potential_victim_id == row.potential_victim_id),
         *no_longer_carries_out(before=before.carries_out_decision, now=row.carries_out_decision),
@@ -186,7 +192,15 @@ async def _correct(
     ]
     sentence = "The record of a disclosure was corrected by a new one; the earlier one is kept."
     made = await record_act(
-        session, case, row, "disclosure_corrected", sentence, actor=actor, now=now, wrong=once(wrong)
+        session,
+        case,
+        row,
+        "disclosure_corrected",
+        sentence,
+        actor=actor,
+        now=now,
+        wrong=once(wrong),
+        recipient=told if another else None,
     )
     if case.stage not in CONCLUDED and not _same_delivery(before, row):
         await reopen(session, case.id, ClockKind.WHOLE_CASE)

@@ -8,7 +8,7 @@ once, before the answer is sent.
 
 from app.doors.door import CaseDoor, CaseService, Door
 from app.doors.entering import SessionDep, reader_of
-from app.doors.requirements import creates, decides, looks_into, reads, records, requires
+from app.doors.requirements import creates, decides, looks, reads, records, requires
 
 __all__ = [
     "CaseDoor",
@@ -17,7 +17,7 @@ __all__ = [
     "SessionDep",
     "creates",
     "decides",
-    "looks_into",
+    "looks",
     "reader_of",
     "reads",
     "records",

@@ -164,6 +164,12 @@ class Door:
         made = {"case_id": case_id, "resource_id": resource_id, "opened_id": opened_id}
         await write(self.session, _REMEMBER, {**claimed, **made})
 
+    async def forget(self) -> None:
+        """Keep the key claimed before, and not what it came with: the hash of that would outlive what was erased."""
+        if self.idempotency_key is not None:
+            claimed = {"claimed_by": self.actor.staff_id, "claimed": self.idempotency_key}
+            await write(self.session, _REMEMBER, {**claimed, "fingerprint": ""})
+
     async def leave(self) -> None:
         """Commit what the request wrote, its row in the log too, and give the connection back: what follows waits."""
         await self.session.commit()
@@ -188,9 +194,10 @@ class Door:
             owes_action=owes_action,
         )
         self.decided(admitted.decision.rule)
-        self._must_say_why(permission, admitted.facts)
         if for_change:
             await see_whole(self.session)
+        else:
+            self._must_say_why(admitted.facts)
         shared = {field.name: getattr(self, field.name) for field in fields(Door)}
         return CaseDoor(**shared, case=admitted.case, if_match=if_match)
 
@@ -200,8 +207,8 @@ class Door:
         if self.request is not None:
             self.request.state.rule = rule
 
-    def _must_say_why(self, permission: Permission, facts: CaseFacts) -> None:
-        if self.reason is None and needs_reason(self.actor, permission, facts):
+    def _must_say_why(self, facts: CaseFacts) -> None:
+        if self.reason is None and needs_reason(self.actor, facts):
             known = ", ".join(AccessReason)
             raise ReasonRequired(f"This case is not yours: say why you read it, in the header Access-Reason ({known}).")
 
@@ -231,7 +238,10 @@ class CaseDoor(Door):
         )
         if made.opened:
             await self.log(Category.COLLECTION, case_id=made.opened, force_id=self.case.force_id)
-        await self.remember(case_id=self.case.id, resource_id=made.id, opened_id=made.opened)
+        if made.erased:
+            await self.forget()
+        else:
+            await self.remember(case_id=self.case.id, resource_id=made.id, opened_id=made.opened)
         return await self._receipt(made.id, opened=made.opened)
 
     async def record_beside(

@@ -17,7 +17,7 @@ from app import clock
 from app.access.claimed import ClaimNames, claimed_by
 from app.access.claims import TokenRefused
 from app.access.entry import Entry
-from app.access.rules import Actor, Permission
+from app.access.rules import STEP_UP_TO_READ, Actor, Permission
 from app.access.service import enter_as
 from app.access.sessions import Limits, find_session
 from app.access.tokens import TokenReader
@@ -31,6 +31,12 @@ class NoToken(Unauthenticated):
     """The request carries no usable bearer token, and no session."""
 
     code = "no_token"
+
+
+class SentTwice(Unauthenticated):
+    """Two proofs of who asks: which of them a proxy before this service looked at, nobody can say."""
+
+    code = "sent_twice"
 
 
 class FromElsewhere(NotPermitted):
@@ -66,9 +72,11 @@ BearerDep = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
 async def entry(request: Request, bearer: BearerDep) -> Entry:
     """How the request came in: a bearer token where there is one, else the browser's session."""
     admission: Admission = request.app.state.admission
+    if len(request.headers.getlist("Authorization")) > 1:
+        raise SentTwice("Send one Authorization header. Nothing was done.")
+    cookie = one_cookie(request, SESSION_COOKIE)
     if bearer is not None:
         return await _by_token(request.app.state.tokens, bearer.credentials, admission.claims)
-    cookie = request.cookies.get(SESSION_COOKIE)
     if cookie is None or admission.origin is None:
         raise NoToken("Send a bearer token: 'Authorization: Bearer <token>'.")
     # In a transaction of its own: whoever is refused was here all the same, and no row is held for a long request.
@@ -84,6 +92,14 @@ async def entry(request: Request, bearer: BearerDep) -> Entry:
         session_id=found.id,
         idle_at=found.idle_at,
     )
+
+
+def one_cookie(request: Request, name: str) -> str | None:
+    """The cookie of that name, or None. Raises SentTwice: neither the first nor the last of two is taken."""
+    sent = [one.split("=", 1)[0].strip() for line in request.headers.getlist("Cookie") for one in line.split(";")]
+    if sent.count(name) > 1:
+        raise SentTwice("Send each cookie once: two of the session's are no session. Nothing was done.")
+    return request.cookies.get(name)
 
 
 async def _by_token(reader: TokenReader, token: str, names: ClaimNames) -> Entry:
@@ -119,16 +135,19 @@ def _must_come_from(own: str | None, request: Request) -> None:
 
     Either header suffices, and whichever is there must agree: old browsers know only Origin.
     """
-    said = {request.headers.get("Origin"): own, request.headers.get("Sec-Fetch-Site"): "same-origin"}
-    given = {found: wanted for found, wanted in said.items() if found is not None}
-    if not given or any(found != wanted for found, wanted in given.items()):
+    asked = (("Origin", own), ("Sec-Fetch-Site", "same-origin"))
+    agree = [found == wanted for name, wanted in asked for found in request.headers.getlist(name)]
+    if not agree or not all(agree):
         request.state.action = FromElsewhere.code
         raise FromElsewhere("This came from a page that is not this service's own. Nothing was done.")
 
 
 def must_be_recent(request: Request, permission: Permission) -> None:
-    """Refuse what is gravest to whoever signed in too long ago, before anything is looked at. Reading is not."""
-    if request.method in _SAFE:
+    """Refuse what is gravest to whoever signed in too long ago, before anything is looked at.
+
+    Reading is not, but for an opening for a court.
+    """
+    if request.method in _SAFE and permission not in STEP_UP_TO_READ:
         return
     came: Entry = request.state.entry
     request.state.action = permission.value

@@ -162,8 +162,8 @@ def requires(permission: Permission) -> Any:
     return Depends(_Requirement(permission))
 
 
-def looks_into(permission: Permission) -> Any:
-    """Let in to read one case by another row's address; whoever would say why of its records says so here too."""
+def looks(permission: Permission) -> Any:
+    """Let in to read of a case that the address does not name, as an item of an agenda; the handler enters it."""
     return Depends(_Look(permission))
 
 

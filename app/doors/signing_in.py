@@ -27,10 +27,11 @@ from app.access.sign_in import (
     who_signed_in,
 )
 from app.access.tables import SessionEnd
-from app.doors.entering import SESSION_COOKIE, Admission
+from app.doors.entering import SESSION_COOKIE, Admission, one_cookie
 from app.errors import NotFound, Unauthenticated
 from app.evidence.service import log
 from app.evidence.terms import Category
+from app.misuse.rights import ask_about
 
 ATTEMPT_COOKIE = "__Host-clares-law-sign-in"
 
@@ -79,7 +80,7 @@ async def finish(request: Request) -> Arrived:
         raise SignInFailed("The provider sent no state. Begin the sign-in again.")
     async with request.app.state.sessions.begin() as db:
         spent = await take_attempt(db, state)
-    browser = request.cookies.get(ATTEMPT_COOKIE)
+    browser = one_cookie(request, ATTEMPT_COOKIE)
     attempt = way_back(spent, state=state, browser=browser, now=clock.real_now())
     if given.get("iss", at.issuer) != at.issuer:
         raise SignInFailed("Another provider answered than was asked (iss).")
@@ -104,9 +105,11 @@ async def _let_in(request: Request, claims: Claims) -> str:
     now = clock.real_now()
     try:
         async with request.app.state.sessions.begin() as db:
-            member, touched = await admit(db, claims.subject, claimed)
+            admitted = await admit(db, claims.subject, claimed)
+            member = admitted.member
             person = await enter_as(db, claims.subject, claimed=claimed)
-            if (before := request.cookies.get(SESSION_COOKIE)) is not None:
+            await ask_about(db, admitted.changed, now=clock.now())
+            if (before := one_cookie(request, SESSION_COOKIE)) is not None:
                 await end_session_of(db, before, because=SessionEnd.REPLACED, now=now)
             token = await begin_session(
                 db,
@@ -118,12 +121,13 @@ async def _let_in(request: Request, claims: Claims) -> str:
             )
             await log(
                 db,
-                touched,
+                admitted.touched,
                 "sign_in",
                 request_id=request.state.request_id,
                 staff_id=person.staff_id,
                 organisation=person.organisation,
                 force_id=person.serves_force_id,
+                event_id=member.id,
             )
     except Unauthenticated as refused:
         _log.warning("sign_in_refused", code=refused.code)
@@ -158,6 +162,7 @@ async def end(request: Request, db: AsyncSession, came: Entry, person: Actor) ->
         db,
         Category.ALTERATION,
         "sign_out",
+        event_id=came.session_id,
         request_id=request.state.request_id,
         staff_id=person.staff_id,
         organisation=person.organisation,

@@ -21,6 +21,7 @@ from app.evidence.fields import fields_of
 from app.evidence.tables import LoggedCase, LoggedIndividual, LogRow
 from app.evidence.terms import ALLOWED, Category
 from app.storage.base import table_of
+from app.storage.engine import has_context
 
 _KEPT = "log"
 _GIVEN = tuple(name for name in LogRow.model_fields if name not in ("id", "logged_at", "recorded_in", "fields"))
@@ -180,7 +181,12 @@ def _before_commit(session: Session) -> None:
 
 def _write_what_is_owed(session: Session) -> None:
     owed: _Owed | None = session.info.pop(_KEPT, None)
-    if owed is None or not owed.rows:
+    if owed is None:
+        return
+    if not owed.rows:
+        if has_context(session) and (owed.touched or owed.listed or owed.combined):
+            _log.error("touch_without_row")
+            raise LogUnwritten  # a door that reads for somebody and says nothing of it answers nothing
         return
     session.flush()
     connection, withheld = session.connection(), frozenset(owed.withheld)

@@ -41,7 +41,7 @@ async def leaves_of(session: AsyncSession, wanted: Mapping[UUID, str], salts: Ma
         for one in read:
             own = {name: (columns, of_row[one["id"]]) for name, (columns, of_row) in children.items()}
             told = leaf_of(kind, table.c, one, salts=salts[one["id"]], children=own)
-            found.append(Told(kind, one["id"], one["case_id"], told))
+            found.append(Told(kind, one["id"], one.get("case_id"), told))
     return found
 
 

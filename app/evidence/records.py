@@ -169,7 +169,10 @@ LOG = "access_log"
 LOG_CHILDREN = {"access_log_individual": "log_id", "access_log_case": "log_id"}
 """Rows that belong to one row of the log and stand in its leaf, by the column that names it."""
 
-LEAVES = (*COVERED, *RECORDED, LOG)
+OF_ACCOUNTS = ("account_change",)
+"""Of no case: what an account might do, and who said so, is proved like what it did."""
+
+LEAVES = (*COVERED, *RECORDED, *OF_ACCOUNTS, LOG)
 """Everything that becomes a leaf."""
 
 

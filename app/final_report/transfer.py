@@ -21,6 +21,7 @@ from app.cases.service import case_in_reach, note
 from app.cases.tables import Case
 from app.cases.withholding import allow_holder
 from app.errors import AlreadyDecided, NotFound, Obstacle, Unprocessable, refuse_if
+from app.evidence.owing import show
 from app.final_report.rules import obstacles_to_transfer
 from app.final_report.schemas import TransferAcceptanceIn, TransferIn, TransferView
 from app.final_report.tables import TransferAcceptance, TransferOffer
@@ -88,6 +89,7 @@ async def transfers(session: AsyncSession) -> list[TransferView]:
     replaced = select(col(newer.id)).where(col(newer.replaces_id) == col(TransferOffer.id)).exists()
     shown: list[Any] = [
         col(TransferOffer.id),
+        col(TransferOffer.case_id),
         col(TransferOffer.reference),
         col(sender.name).label("from_force"),
         col(receiver.name).label("to_force"),
@@ -105,7 +107,9 @@ async def transfers(session: AsyncSession) -> list[TransferView]:
         .order_by(col(TransferOffer.recorded_at).desc(), col(TransferOffer.id))
         .limit(500)
     )
-    return [TransferView.model_validate(row) for row in (await session.execute(query)).all()]
+    found = (await session.execute(query)).all()
+    show(session, [row.case_id for row in found])
+    return [TransferView.model_validate(row) for row in found]
 
 
 async def accept_transfer(

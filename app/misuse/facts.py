@@ -10,11 +10,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from app.access.addresses import address_key
+from app.access.names import surnames_of
 from app.access.rules import known_roles
 from app.access.tables import StaffMember
 from app.cases.tables import Case
 from app.channels.tables import Absence
-from app.misuse.rules import Account, CaseTouched, Individual, Shift, surnames_of
+from app.misuse.rules import Account, CaseTouched, Individual, Shift
 from app.misuse.tables import CaseOfNote
 from app.people.rules import Described
 from app.people.tables import Person, PersonAddress, PersonAlias
@@ -39,6 +40,7 @@ async def accounts(session: AsyncSession, staff_ids: Iterable[UUID]) -> dict[UUI
         col(StaffMember.roles),
         col(StaffMember.force_id),
         col(StaffMember.name_keys),
+        col(StaffMember.former_surnames),
         col(StaffMember.born),
         col(StaffMember.address_key),
         col(StaffMember.shifts),
@@ -50,7 +52,7 @@ async def accounts(session: AsyncSession, staff_ids: Iterable[UUID]) -> dict[UUI
             roles=known_roles(one.roles),
             force_id=one.force_id,
             keys=frozenset(one.name_keys or ()),
-            surnames=surnames_of(one.name),
+            surnames=surnames_of(one.name) | frozenset(one.former_surnames or ()),
             born=one.born,
             address_key=one.address_key,
             shifts=[

@@ -120,10 +120,24 @@ class Touched:
     listed: Sequence[CaseTouched] = ()
     """Cases that a list showed, of which it touched no one alone."""
 
+    of_individuals: Sequence[CaseTouched] = ()
+    """The cases of the individuals."""
+
     @property
     def cases(self) -> set[UUID]:
         """Every case that it touched."""
         return {one.case_id for one in self.individuals} | ({self.case.case_id} if self.case else set())
+
+    @property
+    def met(self) -> list[CaseTouched]:
+        """The case, and those of the individuals, as a search finds them; each once."""
+        found = [*([self.case] if self.case else []), *self.of_individuals]
+        return list({one.case_id: one for one in found}.values())
+
+    @property
+    def seen(self) -> list[CaseTouched]:
+        """These, and the cases that a list showed; each once."""
+        return list({one.case_id: one for one in (*self.met, *self.listed)}.values())
 
 
 @dataclass(frozen=True)
@@ -140,12 +154,6 @@ class Finding:
     def day(self) -> date:
         """The London day of the touch."""
         return self.at.astimezone(LONDON).date()
-
-
-def surnames_of(name: str) -> frozenset[str]:
-    """The surnames that an account's name may end in: every run of words up to the last, but not the whole name."""
-    words = [key for word in name.replace(",", " ").split() if (key := normalise_name(word))]
-    return frozenset("".join(words[start:]) for start in range(1, len(words)))
 
 
 def findings(
@@ -169,15 +177,16 @@ def _of_one(account: Account, one: Touched, before: Sequence[Touched], threshold
         if kind := resemblance(account, individual):
             case = one.case if one.case and one.case.case_id == individual.case_id else None
             yield Finding(kind, str(individual.person_id), one.at, one.log_id, case)
-    if one.case and is_out_of_force(account, one, before, thresholds.out_of_force):
-        routine = one.action in thresholds.out_of_force.routine
-        yield Finding(
-            Misuse.OUT_OF_FORCE, one.action if routine else str(one.case.case_id), one.at, one.log_id, one.case
-        )
-    elif lists_other_forces(account, one, before, thresholds.out_of_force):
+    others = out_of_force(account, one, before, thresholds.out_of_force)
+    routine = one.action in thresholds.out_of_force.routine
+    for case in others:
+        yield Finding(Misuse.OUT_OF_FORCE, one.action if routine else str(case.case_id), one.at, one.log_id, case)
+    if not others and lists_other_forces(account, one, before, thresholds.out_of_force):
         yield Finding(Misuse.OUT_OF_FORCE, one.action, one.at, one.log_id)
-    if one.case and one.case.of_note(one.at) and one.case.held_by != account.staff_id and not account.roles & _MAY_LOOK:
-        yield Finding(Misuse.CASE_OF_NOTE, str(one.case.case_id), one.at, one.log_id, one.case)
+    if not account.roles & _MAY_LOOK:
+        for case in one.seen:
+            if case.of_note(one.at) and case.held_by != account.staff_id:
+                yield Finding(Misuse.CASE_OF_NOTE, str(case.case_id), one.at, one.log_id, case)
     if one.cases and is_off_shift(account, one.at, thresholds.off_shift):
         yield Finding(Misuse.OFF_SHIFT, "", one.at, one.log_id)
     if is_bulk(before, thresholds.bulk):
@@ -194,22 +203,27 @@ def resemblance(account: Account, individual: Individual) -> Misuse | None:
     return Misuse.SAME_SURNAME if names & account.surnames else None
 
 
-def is_out_of_force(account: Account, one: Touched, before: Iterable[Touched], limits: OutOfForce) -> bool:
-    """Another force's case, by other than routine, or by routine once there are too many of them.
+def out_of_force(
+    account: Account, one: Touched, before: Iterable[Touched], limits: OutOfForce
+) -> Sequence[CaseTouched]:
+    """Other forces' cases met by other than routine, or by routine once there are too many of them.
 
     A partner sees what stands on the agenda of the forum that it sits with, and has no force of its own.
     """
-    if account.force_id is None or one.case is None or one.case.force_id == account.force_id:
-        return False
-    if one.action not in limits.routine:
-        return True
+    if account.force_id is None:
+        return ()
+    found = [case for case in one.met if case.force_id != account.force_id]
+    if not found or one.action not in limits.routine:
+        return found
     since = one.at - timedelta(minutes=limits.minutes)
     others = {
-        earlier.case.case_id
+        case.case_id
         for earlier in before
-        if earlier.at > since and earlier.case is not None and earlier.case.force_id != account.force_id
+        if earlier.at > since
+        for case in earlier.met
+        if case.force_id != account.force_id
     }
-    return len(others) >= limits.cases
+    return found if len(others) >= limits.cases else ()
 
 
 def lists_other_forces(account: Account, one: Touched, before: Iterable[Touched], limits: OutOfForce) -> bool:

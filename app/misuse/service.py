@@ -119,7 +119,8 @@ async def _touched(session: AsyncSession, account: Account, rows: Sequence[Any])
     for one in (await session.execute(lists)).all():
         shown[one.log_id].append(one.case_id)
     on_lists = {case_id for each in shown.values() for case_id in each}
-    known = await cases(session, on_lists | {row.case_id for row in rows if row.case_id})
+    of_people = {one.case_id for one in people.values()}
+    known = await cases(session, on_lists | of_people | {row.case_id for row in rows if row.case_id})
     return [
         Touched(
             row.id,
@@ -128,6 +129,11 @@ async def _touched(session: AsyncSession, account: Account, rows: Sequence[Any])
             known.get(row.case_id),
             [people[person] for person in of_row[row.id] if person in people],
             [known[case_id] for case_id in shown[row.id] if case_id in known],
+            [
+                known[people[person].case_id]
+                for person in of_row[row.id]
+                if person in people and people[person].case_id in known
+            ],
         )
         for row in rows
     ]
@@ -155,7 +161,7 @@ async def _keep(
         session,
         kind=TaskKind.MISUSE,
         says=f"Account {account.staff_id} {_WORDS[found.kind]} on {in_london(found.at)}: log row {found.log_id}.",
-        for_role=await _whose(session, account.staff_id, force_id, case_id),
+        for_role=await whose(session, account.staff_id, force_id, case_id),
         force_id=force_id,
         about=str(row["id"]),
         case_id=case_id,
@@ -164,7 +170,7 @@ async def _keep(
     )
 
 
-async def _whose(session: AsyncSession, suspect: UUID, force_id: str | None, case_id: UUID | None) -> Role:
+async def whose(session: AsyncSession, suspect: UUID, force_id: str | None, case_id: UUID | None) -> Role:
     """Professional standards, or where none but the suspect would see it, the head of public protection."""
     others = select(func.count()).where(
         col(StaffMember.force_id) == force_id,

@@ -71,10 +71,11 @@ async def stream_alerts(
     """
     place = stream.place_of(last_event_id)
     streams: stream.Streams = request.app.state.streams
-    streams.must_have_room()
+    seat = streams.take_seat()
     await door.log(Category.CONSULTATION, shown=AlertView)
     events = streams.events(
         request.app.state.sessions,
+        seat,
         enter=reader_of(request),
         after=place,
         seconds=settings().stream_seconds,
@@ -88,5 +89,5 @@ async def acknowledge(alert_id: str, door: Reader) -> AlertView:
     """A person has seen it; the first acknowledgement stands. The duty itself stays open."""
     known = known_id(alert_id, alerts.AlertNotFound())
     alert = await alerts.acknowledge(door.session, door.actor, known, now=door.now)
-    await door.log(Category.ALTERATION, case_id=alert.case_id)
+    await door.log(Category.ALTERATION, case_id=alert.case_id, event_id=alert.id)
     return AlertView.model_validate({**alert.model_dump(), "clock": alert.clock_kind})

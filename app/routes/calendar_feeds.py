@@ -30,15 +30,16 @@ async def list_feeds(door: Reader) -> list[FeedView]:
 @router.post("", status_code=201, responses=ERRORS)
 async def make_feed(door: Reader) -> FeedMade:
     """A new address under which a calendar reads the clocks of the cases that one holds: references and times alone."""
-    await door.log(Category.COLLECTION)
-    return await feed.make_feed(door.session, actor=door.actor, now=door.now)
+    made = await feed.make_feed(door.session, actor=door.actor, now=door.now)
+    await door.log(Category.COLLECTION, event_id=made.id)
+    return made
 
 
 @router.delete("/{feed_id}", responses=ERRORS_OF_CASE)
 async def revoke_feed(feed_id: str, door: Reader) -> FeedView:
     """The address opens nothing any more."""
-    await door.log(Category.ALTERATION)
     known = known_id(feed_id, feed.FeedNotFound())
+    await door.log(Category.ALTERATION, event_id=known)
     return await feed.revoke_feed(door.session, known, actor=door.actor, now=door.now)
 
 

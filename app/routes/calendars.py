@@ -8,7 +8,7 @@ from app.access.rules import Permission
 from app.deadlines import calendars
 from app.deadlines.schemas import CalendarDays, CalendarView, HolidayView, ProclaimedDayIn, WithdrawnDayIn
 from app.doors import Door, requires
-from app.evidence.terms import Category
+from app.evidence.terms import Category, id_named
 from app.people.schemas import Day
 from app.routes.errors import ERRORS, ERRORS_OF_ACT, ERRORS_OF_CASE
 from app.routes.reading import StrictRoute
@@ -35,7 +35,7 @@ async def read_calendar(division: str, door: Anybody) -> CalendarDays:
 async def proclaim_day(division: str, body: ProclaimedDayIn, door: Proclaimer) -> HolidayView:
     """Add a proclaimed day, with the authority that it rests on; every open clock that spans it moves (H10.4)."""
     known = calendars.known_division(division)
-    await door.log(Category.ALTERATION)
+    await door.log(Category.ALTERATION, event_id=id_named("day", f"{division}:{body.day}"))
     return await calendars.proclaim(door.session, known, body, actor=door.actor, now=door.now)
 
 
@@ -43,6 +43,6 @@ async def proclaim_day(division: str, body: ProclaimedDayIn, door: Proclaimer) -
 async def withdraw_day(division: str, day: Day, body: WithdrawnDayIn, door: Proclaimer) -> CalendarDays:
     """Take away a day that was proclaimed by mistake; the clocks that it moved move back."""
     known = calendars.known_division(division)
-    await door.log(Category.ALTERATION)
+    await door.log(Category.ALTERATION, event_id=id_named("day", f"{division}:{day}"))
     await calendars.withdraw(door.session, known, day, body, actor=door.actor, now=door.now)
     return await calendars.calendar_days(door.session, known)

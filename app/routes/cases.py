@@ -165,4 +165,5 @@ async def agree_contact(
 @people.get("/staff", responses=ERRORS)
 async def list_colleagues(door: Annotated[Door, requires(Permission.LIST_STAFF)]) -> list[Colleague]:
     """Active staff of the own force and of the agencies that sit with it: who may be given a case, who sits."""
+    await door.log(Category.CONSULTATION)
     return await casefile.colleagues(door.session, door.actor)

@@ -115,7 +115,9 @@ async def read_earlier_applications(
 ) -> list[EarlierCase]:
     """Other applications about the same people, as known now, and what came of those of the own force (H8.3, H12.6)."""
     await door.read()
-    return await earlier.earlier_cases(door.session, door.case)
+    found = await earlier.earlier_cases(door.session, door.case)
+    door.shows(one.case_id for one in found)
+    return found
 
 
 @retrieved.get("", responses=ERRORS)

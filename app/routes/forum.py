@@ -10,7 +10,7 @@ from app.access.rules import Permission
 from app.casefile import papers
 from app.casefile.schemas import ItemPapers
 from app.cases.schemas import Receipt
-from app.doors import CaseDoor, Door, creates, looks_into, requires
+from app.doors import CaseDoor, Door, creates, looks, requires
 from app.evidence.terms import Category
 from app.forum import actions, confirming, conflicts, items, meetings, police_conclusion, service
 from app.forum.schemas import (
@@ -47,6 +47,7 @@ from app.routes.reading import StrictRoute
 router = APIRouter(prefix="/v1/forum", tags=["6 forum"], route_class=StrictRoute)
 
 Reader = Annotated[Door, requires(Permission.READ_FORUM)]
+Viewer = Annotated[Door, looks(Permission.READ_FORUM)]
 Arranger = Annotated[Door, creates(Permission.ARRANGE_FORUM)]
 Member = Annotated[Door, creates(Permission.UNDERTAKE_FORUM_ACTION)]
 IfMatch = Annotated[str | None, Header(description="The version of the case read.")]
@@ -77,16 +78,23 @@ async def _reading(door: Door, meeting_id: UUID, item_id: UUID) -> CaseDoor:
     return inside
 
 
+async def _meeting(door: Door, meeting_id: UUID) -> MeetingView:
+    """A meeting, and in the log the cases on its agenda."""
+    found = await meetings.read_meeting(door.session, meeting_id, actor=door.actor)
+    door.shows(one.case_id for one in found.agenda)
+    return found
+
+
 @router.post("/meetings", status_code=201, responses=ERRORS_OF_ACT)
 async def arrange_meeting(body: MeetingIn, door: Arranger) -> MeetingView:
     """Arrange a meeting of the forum; between meetings as extraordinary or virtual, with the same quorum (H6.7)."""
     before = await door.answered(body)
     if before is not None and before.resource_id is not None:
-        return await meetings.read_meeting(door.session, before.resource_id, actor=door.actor)
+        return await _meeting(door, before.resource_id)
     made = await meetings.arrange_meeting(door.session, body, actor=door.actor, now=door.now)
     await door.remember(case_id=None, resource_id=made)
     await door.log(Category.COLLECTION, event_id=made)
-    return await meetings.read_meeting(door.session, made, actor=door.actor)
+    return await _meeting(door, made)
 
 
 @router.get("/meetings", responses=ERRORS)
@@ -100,7 +108,7 @@ async def read_meetings(door: Reader) -> list[MeetingSummary]:
 async def read_meeting(meeting_id: UUID, door: Reader) -> MeetingView:
     """A meeting with its members and the items that one may see."""
     await door.log(Category.CONSULTATION, event_id=meeting_id)
-    return await meetings.read_meeting(door.session, meeting_id, actor=door.actor)
+    return await _meeting(door, meeting_id)
 
 
 @router.post(f"{MEETING}/attendance", status_code=201, responses=ERRORS_OF_ACT)
@@ -110,7 +118,7 @@ async def record_attendance(meeting_id: UUID, body: AttendanceIn, door: Arranger
         await meetings.record_attendance(door.session, meeting_id, body, actor=door.actor, now=door.now)
         await door.remember(case_id=None, resource_id=meeting_id)
         await door.log(Category.ALTERATION, event_id=meeting_id)
-    return await meetings.read_meeting(door.session, meeting_id, actor=door.actor)
+    return await _meeting(door, meeting_id)
 
 
 @router.get(f"{MEETING}/attendance", responses=ERRORS_OF_CASE)
@@ -131,7 +139,7 @@ async def put_on_agenda(meeting_id: UUID, body: AgendaIn, door: Arranger) -> Rec
 async def read_agenda(meeting_id: UUID, door: Reader) -> list[AgendaItemView]:
     """The items that one may see, in order."""
     await door.log(Category.CONSULTATION, event_id=meeting_id)
-    return (await meetings.read_meeting(door.session, meeting_id, actor=door.actor)).agenda
+    return (await _meeting(door, meeting_id)).agenda
 
 
 @router.get(ITEM, responses=ERRORS_OF_CASE)
@@ -146,7 +154,7 @@ async def read_item(meeting_id: UUID, item_id: UUID, door: Reader) -> ItemView:
 
 @router.get(f"{ITEM}/papers", responses=ERRORS_OF_CASE)
 async def read_papers(
-    meeting_id: UUID, item_id: UUID, door: Annotated[Door, looks_into(Permission.READ_PAPERS)]
+    meeting_id: UUID, item_id: UUID, door: Annotated[Door, looks(Permission.READ_PAPERS)]
 ) -> ItemPapers:
     """What category, necessity and words are decided on, while the item stands on the agenda (H2.7, H6.3)."""
     inside = await _reading(door, meeting_id, item_id)
@@ -168,7 +176,7 @@ async def declare_conflict(meeting_id: UUID, item_id: UUID, body: ConflictIn, do
 
 
 @router.get(f"{ITEM}/conflicts", responses=ERRORS_OF_CASE)
-async def read_conflicts(meeting_id: UUID, item_id: UUID, door: Reader) -> list[ConflictView]:
+async def read_conflicts(meeting_id: UUID, item_id: UUID, door: Viewer) -> list[ConflictView]:
     """The conflicts of interest on an item, oldest first."""
     inside = await _at_item(door, meeting_id, item_id, for_change=False)
     return await inside.history(ConflictView, item_id=item_id)
@@ -182,7 +190,7 @@ async def write_minutes(meeting_id: UUID, item_id: UUID, body: MinutesIn, door: 
 
 
 @router.get(f"{ITEM}/minutes", responses=ERRORS_OF_CASE)
-async def read_minutes(meeting_id: UUID, item_id: UUID, door: Reader) -> list[MinutesView]:
+async def read_minutes(meeting_id: UUID, item_id: UUID, door: Viewer) -> list[MinutesView]:
     """The minutes of an item, oldest first."""
     inside = await _at_item(door, meeting_id, item_id, for_change=False)
     return await inside.history(MinutesView, item_id=item_id)
@@ -202,7 +210,7 @@ async def record_police_conclusion(
 
 
 @router.get(f"{ITEM}/police-conclusions", responses=ERRORS_OF_CASE)
-async def read_police_conclusions(meeting_id: UUID, item_id: UUID, door: Reader) -> list[PoliceConclusionView]:
+async def read_police_conclusions(meeting_id: UUID, item_id: UUID, door: Viewer) -> list[PoliceConclusionView]:
     """What the police conclude, oldest first; the newest of each potential victim holds."""
     inside = await _at_item(door, meeting_id, item_id, for_change=False)
     return await inside.history(PoliceConclusionView, item_id=item_id)
@@ -222,7 +230,7 @@ async def decide_at_forum(
 
 
 @router.get(f"{ITEM}/decisions", responses=ERRORS_OF_CASE)
-async def read_decisions(meeting_id: UUID, item_id: UUID, door: Reader) -> list[DecisionView]:
+async def read_decisions(meeting_id: UUID, item_id: UUID, door: Viewer) -> list[DecisionView]:
     """What was decided on an item, oldest first."""
     inside = await _at_item(door, meeting_id, item_id, for_change=False)
     return await inside.history(DecisionView, item_id=item_id)
@@ -243,7 +251,7 @@ async def confirm_decision(
 
 
 @router.get(f"{ITEM}/decisions/{{decision_id}}/confirmation", responses=ERRORS_OF_CASE)
-async def read_confirmation(meeting_id: UUID, item_id: UUID, decision_id: UUID, door: Reader) -> list[ConfirmationView]:
+async def read_confirmation(meeting_id: UUID, item_id: UUID, decision_id: UUID, door: Viewer) -> list[ConfirmationView]:
     """The second person's answer, once there is one."""
     await _reading(door, meeting_id, item_id)
     return await items.confirmations_of(door.session, item_id, decision_id)
@@ -257,7 +265,7 @@ async def set_action(meeting_id: UUID, item_id: UUID, body: ActionIn, door: Arra
 
 
 @router.get(f"{ITEM}/actions", responses=ERRORS_OF_CASE)
-async def read_item_actions(meeting_id: UUID, item_id: UUID, door: Reader) -> list[ActionView]:
+async def read_item_actions(meeting_id: UUID, item_id: UUID, door: Viewer) -> list[ActionView]:
     """The actions of an item, oldest first."""
     inside = await _at_item(door, meeting_id, item_id, for_change=False)
     return await inside.history(ActionView, item_id=item_id)
@@ -267,7 +275,9 @@ async def read_item_actions(meeting_id: UUID, item_id: UUID, door: Reader) -> li
 async def read_actions(door: Reader) -> list[OpenActionView]:
     """The actions still owed that one owns or may see, the longest due first."""
     await door.log(Category.CONSULTATION)
-    return await actions.open_actions(door.session, actor=door.actor, now=door.now)
+    found = await actions.open_actions(door.session, actor=door.actor, now=door.now)
+    door.shows(one.case_id for one in found)
+    return found
 
 
 @router.post("/actions/{action_id}/answers", status_code=201, responses=ERRORS_OF_ACT)
@@ -278,7 +288,7 @@ async def answer_action(action_id: UUID, body: ActionAnswerIn, door: Member) -> 
 
 
 @router.get("/actions/{action_id}/answers", responses=ERRORS_OF_CASE)
-async def read_action_answers(action_id: UUID, door: Reader) -> list[ActionAnswerView]:
+async def read_action_answers(action_id: UUID, door: Viewer) -> list[ActionAnswerView]:
     """What became of an action, oldest first."""
     inside = await _at_action(door, action_id, for_change=False)
     await inside.read()

@@ -38,7 +38,10 @@ async def open_application(
     door.asks_for(body.follows or body.from_draft)
     opened = await service.open_application(door.session, body, actor=door.actor, now=door.now)
     await door.opened(opened.id, opened.version)
-    return service.shown_to(door.actor, opened)
+    shown = service.shown_to(door.actor, opened)
+    if shown is opened:
+        door.shows(one.case_id for one in opened.earlier_applications)
+    return shown
 
 
 @router.post("/applications/{case_id}/initial-contacts", status_code=201, responses=ERRORS_OF_ACT)
@@ -69,7 +72,7 @@ async def keep_draft(body: DraftIn, door: Annotated[Door, creates(Permission.OPE
     return draft
 
 
-@router.get("/drafts/{case_id}", responses=ERRORS_OF_ACT)
+@router.get("/drafts/{case_id}", responses=ERRORS_OF_CASE)
 async def read_draft(door: Annotated[CaseDoor, reads(Permission.OPEN_APPLICATION)]) -> DraftView:
     """A draft as it was left."""
     await door.read()

@@ -26,7 +26,10 @@ async def read_marks(door: Reader) -> list[OfNoteView]:
 
 @router.post("", status_code=201, responses=ERRORS_OF_ACT)
 async def mark(body: OfNoteIn, door: Standards) -> OfNoteView:
-    """Mark the case: each touch by an account that does not hold it becomes a task of professional standards."""
+    """Mark the case: whoever opens it, finds it or is shown it on a list without holding it becomes a task.
+
+    One a day for each account, before professional standards of the account's force.
+    """
     return await door.record_beside(marking.mark, marking.marked_before, body)
 
 

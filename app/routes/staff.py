@@ -29,7 +29,7 @@ async def read_preferences(door: Reader) -> PreferenceView:
 @router.put("/me/alert-preferences", responses=ERRORS)
 async def choose_preferences(body: PreferenceIn, door: Reader) -> PreferenceView:
     """Mail or none, and one digest a working day instead of a mail for each alert."""
-    await door.log(Category.ALTERATION)
+    await door.log(Category.ALTERATION, event_id=door.actor.staff_id)
     return await absences.prefer(door.session, body, actor=door.actor)
 
 
@@ -43,14 +43,15 @@ async def list_absences(staff_id: str, door: Reader) -> list[AbsenceView]:
 @router.post("/{staff_id}/absences", status_code=201, responses=ERRORS_OF_ACT)
 async def record_absence(staff_id: str, body: AbsenceIn, door: Reader) -> AbsenceView:
     """Say that one is away, or as a supervisor that a colleague is: alerts go to a deputy, else to the supervisors."""
-    await door.log(Category.COLLECTION)
     known = known_id(staff_id, StaffNotFound())
-    return await absences.record_absence(door.session, known, body, actor=door.actor, now=door.now)
+    made = await absences.record_absence(door.session, known, body, actor=door.actor, now=door.now)
+    await door.log(Category.COLLECTION, event_id=made.id)
+    return made
 
 
 @router.post("/{staff_id}/absences/{absence_id}/end", responses=ERRORS_OF_ACT)
 async def end_absence(staff_id: str, absence_id: str, door: Reader) -> AbsenceView:
     """Back earlier than recorded, or recorded by mistake."""
-    await door.log(Category.ALTERATION)
     known, which = known_id(staff_id, StaffNotFound()), known_id(absence_id, absences.AbsenceNotFound())
+    await door.log(Category.ALTERATION, event_id=which)
     return await absences.end_absence(door.session, known, which, actor=door.actor, now=door.now)

@@ -1,4 +1,6 @@
-"""A request id in every answer and log line, and the counts that /metrics shows. Plain ASGI: no task is added.
+"""A request id in every answer and log line, the counts that /metrics shows, and no body beyond the limit.
+
+Plain ASGI: no task is added.
 
 Nothing leaves it as an exception: a server would log the traceback, and with it what people typed.
 """
@@ -11,9 +13,12 @@ import structlog
 from prometheus_client import Counter, Histogram
 from starlette.datastructures import MutableHeaders
 from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.routes.errors import failure
+from app.errors import Unprocessable
+from app.routes.bounding import TOO_LONG, counted, says_too_long
+from app.routes.errors import failure, problem
 
 REQUESTS = Counter("clares_law_requests_total", "Requests answered.", ["method", "route", "status"])
 SECONDS = Histogram("clares_law_request_seconds", "Seconds from request to answer.", ["route"])
@@ -67,7 +72,10 @@ class Tracing:
 
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             try:
-                await self.app(scope, receive, answer)
+                if says_too_long(scope):
+                    await _too_long(scope)(scope, receive, answer)
+                else:
+                    await self.app(scope, counted(receive), answer)
             except ClientDisconnect:
                 status = _GONE  # nobody is there to be answered, and nothing of ours failed
             except Exception as error:
@@ -86,3 +94,10 @@ class Tracing:
                     status=status,
                     milliseconds=round(took * 1000, 1),
                 )
+
+
+def _too_long(scope: Scope) -> Response:
+    """The answer to a body that nobody reads; the connection ends, since the body is still under way."""
+    fields = [{"field": "body", "says": TOO_LONG}]
+    headers = {"Connection": "close"}
+    return problem(Request(scope), 422, Unprocessable.code, f"body: {TOO_LONG}", headers=headers, fields=fields)

@@ -28,29 +28,30 @@ async def list_webhooks(door: Administrator) -> list[WebhookView]:
 @router.post("", status_code=201, responses=ERRORS_OF_ACT)
 async def subscribe(body: WebhookIn, door: Administrator) -> WebhookMade:
     """Have alerts posted to an address. The answer holds the secret that posts are signed with, this once."""
-    await door.log(Category.COLLECTION)
-    return await webhooks.subscribe(door.session, body, actor=door.actor, now=door.now)
+    made = await webhooks.subscribe(door.session, body, actor=door.actor, now=door.now)
+    await door.log(Category.COLLECTION, event_id=made.id)
+    return made
 
 
 @router.post("/{webhook_id}/secret", responses=ERRORS_OF_ACT)
 async def rotate_secret(webhook_id: str, body: RotationIn, door: Administrator) -> WebhookMade:
     """A new secret; for the overlap every post is signed with both."""
-    await door.log(Category.ALTERATION)
     known = known_id(webhook_id, webhooks.WebhookNotFound())
+    await door.log(Category.ALTERATION, event_id=known)
     return await webhooks.rotate(door.session, known, body, actor=door.actor, now=door.now)
 
 
 @router.post("/{webhook_id}/disable", responses=ERRORS_OF_ACT)
 async def disable(webhook_id: str, door: Administrator) -> WebhookView:
     """Post nothing there any more."""
-    await door.log(Category.ALTERATION)
     known = known_id(webhook_id, webhooks.WebhookNotFound())
+    await door.log(Category.ALTERATION, event_id=known)
     return await webhooks.disable(door.session, known, actor=door.actor, now=door.now)
 
 
 @router.post("/{webhook_id}/ping", status_code=202, responses=ERRORS_OF_ACT)
 async def ping(webhook_id: str, door: Administrator) -> Posted:
     """Post a message that tells of no case; it waits in the outbox like any other."""
-    await door.log(Category.COLLECTION)
     known = known_id(webhook_id, webhooks.WebhookNotFound())
+    await door.log(Category.COLLECTION, event_id=known)
     return await webhooks.ping(door.session, known, actor=door.actor, now=door.now)

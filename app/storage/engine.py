@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import (
     async_sessionmaker,
     create_async_engine,
 )
+from sqlalchemy.orm import Session
 
 
 class DatabaseRole(StrEnum):
@@ -160,7 +161,7 @@ def _listed(sees: Iterable[str]) -> str:
     return ",".join(sorted(sees))
 
 
-def has_context(session: AsyncSession) -> bool:
+def has_context(session: AsyncSession | Session) -> bool:
     """Whether the session acts for somebody; the worker's does not."""
     return _GIVEN in session.info
 

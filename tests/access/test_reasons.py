@@ -7,9 +7,10 @@ import httpx
 import pytest
 
 from app.access.deciding import CaseFacts, needs_reason
-from app.access.rules import FORUM_ROLES, Actor, Permission, Role
+from app.access.rules import FORUM_ROLES, Actor, Role
 from app.process import Stage
 from tests.arrange import place_at
+from tests.naughty.courses import GRADE
 from tests.steps import forum, intake
 from tests.world import OWN, STAFF, World
 
@@ -52,6 +53,31 @@ async def test_the_control_room_reads_on_while_the_first_checks_run_and_intellig
     assert set(answers.values()) == {200, 428}
 
 
+async def test_it_is_asked_by_what_is_read_and_not_by_which_door(world: World) -> None:
+    case = await forum.waiting(world)
+    item = await forum.sitting(world, case)
+    whole = f"/v1/applications/{case}"
+    paths = [f"{item.path}{one}" for one in ("", "/minutes", "/conflicts", "/police-conclusions", "/decisions")]
+    paths += [f"{whole}/{one}" for one in ("earlier-applications", "final-report", "intelligence-submissions")]
+    token = {"Authorization": f"Bearer {world.as_('officer').token}"}
+    for path in paths:
+        with world.unchanged():
+            asked = await world.http.get(path, headers=token)
+        assert (asked.status_code, asked.json()["type"].rpartition(":")[2]) == (428, "reason_required"), path
+        assert (await world.http.get(path, headers=token | {"Access-Reason": "intelligence"})).status_code == 200, path
+    said = "SELECT count(*) AS n FROM access_log WHERE staff_id = %s AND NOT refused AND reason = 'intelligence'"
+    assert world.rows(said, STAFF["officer"].id)[0]["n"] == len(paths)
+    sits = {"Authorization": f"Bearer {world.as_('idva').token}"}
+    assert (await world.http.get(item.path, headers=sits)).status_code == 200, "a seat is the reason"
+
+
+async def test_an_act_waits_for_no_reason(world: World) -> None:
+    case = await intake.opened(world)
+    token = {"Authorization": f"Bearer {world.as_('officer').token}"}
+    kept = await world.http.post(f"/v1/applications/{case}/risk-grades", json=GRADE, headers=token)
+    assert kept.status_code == 201, kept.text
+
+
 async def test_a_hidden_case_asks_for_no_reason(world: World) -> None:
     case = await intake.opened(world)
     assert (await _read(world, "other_officer", case)).status_code == 404
@@ -67,13 +93,13 @@ def test_nobody_is_asked_whose_office_or_part_in_the_case_is_the_reason() -> Non
         administers = Role.ADMINISTRATOR in held
         if not administers:
             asks = set(held) <= asking | FORUM_ROLES
-            assert needs_reason(actor, Permission.READ_CASE, plain) is asks, held
+            assert needs_reason(actor, plain) is asks, held
             sits = not FORUM_ROLES.isdisjoint(held)
             agenda = CaseFacts(force_id=OWN, on_agenda=True)
-            assert needs_reason(actor, Permission.READ_CASE, agenda) is (asks and not sits), held
+            assert needs_reason(actor, agenda) is (asks and not sits), held
         for own in (CaseFacts(force_id=OWN, own=True), CaseFacts(force_id=OWN, restricted=True, allowed=True)):
-            assert not needs_reason(actor, Permission.READ_CASE, own)
-        assert not needs_reason(actor, Permission.SAFEGUARD, plain)
+            assert not needs_reason(actor, own)
+        assert not needs_reason(actor, CaseFacts(force_id=OWN, owes_action=True))
 
 
 async def test_a_seat_at_the_forum_is_the_reason_for_what_is_on_its_agenda_and_for_nothing_else(world: World) -> None:

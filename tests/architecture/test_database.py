@@ -214,7 +214,15 @@ async def test_every_row_of_a_case_is_worked_by_the_worker_and_bounded_by_the_gl
             assert bounded is (table not in WRITTEN_THROUGH_GLASS), (table, command)
 
 
-VERBATIM = ("access_log", "disclosure", "event", "forum_decision", "final_report", "non_disclosure_notice")
+VERBATIM = (
+    "access_log",
+    "account_change",
+    "disclosure",
+    "event",
+    "forum_decision",
+    "final_report",
+    "non_disclosure_notice",
+)
 
 
 async def test_the_verbatim_record_and_the_log_take_new_rows_only_from_every_role(world: World) -> None:

@@ -369,6 +369,10 @@ FROZEN: dict[str, dict[str, str]] = {
         "erasable": "reason",
         "salted": "from_force_id reference to_force_id",
     },
+    "account_change": {
+        "clear": "active_after active_before changed_at changed_by id staff_id",
+        "salted": "rank_after rank_before roles_after roles_before",
+    },
     "access_log": {
         "clear": "case_id category event_id id logged_at recipient recorded_in refused staff_id",
         "salted": "action decision fields force_id organisation reader_force_id reason request_id role rule",

@@ -1,5 +1,6 @@
 """What the provider claims: id tokens that are not believed, roles and force that both sides must agree on."""
 
+import asyncio
 import hashlib
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -7,6 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+import psycopg
 import pytest
 
 from app import clock
@@ -14,6 +16,9 @@ from app.access.claimed import ClaimNames, claimed_by
 from app.access.demonstration import AUDIENCE
 from app.access.rules import Role
 from app.access.sign_in import challenge_of
+from app.misuse.facts import accounts
+from app.storage.engine import DatabaseRole, engine_for, sessions
+from app.storage.migrations import conninfo
 from tests.access.forging import b64
 from tests.routes.test_withholding import opened
 from tests.steps import intake
@@ -257,6 +262,8 @@ async def test_later_sign_ins_keep_the_account_in_line_and_what_an_administrator
     staff_id = world.rows("SELECT id FROM staff_member WHERE subject = 'new-one'")[0]["id"]
     await world.as_("administrator").put(f"/v1/staff/{staff_id}", {"roles": [officer]})
     assert await sign_in(officer, member) == [officer]
+    assert await sign_in(officer) == [officer]
+    assert await sign_in(officer, member) == [officer], "a group that its owner leaves and joins gives nothing back"
     assert await sign_in(officer, member, chair) == [officer, chair]
     assert await sign_in(member, chair) == [chair]
     world.execute("UPDATE staff_member SET compared = true WHERE subject = 'new-one'")
@@ -264,7 +271,43 @@ async def test_later_sign_ins_keep_the_account_in_line_and_what_an_administrator
     kept = account(world, "new-one")
     assert kept and kept["compared"] is False, "a new name is compared with the parties of every case (H2.8)"
     keys = world.rows("SELECT name_keys FROM staff_member WHERE subject = 'new-one'")[0]["name_keys"]
-    assert "other" in keys
+    assert {"other", "ew"} <= set(keys), "a former name is compared as well"
+    await world.as_("administrator").put(f"/v1/staff/{staff_id}", {"roles": [chair, member]})
+    given_back = await sign_in(chair, member, name="DS Ann Other")
+    assert set(given_back) == {chair, member}, "an administrator gives it back"
+
+
+async def test_a_new_name_makes_nobody_a_stranger_to_a_case(asking: Desk) -> None:
+    world = asking.world
+    for name in ("PC Alan Merrick", "PC Alan Ew"):
+        answer = await asking.came_back(asking.browser(), "new-one", **says("DVDS-Officers", name=name))
+        assert answer.status_code == 303, answer.text
+    world.execute("UPDATE staff_member SET compared = true")
+    case = await intake.opened(world)
+    new = world.rows("SELECT id, compared, former_surnames FROM staff_member WHERE subject = 'new-one'")[0]
+    assert new["former_surnames"] == ["alanmerrick", "merrick"]
+    withheld = world.rows("SELECT case_id, kind FROM case_access WHERE staff_id = %s", new["id"])
+    assert [(str(one["case_id"]), one["kind"]) for one in withheld] == [(case, "excluded")]
+    engine = engine_for(world.url, DatabaseRole.WORKER, pool_size=1)
+    async with sessions(engine)() as session:
+        account = (await accounts(session, [new["id"]]))[new["id"]]
+    await engine.dispose()
+    assert {"merrick", "ew"} <= account.surnames
+    assert {"merrick", "ew"} <= set(account.keys)
+
+
+async def test_a_sign_in_waits_for_the_administrator_who_closes_the_account(asking: Desk) -> None:
+    world = asking.world
+    assert (await asking.came_back(asking.browser(), "officer", **says("DVDS-Officers"))).status_code == 303
+    with psycopg.connect(conninfo(world.url)) as administers:
+        administers.execute("UPDATE staff_member SET active = false WHERE subject = 'officer'")
+        coming = asyncio.create_task(asking.came_back(asking.browser(), "officer", **says("DVDS-Officers")))
+        await asyncio.wait([coming], timeout=2)
+        assert not coming.done(), "it waits for what is being changed"
+        administers.execute("UPDATE browser_session SET ended_at = now(), ended_because = 'account_closed'")
+        administers.commit()
+    assert (await coming).status_code == 401
+    assert world.rows("SELECT 1 FROM browser_session WHERE ended_at IS NULL") == []
 
 
 async def test_claims_that_nobody_may_hold_together_refuse_a_known_account_and_change_nothing(asking: Desk) -> None:

@@ -170,3 +170,16 @@ async def test_harm_comes_to_somebody_and_an_open_case_is_frozen_too(world: Worl
     assert (await retention.freeze(world, case, because=because, potential_victim_id=victim)).status_code == 201
     shown = await world.as_("standards").must_get(retention.path(case, "retention"))
     assert shown["frozen"] and [one["because"] for one in shown["freezes"]] == [because]
+
+
+async def test_of_the_request_that_erased_a_case_no_hash_is_kept(world: World) -> None:
+    case = await retention.due(world)
+    assert (await retention.decide(world, case)).status_code == 201
+    headers = {**version_of(world, case), "Idempotency-Key": "agreed-to-erase-it"}
+    body = {"agrees": True, "reason": "Read and agreed."}
+    agreed = await world.as_("standards").post(retention.path(case, "retention/agreement"), body, headers=headers)
+    assert agreed.status_code == 201, agreed.text
+    kept = world.rows("SELECT fingerprint, case_id FROM answered_request WHERE key = 'agreed-to-erase-it'")
+    assert kept == [{"fingerprint": "", "case_id": None}]
+    again = await world.as_("standards").post(retention.path(case, "retention/agreement"), body, headers=headers)
+    assert again.status_code == 410, "what was asked was done, and the case says so"

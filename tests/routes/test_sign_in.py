@@ -197,6 +197,39 @@ async def test_a_page_from_elsewhere_changes_nothing_in_the_name_of_who_is_signe
     assert kept.status_code == 201, kept.text
 
 
+async def test_two_proofs_of_who_asks_are_none_whichever_comes_first(at: Desk) -> None:
+    browser, other = await at.signed_in("officer"), await at.signed_in("standards")
+    token = f"Bearer {at.world.as_('officer').token}"
+    mine, theirs = f"{SESSION}={browser.cookies[SESSION]}", f"{SESSION}={other.cookies[SESSION]}"
+    for sent in (
+        [("Authorization", token), ("Authorization", token)],
+        [("Authorization", token), ("Authorization", "Bearer x")],
+        [("Authorization", "Basic x"), ("Authorization", token)],
+        [("Cookie", f"{mine}; {theirs}")],
+        [("Cookie", f"{theirs};a=b;{mine}")],
+        [("Cookie", mine), ("Cookie", mine)],
+        [("Cookie", f"{mine}; {theirs}"), ("Authorization", token)],
+    ):
+        with at.world.unchanged(refusals=0):
+            answer = await at.http.get("/v1/session", headers=sent)
+        assert (answer.status_code, answer.json()["type"]) == (401, "urn:clares-law:problem:sent_twice"), sent
+    assert (await at.http.get("/v1/session", headers=[("Cookie", f"a=b; {mine}")])).status_code == 200
+
+
+async def test_each_header_that_says_where_a_request_came_from_must_agree(at: Desk) -> None:
+    browser = await at.signed_in("control_room")
+    cookie = ("Cookie", f"{SESSION}={browser.cookies[SESSION]}")
+    origin, site = ("Origin", PUBLIC), ("Sec-Fetch-Site", "same-origin")
+    for sent, status in (
+        ([cookie, origin, ("Origin", "https://evil.example")], 403),
+        ([cookie, ("Sec-Fetch-Site", "cross-site"), site, origin], 403),
+        ([cookie, ("Origin", "same-origin"), site], 403),
+        ([cookie, origin, site], 201),
+    ):
+        answer = await at.http.post("/v1/applications", headers=sent, json=intake.right_to_ask(at.world))
+        assert answer.status_code == status, (sent, answer.text)
+
+
 async def test_a_bearer_token_needs_no_proof_of_origin_and_has_no_session_to_end(at: Desk) -> None:
     world = at.world
     assert (await world.as_("control_room").post("/v1/applications", intake.right_to_ask(world))).status_code == 201

@@ -152,6 +152,23 @@ async def test_a_correction_supersedes_and_is_no_further_delivery(ready: Ready) 
     assert nothing.status_code == 422
 
 
+async def test_a_correction_that_names_another_recipient_is_a_disclosure_to_that_one(ready: Ready) -> None:
+    def told() -> list[str]:
+        query = "SELECT recipient FROM access_log WHERE category = 'disclosure' ORDER BY logged_at"
+        return [str(row["recipient"]) for row in ready.world.rows(query)]
+
+    first = await steps.disclose(ready.world, ready.case, ready.told())
+    other = {"recipient_id": None, "recipient_described": "The potential victim's sister"}
+    second = await steps.disclose(ready.world, ready.case, ready.told(**other, supersedes_id=first["id"]))
+    assert told() == [ready.victim, second["id"]], "one who is no party is known by the record that describes them"
+    third = await steps.disclose(
+        ready.world, ready.case, ready.told(**other, words="Something else.", supersedes_id=second["id"])
+    )
+    assert len(told()) == 2, "the same person was told once"
+    await steps.disclose(ready.world, ready.case, ready.told(supersedes_id=third["id"]))
+    assert told() == [ready.victim, second["id"], ready.victim]
+
+
 async def test_an_emergency_delivery_before_the_forum_has_reviewed_it(world: World) -> None:
     case = await intake.opened(world)
     victim = intake.parties(world, case)["potential_victim"][0]

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.access.addresses import address_form, address_key
-from app.access.names import account_keys
+from app.access.names import account_keys, surnames_of
 from app.access.rules import Role
 from app.misuse.rules import (
     Account,
@@ -22,9 +22,8 @@ from app.misuse.rules import (
     findings,
     is_bulk,
     is_off_shift,
-    is_out_of_force,
+    out_of_force,
     resemblance,
-    surnames_of,
 )
 from app.misuse.terms import Misuse
 from app.misuse.thresholds import thresholds
@@ -142,13 +141,28 @@ def test_bulk_is_so_many_different_ones_within_the_time(seen: list[tuple[int, in
 def test_another_forces_case_is_looked_at_unless_it_is_the_work_and_not_too_much_of_it() -> None:
     limits = OutOfForce(routine=frozenset({"retrieve_final_reports"}), minutes=60, cases=2, listed=2)
     theirs = [touched(case=CaseTouched(uuid4(), "southvale"), action="retrieve_final_reports") for _ in range(2)]
-    assert not is_out_of_force(account(), theirs[0], theirs[:1], limits)
-    assert is_out_of_force(account(), theirs[1], theirs, limits)
+    assert not out_of_force(account(), theirs[0], theirs[:1], limits)
+    assert out_of_force(account(), theirs[1], theirs, limits)
     glass = touched(case=CaseTouched(uuid4(), "southvale"), action="read_case")
-    assert is_out_of_force(account(), glass, [glass], limits)
-    assert not is_out_of_force(account(force_id=None), glass, [glass], limits)
+    assert out_of_force(account(), glass, [glass], limits)
+    assert not out_of_force(account(force_id=None), glass, [glass], limits)
     own = touched(case=CaseTouched(uuid4(), "northmoor"))
-    assert not is_out_of_force(account(), own, [own], limits)
+    assert not out_of_force(account(), own, [own], limits)
+
+
+def test_cases_of_the_persons_that_a_search_found_are_looked_at_like_the_case_itself() -> None:
+    theirs = CaseTouched(uuid4(), "southvale", marks=[(MONDAY, None)])
+    ours = CaseTouched(uuid4(), "northmoor", marks=[(MONDAY, None)])
+    found = Touched(uuid4(), MONDAY, "search_cases", None, (), (), (theirs, ours))
+    listed = Touched(uuid4(), MONDAY, "list_cases", None, (), (theirs, ours))
+
+    def kinds(row: Touched, who: Account) -> list[tuple[Misuse, str]]:
+        return [(one.kind, one.about) for one in findings(who, [row], new={row.log_id}, thresholds=thresholds())]
+
+    of_note = [(Misuse.CASE_OF_NOTE, str(theirs.case_id)), (Misuse.CASE_OF_NOTE, str(ours.case_id))]
+    assert kinds(found, account()) == [(Misuse.OUT_OF_FORCE, str(theirs.case_id)), *of_note]
+    assert kinds(listed, account()) == of_note, "lists name another force's case only by its leave, up to a number"
+    assert kinds(found, account(roles=frozenset({Role.AUDITOR}))) == [(Misuse.OUT_OF_FORCE, str(theirs.case_id))]
 
 
 def test_only_new_rows_are_judged_and_only_what_is_watched_for() -> None:

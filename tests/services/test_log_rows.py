@@ -195,6 +195,46 @@ async def test_a_list_names_the_cases_that_it_showed(world: World) -> None:
     assert "list_cases" in {one["action"] for one in found}, "who saw a case on a list is found by the case"
 
 
+async def test_agendas_actions_offers_tasks_and_earlier_applications_name_their_cases_too(world: World) -> None:
+    case = await intake.opened(world)
+
+    def shown(key: str) -> set[str]:
+        query = "SELECT case_id FROM access_log_case WHERE log_id = %s"
+        return {str(one["case_id"]) for one in world.rows(query, newest(world, key)["id"])}
+
+    again = await world.as_("control_room").must_post("/v1/applications", intake.right_to_know(world))
+    named = {str(one["case_id"]) for one in again["earlier_applications"]}
+    assert named == {case} == shown("control_room")
+    await world.as_("officer").must_get(f"/v1/applications/{again['id']}/earlier-applications")
+    assert shown("officer") == {case}
+    place_at(world, case, Stage.FORUM)
+    item = await forum.sitting(world, case)
+    for path in (f"/v1/forum/meetings/{item.meeting_id}", f"/v1/forum/meetings/{item.meeting_id}/agenda"):
+        await world.as_("idva").must_get(path)
+        assert shown("idva") == {case}
+    await world.as_("idva").must_get(f"/v1/forum/meetings/{item.meeting_id}/attendance")
+    assert shown("idva") == set(), "who sits there names no case"
+    action = {"owner_staff_id": str(STAFF["idva"].id), "what": "Call her.", "due_on": world.now.date().isoformat()}
+    await world.as_("chair").must_post(f"{item.path}/actions", action)
+    await world.as_("idva").must_get("/v1/forum/actions")
+    assert shown("idva") == {case}
+    world.execute(
+        "INSERT INTO task (id, kind, says, for_role, case_id, force_id, about, opened_at) VALUES "
+        "(gen_random_uuid(), 'misuse', 'Look.', 'professional_standards', %s, 'northmoor', 'x', now())",
+        case,
+    )
+    await world.as_("standards").must_get("/v1/tasks")
+    assert shown("standards") == {case}
+    place_at(world, case, Stage.FACE_TO_FACE)
+    offer = {"to_force_id": OTHER, "reason": "She lives there."}
+    sent = await world.as_("supervisor").post(
+        f"/v1/applications/{case}/transfer", offer, headers=version_of(world, case)
+    )
+    assert sent.status_code == 201, sent.text
+    await world.as_("other_supervisor").must_get("/v1/transfers")
+    assert shown("other_supervisor") == {case}
+
+
 async def test_what_another_force_read_stands_in_the_log_of_both(world: World) -> None:
     case = await intake.opened(world)
     glass = {"case_id": case, "reason": "She rang from their area in danger."}

@@ -8,6 +8,8 @@ import httpx
 import psycopg
 import pytest
 
+from app.doors import Door
+from app.evidence.terms import Category
 from app.main import Held, hold
 from app.storage.engine import DatabaseRole, engine_for, sessions
 from app.storage.migrations import conninfo
@@ -155,6 +157,31 @@ async def test_a_calendar_is_not_given_out_unlogged(world: World, broken: Any) -
         with broken(world, "access_log"):
             assert nothing_said(await world.http.get(made["path"]))
         assert (await world.http.get(made["path"])).text.startswith("BEGIN:VCALENDAR")
+
+
+async def test_a_door_that_forgets_its_row_answers_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    case = await intake.opened(world)
+
+    async def forget(self: Door, category: Category, **more: Any) -> None:
+        return None
+
+    before = world.rows("SELECT count(*) AS n FROM access_log")
+    with monkeypatch.context() as forgetful:
+        forgetful.setattr(Door, "log", forget)
+        for path in (f"/v1/applications/{case}", "/v1/applications", f"/v1/applications/{case}/earlier-applications"):
+            answer = await world.as_("supervisor").get(path)
+            if path.endswith("earlier-applications"):
+                assert answer.json() == [], "nothing is shown, so nothing is owed"
+            else:
+                assert (answer.status_code, answer.content) == (503, b""), path
+    assert world.rows("SELECT count(*) AS n FROM access_log") == before
+
+
+async def test_colleagues_are_listed_with_a_row(world: World) -> None:
+    assert (await world.as_("supervisor").must_get("/v1/staff")) != []
+    (row,) = world.rows("SELECT action, category, fields FROM access_log")
+    assert (row["action"], row["category"]) == ("list_staff", "consultation")
+    assert "name" in row["fields"]
 
 
 async def test_what_row_level_security_bars_is_not_taken_for_a_log_that_cannot_be_written(world: World) -> None:

@@ -127,6 +127,21 @@ async def test_a_case_of_note_touched_by_whoever_does_not_hold_it(world: World) 
     assert [one["reason"] for one in await standards.must_get(path)] == ["A councillor is a party."]
 
 
+@pytest.mark.parametrize("by", ["list", "search"])
+async def test_a_case_of_note_on_a_list_or_found_by_a_search(world: World, by: str) -> None:
+    case = await intake.opened(world)
+    await world.as_("standards").must_post(f"/v1/applications/{case}/of-note", {"reason": "A councillor is a party."})
+    for key in ("officer", "officer2"):
+        world.execute("UPDATE application SET assigned_to = %s", STAFF["officer2"].id)
+        if by == "list":
+            await world.as_(key).must_get("/v1/applications")
+        else:
+            await world.as_(key).must_post("/v1/applications/search", {"surname": "Merrick"})
+    assert await watched(world) == ["case_of_note"]
+    (put,) = await tasks_of(world, "standards")
+    assert str(STAFF["officer"].id) in put["says"]
+
+
 async def test_many_cases_or_persons_in_a_short_time(world: World) -> None:
     about = [{"surname": f"Quimby{letter}", "born": "1970-05-06", "given_names": "Otto"} for letter in "abcd"]
     cases = [await intake.opened(world, intake.right_to_ask(world, subject=subject)) for subject in about[:3]]

@@ -1,6 +1,7 @@
 """Server-sent events over a real port: new alerts with ids, nothing missed on coming back, ended with the rights."""
 
 import asyncio
+import gc
 import json
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
@@ -10,8 +11,10 @@ from typing import Any
 import httpx
 import psycopg
 import pytest
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import clock
+from app.access.rules import Actor
 from app.deadlines import stream
 from app.settings import settings
 from app.storage.migrations import conninfo
@@ -144,6 +147,26 @@ async def test_it_ends_when_the_right_the_account_or_the_token_does(world: World
     short = world.issuer.issue("supervisor", now=clock.real_now(), lifetime=timedelta(seconds=2))
     async with listening(port, short) as lines:
         assert await has_ended(lines)
+
+
+async def test_a_place_is_taken_when_it_is_asked_for_and_free_when_what_it_was_for_never_begins(world: World) -> None:
+    assert world.api is not None
+    streams = stream.Streams(2)
+
+    async def nobody(session: AsyncSession) -> Actor:
+        raise AssertionError("nothing is begun")
+
+    first = streams.take_seat()
+    second = streams.events(
+        world.api.state.sessions, streams.take_seat(), enter=nobody, after=None, seconds=0, request_id="x"
+    )
+    with pytest.raises(stream.TooManyStreams):
+        streams.take_seat()
+    del second
+    gc.collect()
+    assert streams.opened == 1
+    streams.take_seat()
+    del first
 
 
 async def test_only_so_many_are_open_at_once_and_a_place_comes_free_again(world: World, port: int) -> None:

@@ -1,0 +1,136 @@
+"""Rights that are given leave a trace that nobody takes away, and far-seeing ones are looked at by others (H1.3)."""
+
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg import errors
+
+from app.outside.witness import FakeWitness
+from app.storage.migrations import conninfo
+from tests.evidence.numbering import number_all, numbering
+from tests.routes.test_claims import CLAIMS, says
+from tests.steps.sign_in import desk
+from tests.world import STAFF, World
+
+
+def path_of(key: str) -> str:
+    return f"/v1/staff/{STAFF[key].id}"
+
+
+async def rights_tasks(world: World, key: str) -> list[str]:
+    found = (await world.as_(key).must_get("/v1/tasks"))["items"]
+    return [one["says"] for one in found if one["kind"] == "rights_given"]
+
+
+async def test_each_change_of_an_account_is_kept_with_before_and_after_and_read_by_who_oversees(world: World) -> None:
+    administrator = world.as_("administrator")
+    made = await administrator.must_post(
+        "/v1/staff", {"subject": "new", "name": "New", "roles": ["control_room"], "rank": "constable"}
+    )
+    path = f"/v1/staff/{made['id']}"
+    for body in (
+        {"roles": ["professional_standards"], "rank": "inspector"},
+        {"roles": ["professional_standards"], "email": "new@northmoor.example"},
+        {"roles": ["control_room"], "active": False},
+    ):
+        assert (await administrator.put(path, body)).status_code == 200
+    for key in ("administrator", "standards", "auditor"):
+        kept = await world.as_(key).must_get(f"{path}/changes")
+        assert [(one["roles_before"], one["roles_after"]) for one in kept] == [
+            (None, ["control_room"]),
+            (["control_room"], ["professional_standards"]),
+            (["professional_standards"], ["control_room"]),
+        ], "an address that changes is no right"
+        assert [(one["rank_before"], one["rank_after"]) for one in kept][:2] == [
+            (None, "constable"),
+            ("constable", "inspector"),
+        ]
+        assert [(one["active_before"], one["active_after"]) for one in kept] == [
+            (None, True),
+            (True, True),
+            (True, False),
+        ]
+        assert {one["changed_by"] for one in kept} == {str(STAFF["administrator"].id)}
+    with world.unchanged():
+        assert (await world.as_("supervisor").get(f"{path}/changes")).status_code == 403
+    with world.unchanged():
+        assert (await administrator.get(f"{path_of('other_officer')}/changes")).status_code == 404
+
+
+async def test_a_change_takes_new_rows_only_from_every_role_and_is_dated_by_the_database(world: World) -> None:
+    assert (await world.as_("administrator").put(path_of("officer"), {"roles": ["auditor"]})).status_code == 200
+    for statement in ("UPDATE account_change SET roles_after = '{}'", "DELETE FROM account_change"):
+        with pytest.raises(errors.RestrictViolation):
+            world.execute(statement)
+    row = "gen_random_uuid(), 'northmoor', %s, '{}', true"
+    with psycopg.connect(conninfo(world.url)) as connection:
+        connection.execute("SET ROLE clares_law_app")
+        with pytest.raises(errors.InsufficientPrivilege):
+            connection.execute(
+                "INSERT INTO account_change (id, force_id, staff_id, roles_after, active_after, changed_at) "
+                f"VALUES ({row}, now())",
+                [STAFF["officer"].id],
+            )
+
+
+async def test_a_change_becomes_a_leaf(world: World) -> None:
+    assert (await world.as_("administrator").put(path_of("officer"), {"roles": ["auditor"]})).status_code == 200
+    async with numbering(world.url, FakeWitness()) as sequencer:
+        await number_all(sequencer)
+    leaves = world.rows(
+        "SELECT leaf.kind, leaf.case_id, told FROM leaf JOIN account_change ON account_change.id = record_id "
+        "WHERE staff_id = %s AND changed_by IS NOT NULL",
+        STAFF["officer"].id,
+    )
+    assert [(one["kind"], one["case_id"]) for one in leaves] == [("account_change", None)]
+    assert str(STAFF["administrator"].id).encode() in leaves[0]["told"]
+
+
+async def test_professional_standards_hear_of_each_far_seeing_role_that_is_given(world: World) -> None:
+    administrator = world.as_("administrator")
+    for roles, told in (
+        (["public_protection_officer"], 0),
+        (["public_protection_officer", "head_of_public_protection"], 1),
+        (["head_of_public_protection"], 1),
+        (["auditor"], 2),
+        (["control_room"], 2),
+        (["professional_standards"], 3),
+    ):
+        assert (await administrator.put(path_of("officer2"), {"roles": roles})).status_code == 200
+        assert len(await rights_tasks(world, "standards")) == told, roles
+    assert await rights_tasks(world, "officer2") == [], "it is kept from the account that it is about"
+    assert await rights_tasks(world, "administrator") == []
+    (await administrator.put(path_of("officer2"), {"roles": ["professional_standards"], "active": False}))
+    (await administrator.put(path_of("officer2"), {"roles": ["professional_standards"], "active": True}))
+    said = await rights_tasks(world, "standards")
+    assert len(said) == 4, "an account that is opened again is given its rights anew"
+    assert str(STAFF["officer2"].id) in said[-1] and str(STAFF["administrator"].id) in said[-1]
+    assert "professional standards" in said[-1]
+
+
+async def test_the_head_is_asked_where_nobody_else_keeps_professional_standards(world: World) -> None:
+    world.execute("UPDATE staff_member SET active = false WHERE subject = 'standards'")
+    made = {"subject": "new", "name": "New", "roles": ["professional_standards"]}
+    await world.as_("administrator").must_post("/v1/staff", made)
+    assert len(await rights_tasks(world, "head")) == 1
+
+
+async def test_a_role_that_a_sign_in_brings_is_kept_and_told_as_well(world: World, tmp_path: Path) -> None:
+    async with desk(world, tmp_path, **CLAIMS) as at:
+        for roles in (("DVDS-Officers",), ("DVDS-Officers",), ("auditor",)):
+            answer = await at.came_back(at.browser(), "new-one", **says(*roles, name="PC Ann Ew"))
+            assert answer.status_code == 303, answer.text
+    kept = world.rows(
+        "SELECT roles_before, roles_after, changed_by = staff_id AS own FROM account_change "
+        "WHERE staff_id = (SELECT id FROM staff_member WHERE subject = 'new-one') ORDER BY changed_at"
+    )
+    assert [(one["roles_before"], one["roles_after"], one["own"]) for one in kept] == [
+        (None, ["public_protection_officer"], True),
+        (["public_protection_officer"], ["auditor"], True),
+    ]
+    tasks = world.rows(
+        "SELECT says, kept_from = (SELECT id FROM staff_member WHERE subject = 'new-one') AS k FROM task"
+    )
+    assert [one["k"] for one in tasks] == [True]
+    assert "by a sign-in" in tasks[0]["says"]
