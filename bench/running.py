@@ -136,6 +136,8 @@ def running(say: starting.Say) -> Iterator[Running]:
                 "CLARES_LAW_TOKEN_JWKS_FILE": str(publish(issuer, folder)),
                 "CLARES_LAW_DATA_DIR": str(folder),
                 "CLARES_LAW_HOST": "127.0.0.1",
+                "CLARES_LAW_POOL_TIMEOUT_SECONDS": "60",  # on a machine that others use, waiting is no failure
+                "CLARES_LAW_LOCK_TIMEOUT_SECONDS": "60",
             }
             starter = str(os.getpid())
             commands = {
