@@ -253,6 +253,7 @@ async def test_a_joined_application_follows_the_case_that_it_names(world: World)
 
 async def test_what_was_said_at_each_contact_is_read_by_who_works_the_case_and_may_know_who_asked(world: World) -> None:
     case = await intake.opened(world)
+    world.forward(hours=1)
     further = {
         **intake.contact(world),
         "why": "He has come back.",
