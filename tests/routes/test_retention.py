@@ -149,6 +149,7 @@ async def test_a_frozen_case_is_not_erased_until_two_people_lift_it(world: World
     assert still.status_code == 409
     refuses = {"agrees": False, "reason": "It is not."}
     await world.as_("standards").must_post(f"{lifting}/agreement", refuses, headers=version_of(world, case))
+    world.forward(hours=1)
     await world.as_("head").must_post(lifting, {"reason": "Now it is."}, headers=version_of(world, case))
     (shown,) = (await world.as_("standards").must_get(retention.path(case, "retention")))["freezes"]
     assert (shown["lifted_at"], shown["lifting_asked_by"]) == (None, str(STAFF["head"].id))

@@ -105,7 +105,7 @@ async def test_tasks_come_a_page_at_a_time_the_oldest_first(world: World) -> Non
 
 
 async def test_what_was_answered_stays_to_be_read_by_those_whom_the_task_was_for(world: World) -> None:
-    await opened(world)
+    await opened(world, by=DatabaseRole.APP)
     (task,) = (await world.as_("administrator").must_get("/v1/tasks"))["items"]
     assert (await world.as_("administrator").must_get("/v1/tasks?closed=true"))["items"] == []
     await world.as_("administrator").must_post(f"/v1/tasks/{task['id']}/answer", {"answer": "Put right."})
