@@ -218,8 +218,8 @@ async def _open(connection: Connection, actor: DictRow, body: dict[str, Any], ke
     await (await run(sql.OPEN_CASE, case)).fetchall()
     await run(sql.EVENT, {**case, "id": uuid4(), "sentence": f"Opened as {body['route']}; initial contact {now}."})
     await run(sql.HOLD_KEYS)
-    key = {"wrapped": token_bytes(68), "public_half": token_bytes(32), "vouched": token_bytes(32)}
-    await run(sql.CASE_KEY, {**case, **key})
+    held = {"wrapped": token_bytes(68), "public_half": token_bytes(32), "vouched": token_bytes(32)}
+    await run(sql.CASE_KEY, {**case, **held})
     he = await _person(connection, case, subject, "subject")
     she = uuid4()
     await run(sql.PERSON, {**case, **_described(victim), "id": she, "part": "potential_victim"})
