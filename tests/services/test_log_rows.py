@@ -199,10 +199,13 @@ async def test_agendas_actions_offers_tasks_and_earlier_applications_name_their_
     case = await intake.opened(world)
 
     def shown(key: str) -> set[str]:
-        query = "SELECT case_id FROM access_log_case WHERE log_id = %s"
-        return {str(one["case_id"]) for one in world.rows(query, newest(world, key)["id"])}
+        query = (
+            "SELECT shown.case_id FROM access_log_case shown JOIN access_log l ON l.id = log_id WHERE request_id = %s"
+        )
+        return {str(one["case_id"]) for one in world.rows(query, newest(world, key)["request_id"])}
 
-    again = await world.as_("control_room").must_post("/v1/applications", intake.right_to_know(world))
+    other = intake.right_to_know(world, potential_victims=[intake.SECOND_VICTIM])
+    again = await world.as_("control_room").must_post("/v1/applications", other)
     named = {str(one["case_id"]) for one in again["earlier_applications"]}
     assert named == {case} == shown("control_room")
     await world.as_("officer").must_get(f"/v1/applications/{again['id']}/earlier-applications")
@@ -225,14 +228,12 @@ async def test_agendas_actions_offers_tasks_and_earlier_applications_name_their_
     )
     await world.as_("standards").must_get("/v1/tasks")
     assert shown("standards") == {case}
-    place_at(world, case, Stage.FACE_TO_FACE)
-    offer = {"to_force_id": OTHER, "reason": "She lives there."}
-    sent = await world.as_("supervisor").post(
-        f"/v1/applications/{case}/transfer", offer, headers=version_of(world, case)
-    )
-    assert sent.status_code == 201, sent.text
+    given, offer = again["id"], {"to_force_id": OTHER, "reason": "She lives there."}
+    place_at(world, given, Stage.FACE_TO_FACE)
+    path = f"/v1/applications/{given}/transfer"
+    await world.as_("supervisor").must_post(path, offer, headers=version_of(world, given))
     await world.as_("other_supervisor").must_get("/v1/transfers")
-    assert shown("other_supervisor") == {case}
+    assert shown("other_supervisor") == {given}
 
 
 async def test_what_another_force_read_stands_in_the_log_of_both(world: World) -> None:
