@@ -143,7 +143,7 @@ async def read_agenda(meeting_id: UUID, door: Reader) -> list[AgendaItemView]:
 
 
 @router.get(ITEM, responses=ERRORS_OF_CASE)
-async def read_item(meeting_id: UUID, item_id: UUID, door: Reader) -> ItemView:
+async def read_item(meeting_id: UUID, item_id: UUID, door: Viewer) -> ItemView:
     """Who it is about and what is missing for a decision, marked not to be revealed; its ETag is for the decision.
 
     What the decision rests on is in its `papers`.
