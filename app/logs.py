@@ -3,6 +3,15 @@
 import logging
 
 import structlog
+from structlog.typing import Processor
+
+_PROCESSORS: list[Processor] = [
+    structlog.contextvars.merge_contextvars,
+    structlog.processors.add_log_level,
+    structlog.processors.TimeStamper(fmt="iso"),
+    structlog.processors.JSONRenderer(),
+]
+"""One list for good: a logger that was used keeps the one that it was made with."""
 
 
 def configure(level: str) -> None:
@@ -13,12 +22,7 @@ def configure(level: str) -> None:
     # It warns at every turn that finds the work of the last one still in hand, which is as it should be.
     logging.getLogger("apscheduler").setLevel(logging.ERROR)
     structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso"),
-            structlog.processors.JSONRenderer(),
-        ],
+        processors=_PROCESSORS,
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level)),
         cache_logger_on_first_use=True,
     )

@@ -72,7 +72,7 @@ async def keep_draft(body: DraftIn, door: Annotated[Door, creates(Permission.OPE
     return draft
 
 
-@router.get("/drafts/{case_id}", responses=ERRORS_OF_CASE)
+@router.get("/drafts/{case_id}", responses=ERRORS_OF_CASE | ERRORS_OF_ACT)
 async def read_draft(door: Annotated[CaseDoor, reads(Permission.OPEN_APPLICATION)]) -> DraftView:
     """A draft as it was left."""
     await door.read()

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from typing import Any, LiteralString
 
 import psycopg
 import pytest
@@ -320,13 +320,19 @@ def until_it_waits(world: World, other: Future[None]) -> None:
         time.sleep(0.01)
 
 
+def _apart(url: str, statement: LiteralString, *values: Any) -> None:
+    """Over a connection of its own: the world's is asked meanwhile."""
+    with psycopg.connect(conninfo(url)) as connection:
+        connection.execute(statement, values)
+
+
 async def test_two_who_change_clocks_of_one_case_leave_what_presses_it_true(world: World) -> None:
     case = await intake.opened(world)
     later = world.now + timedelta(days=90)
     met = "UPDATE clock SET met_at = %s, met_recorded_at = %s, next_alert_at = NULL WHERE case_id = %s AND kind = %s"
     with ThreadPoolExecutor(1) as pool, psycopg.connect(conninfo(world.url)) as mover:
         mover.execute("UPDATE clock SET due_at = %s WHERE case_id = %s AND kind = 'initial_checks'", [later, case])
-        request = pool.submit(world.execute, met, world.now, world.now, case, "face_to_face")
+        request = pool.submit(_apart, world.url, met, world.now, world.now, case, "face_to_face")
         until_it_waits(world, request)
         mover.commit()
         request.result()

@@ -292,7 +292,9 @@ async def test_production_asks_its_own_clock_for_the_day_of_the_review_too(world
     await retention.decide(world, case)
     with psycopg.connect(conninfo(world.url)) as connection:
         connection.execute("SET session_replication_role = replica")
-        connection.execute("UPDATE retention SET keep_until = '2020-01-01', review_on = '2032-01-01'")
+        connection.execute(
+            "UPDATE retention SET closed_on = '2014-01-01', keep_until = '2020-01-01', review_on = '2032-01-01'"
+        )
         connection.execute("UPDATE installation SET kind = 'production'")
     with world.unchanged():
         assert (await retention.agree(world, case)).status_code == 409
