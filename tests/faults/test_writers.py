@@ -54,6 +54,7 @@ def test_whatever_is_killed_no_acknowledged_write_is_lost_or_doubled(
         workers.swept(hour.now)
         number = compare(killed, [opener, *writers])
         killed.only_grows()
+        assert killed.proven().startswith("It holds: all")
         assert killed.failures() == []
         assert set(told(place).values()) <= {1}
         assert workers.logged("clock_not_swept") == 0

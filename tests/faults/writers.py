@@ -1,5 +1,6 @@
 """Writers that keep what was acknowledged to them, a service whose parts are killed under them, and the comparison."""
 
+import asyncio
 import json
 import os
 import random
@@ -21,6 +22,10 @@ import psycopg
 from app import clock
 from app.access.demonstration import AUDIENCE, ISSUER, publish
 from app.access.tokens import DemonstrationIssuer
+from app.evidence.signing import signer_of
+from app.evidence.verifying import read_witness, verify_log
+from app.proving import export_to
+from app.settings import Settings
 from tests.faults.conftest import Durable
 from tests.faults.fleet import Fleet, Hour, eventually, rows
 from tests.journeys.running import PATIENCE, Process, environment_of, free_port
@@ -73,6 +78,12 @@ class Service:
     started: int = 0
     api: Process | None = None
     grown: Counter[str] = field(default_factory=Counter)
+    witnessed: bytes = b""
+
+    @property
+    def witness(self) -> Path:
+        """Where the workers tell each checkpoint: what stands there stays."""
+        return self.folder / "data" / "witness.jsonl"
 
     @property
     def address(self) -> str:
@@ -137,6 +148,16 @@ class Service:
             found = count(self.url)
             assert found >= self.grown[name], f"{name} became shorter: {self.grown[name]}, now {found}"
             self.grown[name] = found
+        seen = self.witness.read_bytes() if self.witness.exists() else b""
+        assert seen.startswith(self.witnessed), "what the witness saw changed"
+        self.witnessed = seen
+
+    def proven(self) -> str:
+        """What the auditor's commands say of all of it, from the witness and the public key alone."""
+        export, key = self.folder / "export.jsonl", signer_of(Settings(data_dir=self.folder / "data")).public
+        asyncio.run(export_to(self.url, export, wait=2 * PATIENCE))
+        with self.witness.open("rb") as lines, export.open("rb") as told:
+            return verify_log(told, read_witness(lines, key), key)
 
     def token(self, who: str) -> str:
         """A token of a member of staff."""
