@@ -11,6 +11,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from app.settings import settings
 from app.storage.embedded import EmbeddedServer, start
 from app.storage.migrations import bootstrap, upgrade
 from tests.world import World, let_go, open_world, populate
@@ -18,6 +19,13 @@ from tests.world import World, let_go, open_world, populate
 FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_connections": "200"}
 ROOM = 2**31  # bytes
 _numbers = itertools.count()
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_of_another_test() -> Iterator[None]:
+    """What a test read from its environment is not what the next one finds."""
+    yield
+    settings.cache_clear()
 
 
 @pytest.fixture(scope="session")

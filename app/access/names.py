@@ -37,3 +37,12 @@ def surnames_of(name: str) -> frozenset[str]:
     """The surnames that an account's name may end in: every run of words up to the last, but not the whole name."""
     words = [key for word in name.replace(",", " ").split() if (key := normalise_name(word))]
     return frozenset("".join(words[start:]) for start in range(1, len(words)))
+
+
+def is_own_name(account: str, *, surname: str | None, given_names: str | None) -> bool:
+    """Whether somebody with an account of this name looks for a person of that very name.
+
+    By a surname alone as well: whoever wants to know what is held on him- or herself need not type more.
+    """
+    given = {key for word in (given_names or "").split() if (key := normalise_name(word))}
+    return normalise_name(surname or "") in surnames_of(account) and given <= set(account_keys(account))

@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.access.deciding import AccessReason, CaseFacts, needs_reason
 from app.access.masking import kept_back
+from app.access.names import is_own_name
 from app.access.rules import Actor, Permission
 from app.access.service import see_whole
 from app.access.tables import AnsweredRequest
@@ -24,7 +25,7 @@ from app.cases.service import access_case
 from app.cases.tables import Case
 from app.errors import ReasonRequired, StaleVersion, Unprocessable, VersionRequired, refuse_if
 from app.evidence.owing import Touch, owe_row, show, withhold
-from app.evidence.terms import Category
+from app.evidence.terms import OWN_NAME, Category
 from app.people.schemas import RowView
 from app.safeguarding.lateness import obstacles_to_going_on
 from app.safeguarding.service import rows_of
@@ -200,6 +201,11 @@ class Door:
             self._must_say_why(admitted.facts)
         shared = {field.name: getattr(self, field.name) for field in fields(Door)}
         return CaseDoor(**shared, case=admitted.case, if_match=if_match)
+
+    def looks_for(self, *, surname: str | None, given_names: str | None) -> None:
+        """Let the log tell a search for one's own name, which it never holds, whether it finds anybody or not."""
+        if is_own_name(self.actor.name, surname=surname, given_names=given_names):
+            self.decided(OWN_NAME)
 
     def decided(self, rule: str) -> None:
         """Let the log know what decided."""

@@ -40,3 +40,7 @@ def id_named(kind: str, key: str) -> UUID:
     The UUID of version 5 of `kind:key`, so that whoever reads the log can work out which it is.
     """
     return uuid5(_NAMED, f"{kind}:{key}")
+
+
+OWN_NAME = "own_name H12.1"
+"""The rule by which a search for the searcher's own name is told from others; the log holds no name (H12.1)."""

@@ -122,6 +122,7 @@ class Touched:
 
     of_individuals: Sequence[CaseTouched] = ()
     """The cases of the individuals."""
+    sought_own_name: bool = False
 
     @property
     def cases(self) -> set[UUID]:
@@ -177,6 +178,8 @@ def _of_one(account: Account, one: Touched, before: Sequence[Touched], threshold
         if kind := resemblance(account, individual):
             case = one.case if one.case and one.case.case_id == individual.case_id else None
             yield Finding(kind, str(individual.person_id), one.at, one.log_id, case)
+    if one.sought_own_name:
+        yield Finding(Misuse.OWN_NAME, "", one.at, one.log_id)
     others = out_of_force(account, one, before, thresholds.out_of_force)
     routine = one.action in thresholds.out_of_force.routine
     for case in others:

@@ -23,6 +23,7 @@ from app.clock import in_london
 from app.deadlines.tables import TaskKind
 from app.deadlines.tasks import open_task
 from app.evidence.tables import LoggedCase, LoggedIndividual, LogRow
+from app.evidence.terms import OWN_NAME
 from app.misuse.facts import accounts, cases, individuals
 from app.misuse.rules import Account, Finding, Thresholds, Touched, findings
 from app.misuse.tables import MisuseFinding, MisuseWatch
@@ -40,11 +41,13 @@ _ROW = (
     col(LogRow.force_id),
     col(LogRow.recorded_in),
     col(LogRow.refused),
+    col(LogRow.rule),
 )
 _WORDS = {
     Misuse.OWN_RECORD: "touched a person who certainly is the account's own",
     Misuse.SAME_ADDRESS: "touched a person who lives or lived at the account's own address",
     Misuse.SAME_SURNAME: "touched a person with the account's own surname",
+    Misuse.OWN_NAME: "searched for the account's own name, whether anybody was found or not",
     Misuse.OUT_OF_FORCE: "touched cases of another force",
     Misuse.OFF_SHIFT: "touched cases while away or off shift",
     Misuse.BULK: "touched unusually many cases or persons within a short time",
@@ -134,6 +137,7 @@ async def _touched(session: AsyncSession, account: Account, rows: Sequence[Any])
                 for person in of_row[row.id]
                 if person in people and people[person].case_id in known
             ],
+            row.rule == OWN_NAME,
         )
         for row in rows
     ]

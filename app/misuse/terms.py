@@ -9,6 +9,7 @@ class Misuse(StrEnum):
     OWN_RECORD = "own_record"
     SAME_ADDRESS = "same_address"
     SAME_SURNAME = "same_surname"
+    OWN_NAME = "own_name"
     OUT_OF_FORCE = "out_of_force"
     OFF_SHIFT = "off_shift"
     BULK = "bulk"

@@ -72,6 +72,7 @@ async def read_worklist(
 @router.post("/search", status_code=200, responses=ERRORS)
 async def search_cases(body: SearchIn, door: Annotated[Door, requires(Permission.SEARCH_CASES)]) -> list[SearchHit]:
     """Persons of the own force's cases, by name, alias, PNC identifier or reference; a body, so that no URL tells."""
+    door.looks_for(surname=body.surname, given_names=body.given_names)
     await door.log(Category.CONSULTATION)
     return list(await search(door.session, body))
 

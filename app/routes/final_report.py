@@ -133,6 +133,7 @@ async def list_final_reports(
 @retrieved.post("/search", status_code=200, responses=ERRORS)
 async def search_final_reports(body: FinalReportSearchIn, door: IntelligenceUnit) -> FinalReportsFound:
     """The final reports about a subject, of every force, and the pattern they show; a body, so that no URL tells."""
+    door.looks_for(surname=body.surname, given_names=body.given_names)
     await door.log(Category.CONSULTATION)
     return await retrieval.search_reports(door.session, body, actor=door.actor)
 

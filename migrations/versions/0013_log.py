@@ -230,6 +230,7 @@ def _keep_findings() -> None:
                 "own_record",
                 "same_address",
                 "same_surname",
+                "own_name",
                 "out_of_force",
                 "off_shift",
                 "bulk",

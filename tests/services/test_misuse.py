@@ -103,6 +103,19 @@ async def test_the_own_record_the_own_surname_and_the_own_house(world: World) ->
     assert "quarry" not in str(world.rows("SELECT * FROM staff_member")).lower()
 
 
+async def test_a_search_for_ones_own_name_that_finds_nobody(world: World) -> None:
+    is_called(world, "officer", "PC Nell Inventon")
+    for sought in ({"surname": "Inventon", "given_names": "Otto"}, {"surname": "Nell"}):
+        await world.as_("officer").must_post("/v1/applications/search", sought)
+    assert await watched(world) == []
+    await world.as_("officer").must_post("/v1/applications/search", {"surname": "INVENTON", "given_names": "Nell"})
+    await world.as_("officer").must_post("/v1/applications/search", {"surname": "Inventon"})
+    assert await watched(world) == ["own_name"]
+    [put] = await tasks_of(world, "standards")
+    assert "own name" in put["says"] and "Inventon" not in str(put)
+    assert "inventon" not in str(world.rows("SELECT * FROM access_log")).lower()
+
+
 async def test_a_case_of_note_touched_by_whoever_does_not_hold_it(world: World) -> None:
     case = await intake.opened(world)
     standards, path = world.as_("standards"), f"/v1/applications/{case}/of-note"
