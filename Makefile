@@ -22,7 +22,7 @@ help:
 	@echo "make run        the demonstration: PostgreSQL, API, worker, fictional cases (Ctrl-C ends it)"
 	@echo "make test       the whole suite against a real PostgreSQL; make test-long for what takes minutes"
 	@echo "make check      format, lint, types, import contracts, migration drift"
-	@echo "make bench      requests a second beside hand-written SQL and pgbench, as ratios: about two minutes"
+	@echo "make bench      requests a second beside hand-written SQL and pgbench, as ratios: some five minutes"
 	@echo "make install    the set-up alone"
 	@echo "make format     put the code into its form"
 	@echo "make lock       choose the newest versions and write the lock files"
