@@ -35,7 +35,7 @@ run: $(RUNTIME) $(PROJECT)
 	@exec $(BIN)/clares-law run --starter "$$PPID"
 
 test: $(DEV) $(PROJECT)
-	@$(BIN)/python -m pytest -n 2 -m "not long"
+	@$(BIN)/python -m pytest -n 2 --dist worksteal -m "not long"
 
 test-long: $(DEV) $(PROJECT)
 	@$(BIN)/python -m pytest -m long

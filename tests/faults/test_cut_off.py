@@ -19,7 +19,7 @@ from tests.world import START, World
 
 CONNECTIONS = 5
 _SIZES = [
-    pytest.param(600, id="short"),
+    pytest.param(400, id="short"),
     pytest.param(5_000, id="full", marks=[pytest.mark.long, pytest.mark.timeout(900)]),
 ]
 

@@ -19,7 +19,7 @@ WRITERS = 16
 @pytest.mark.parametrize(
     "kills",
     [
-        pytest.param(2, id="short", marks=pytest.mark.timeout(900)),
+        pytest.param(1, id="short", marks=pytest.mark.timeout(900)),
         pytest.param(20, id="full", marks=[pytest.mark.long, pytest.mark.timeout(1800)]),
     ],
 )
