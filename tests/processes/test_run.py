@@ -174,7 +174,9 @@ def test_the_auditor_exports_and_verifies_beside_what_runs_and_a_killed_launcher
         assert all_gone(family)
 
 
-@pytest.mark.parametrize(("command", "name"), [pytest.param("worker", "worker", marks=pytest.mark.long), ("serve", "API")])
+@pytest.mark.parametrize(
+    ("command", "name"), [pytest.param("worker", "worker", marks=pytest.mark.long), ("serve", "API")]
+)
 def test_a_part_that_ends_by_itself_ends_the_whole_and_is_named(
     demonstration: Demonstration, command: str, name: str
 ) -> None:
