@@ -5,15 +5,16 @@ declared: `telephone: Annotated[str | None, Needs(Permission.SEE_CONTACT)]`. `ma
 what the reader may not see. Every answer passes it, so no route and no service masks by itself.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cache
 from re import Pattern
-from typing import Any, TypeVar, get_args
+from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
 from app.access.rules import VIEW_PERMISSIONS, Permission
+from app.evidence.fields import models_in
 
 T = TypeVar("T")
 _SUBJECT = "subject"
@@ -117,11 +118,3 @@ def views_in(view: type[BaseModel]) -> set[type[BaseModel]]:
             found.add(one)
             pending += [held for field in one.model_fields.values() for held in models_in(field.annotation)]
     return found
-
-
-def models_in(annotation: Any) -> Iterator[type[BaseModel]]:
-    """The models that an annotation names: itself, or inside lists, unions and the like."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        yield annotation
-    for part in get_args(annotation):
-        yield from models_in(part)

@@ -4,7 +4,6 @@ The address carries 256 random bits and is the credential. It is shown when it i
 opens no more than the owner may see now, and nothing once it is revoked or the account has ended.
 """
 
-import hashlib
 import secrets
 from datetime import datetime
 from uuid import UUID
@@ -16,6 +15,7 @@ from sqlmodel import col
 from app.access.claimed import NOTHING_CLAIMED, Claimed
 from app.access.rules import Actor, Permission, known_roles
 from app.access.service import UnknownStaff, enter_as
+from app.access.sessions import hashed
 from app.access.tables import StaffMember
 from app.channels.schemas import FeedMade, FeedView
 from app.channels.tables import CalendarFeed
@@ -40,14 +40,10 @@ class FeedNotFound(NotFound):
         super().__init__("No calendar is held under that address.")
 
 
-def _hash(token: str) -> str:
-    return hashlib.sha256(token.encode()).hexdigest()
-
-
 async def make_feed(session: AsyncSession, *, actor: Actor, now: datetime) -> FeedMade:
     """A new address for one's own clocks, told this once."""
     token = secrets.token_urlsafe(_TOKEN_BYTES)
-    row = CalendarFeed(staff_id=actor.staff_id, token_hash=_hash(token), created_at=now)
+    row = CalendarFeed(staff_id=actor.staff_id, token_hash=hashed(token), created_at=now)
     session.add(row)
     shown = FeedView.model_validate(row).model_dump()
     return FeedMade(**shown, path=f"/v1/calendar-feeds/{token}.ics")
@@ -80,7 +76,7 @@ async def read_feed(
     query = (
         select(col(StaffMember.subject), col(StaffMember.claimed_roles))
         .join(CalendarFeed, col(CalendarFeed.staff_id) == col(StaffMember.id))
-        .where(col(CalendarFeed.token_hash) == _hash(token), col(CalendarFeed.revoked_at).is_(None))
+        .where(col(CalendarFeed.token_hash) == hashed(token), col(CalendarFeed.revoked_at).is_(None))
     )
     found = (await session.execute(query)).one_or_none()
     if found is None:

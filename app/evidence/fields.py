@@ -22,7 +22,7 @@ def fields_of(shown: Any, withheld: frozenset[str] = frozenset()) -> tuple[str, 
 
     A name is left out where it, or any part of it, is `withheld` from the reader. What is no view has none.
     """
-    names = [name for model in _models(shown) for name in _names(model)]
+    names = [name for model in models_in(shown) for name in _names(model)]
     if is_dataclass(shown):
         names = [field.name for field in fields(shown)]
     return tuple(name for name in dict.fromkeys(names) if withheld.isdisjoint((name, *name.split("."))))
@@ -31,7 +31,7 @@ def fields_of(shown: Any, withheld: frozenset[str] = frozenset()) -> tuple[str, 
 def _names(model: type[BaseModel]) -> Iterator[str]:
     """A page's own fields are the list's and no one's data: the names are those of what it lists."""
     if "items" in model.model_fields:
-        for listed in _models(model.model_fields["items"].annotation):
+        for listed in models_in(model.model_fields["items"].annotation):
             yield from _names(listed)
         return
     opened: set[type[BaseModel]] = set()
@@ -43,7 +43,7 @@ def _within(model: type[BaseModel], prefix: str, opened: set[type[BaseModel]]) -
     for name, field in model.model_fields.items():
         if field.exclude:
             continue
-        inner = [one for one in _models(field.annotation) if _tells_of_a_person(one)]
+        inner = [one for one in models_in(field.annotation) if _tells_of_a_person(one)]
         personal += [one for one in inner if one not in opened]
         yield prefix + name
     for one in dict.fromkeys(personal):
@@ -56,15 +56,15 @@ def _tells_of_a_person(model: type[BaseModel]) -> bool:
     """Whether it is a person's view, or holds one."""
     if getattr(model, "is_a_person", False):
         return True
-    return any(_tells_of_a_person(one) for field in model.model_fields.values() for one in _models(field.annotation))
+    return any(_tells_of_a_person(one) for field in model.model_fields.values() for one in models_in(field.annotation))
 
 
 def _named(model: type[BaseModel]) -> str:
     return _WORDS.sub("_", model.__name__.removesuffix("View")).lower()
 
 
-def _models(annotation: Any) -> list[type[BaseModel]]:
+def models_in(annotation: Any) -> list[type[BaseModel]]:
     """The models in an annotation, whatever lists and unions it wraps them in."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation]
-    return [model for part in get_args(annotation) for model in _models(part)]
+    return [model for part in get_args(annotation) for model in models_in(part)]

@@ -11,8 +11,9 @@ from typing import Any, Literal, get_args, get_origin
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
 
-from app.access.masking import marks_of, models_in
+from app.access.masking import marks_of
 from app.access.rules import PERMISSIONS, VIEW_PERMISSIONS, Permission, Role
+from app.evidence.fields import models_in
 from app.main import doors
 from app.routes.reading import StrictRoute
 from tests.architecture.test_doors import permission_of
