@@ -1,7 +1,7 @@
 """The case file: one read that answers who, where, how urgent, how long, what next, who may, what blocks."""
 
 from datetime import date, datetime
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import Field
@@ -19,10 +19,9 @@ from app.categorisation.schemas import (
 from app.categorisation.terms import Category
 from app.deadlines.schemas import ClockView
 from app.disclosure.terms import ConcludedAs, Handling, ItemKind
-from app.forum.tables import EmergencyAuthority
-from app.forum.views import AlreadyManagedView
+from app.forum.views import EmergencyGrounds
 from app.people.schemas import MaskedView, OfApplicant, SaysWhoApplied, TellsRoute, View
-from app.safeguarding.schemas import ActView, DutyView, SafetyPlanView
+from app.safeguarding.schemas import DutyView, SafetyPlanView
 
 
 class NextStep(View):
@@ -138,24 +137,10 @@ class AssessmentAtItem(View):
     agency_checks_considered: str
 
 
-class EmergencyAtItem(MaskedView, ActView):
+class EmergencyAtItem(MaskedView, EmergencyGrounds):
     """An emergency authority as the forum reviews it (H6.8). Where and how it is told is not among it."""
 
-    of: ClassVar = EmergencyAuthority
-
-    potential_victim_id: UUID
-    rank: str
-    concern: str
-    police_conclude_necessary: str
-    pressing_need: str
-    proportionate: str
-    representations: str
-    open_checks_accepted: list[str]
-    why_it_cannot_wait: str
-    what: str
     recipient_id: Annotated[UUID | None, OfApplicant] = Field(description="It may be a third party who asked.")
-    recipient_described: str | None
-    already_managed: AlreadyManagedView | None
 
 
 class PreparedItem(View):

@@ -190,8 +190,8 @@ class ReturnView(ActView):
     reason: str
 
 
-class EmergencyAuthorityView(ActView):
-    """An emergency authority."""
+class EmergencyGrounds(ActView):
+    """What an emergency authority rests on, and what it lets be told (H6.8)."""
 
     of: ClassVar = EmergencyAuthority
 
@@ -205,10 +205,15 @@ class EmergencyAuthorityView(ActView):
     open_checks_accepted: list[str]
     why_it_cannot_wait: str
     what: str
-    recipient_id: UUID | None
     recipient_described: str | None
-    delivery: DeliveryView
     already_managed: AlreadyManagedView | None
+
+
+class EmergencyAuthorityView(EmergencyGrounds):
+    """An emergency authority."""
+
+    recipient_id: UUID | None
+    delivery: DeliveryView
 
 
 class ActionView(ActView):
