@@ -94,10 +94,7 @@ async def read_feed(
         Category.CONSULTATION,
         FETCHED,
         request_id=request_id,
-        staff_id=owner.staff_id,
-        organisation=owner.organisation,
-        force_id=owner.serves_force_id,
-        role=owner.acts_as(Permission.READ_ALERTS),
+        **owner.as_logged(Permission.READ_ALERTS),
         shown=Entry,
         listed=cases,
     )

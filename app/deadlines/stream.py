@@ -169,10 +169,7 @@ async def _log_what_is_told(session: AsyncSession, person: Actor, case_ids: set[
             Category.CONSULTATION,
             Permission.READ_ALERTS,
             request_id=request_id,
-            staff_id=person.staff_id,
-            organisation=person.organisation,
-            force_id=person.serves_force_id,
-            role=person.acts_as(Permission.READ_ALERTS),
+            **person.as_logged(Permission.READ_ALERTS),
             case_id=case_id,
             shown=AlertView,
         )

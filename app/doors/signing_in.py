@@ -124,9 +124,7 @@ async def _let_in(request: Request, claims: Claims) -> str:
                 admitted.touched,
                 "sign_in",
                 request_id=request.state.request_id,
-                staff_id=person.staff_id,
-                organisation=person.organisation,
-                force_id=person.serves_force_id,
+                **person.as_logged("sign_in"),
                 event_id=member.id,
             )
     except Unauthenticated as refused:
@@ -164,9 +162,7 @@ async def end(request: Request, db: AsyncSession, came: Entry, person: Actor) ->
         "sign_out",
         event_id=came.session_id,
         request_id=request.state.request_id,
-        staff_id=person.staff_id,
-        organisation=person.organisation,
-        force_id=person.serves_force_id,
+        **person.as_logged("sign_out"),
     )
 
 

@@ -75,7 +75,7 @@ def _as_the_reader_sees(endpoint: Callable[..., Awaitable[Any]]) -> Callable[...
         door.response.headers["X-Handling"] = NOT_TO_BE_RELEASED
         return masked(shown, door.actor.sees)
 
-    answer.masks = True  # type: ignore[attr-defined]
+    answer.masks = True  # type: ignore[attr-defined]  # a function may carry attributes, its type knows none
     return answer
 
 

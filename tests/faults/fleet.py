@@ -86,7 +86,7 @@ async def _put_in(url: str, number: int, *, first: datetime, last: datetime) -> 
                 prioritised=False,
             )
             planned = plans(calendar=CALENDAR)[: number - made]
-            await start(session, case, lambda calendar, planned=planned: planned)  # type: ignore[misc]
+            await start(session, case, lambda calendar, planned=planned: planned)  # type: ignore[misc]  # mypy infers no lambda with a default
             made, opened = made + len(planned), opened + 1
         await session.flush()
         clocks = list(await session.scalars(select(Clock).where(col(Clock.id).not_in(before))))

@@ -71,7 +71,7 @@ def _tried(url: str, witness: Path, limit: int) -> str:
 def main() -> None:
     """As the module says; something new waits before each."""
     url, witness, *lines = sys.argv[1:]
-    asyncio.to_thread = _at_once  # type: ignore[assignment]
+    asyncio.to_thread = _at_once  # type: ignore[assignment]  # in this process alone, so that a kill falls on a line
     for line in lines:
         with psycopg.connect(conninfo(url)) as connection:
             connection.execute(_NEW)
