@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import random
 import signal
 import tempfile
 from collections.abc import Iterator
@@ -18,6 +19,10 @@ from tests.faults.fleet import Hour, eventually
 from tests.world import START, populate
 
 KEEPING = {"track_commit_timestamp": "on"}  # when an alert was truly there; what is kept is kept by default
+_OTHERS = """
+    SELECT pid FROM pg_stat_activity
+    WHERE datname = current_database() AND usename IS NOT NULL AND pid <> pg_backend_pid()
+"""
 _numbers = itertools.count()
 
 
@@ -42,10 +47,29 @@ class Durable:
         os.kill(self.server.pid, signal.SIGKILL)
         eventually(lambda: all(_is_gone(pid) for pid in family), "every process of the server ends")
 
+    def kill_session(self, url: str, chance: random.Random) -> None:
+        """SIGKILL to a session of a database; its death is the server's too: it ends all sessions and recovers.
+
+        Return when the server has taken note, which a session of our own tells by ending: from then on it
+        lets nobody in before it has recovered. Until then it would answer as if nothing had happened.
+        """
+        with psycopg.connect(conninfo(url), autocommit=True) as watching:
+            others = [pid for (pid,) in watching.execute(_OTHERS)]
+            os.kill(chance.choice(others), signal.SIGKILL)
+            eventually(lambda: _has_ended(watching), "the server ends every session")
+
     def start(self) -> None:
         """Start on what the killed server left, which recovers what was committed."""
         self.server.stop()  # collects the dead one and lets its folder go
         self.server = embedded.start(self.server.data, settings=KEEPING)
+
+
+def _has_ended(session: psycopg.Connection) -> bool:
+    try:
+        session.execute("SELECT 1")
+    except psycopg.OperationalError:
+        return True
+    return False
 
 
 def _children(pid: int) -> list[int]:

@@ -1,8 +1,6 @@
 """PostgreSQL is killed under the sweep: workers come back by themselves, and what was committed is there, once."""
 
-import os
 import random
-import signal
 import time
 from datetime import timedelta
 from pathlib import Path
@@ -10,9 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.conftest import Durable
-from tests.faults.fleet import Hour, each_once, expected, fleet, put_in, rows
-
-_BACKENDS = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+from tests.faults.fleet import Hour, each_once, expected, fleet, put_in
 
 
 @pytest.mark.parametrize(
@@ -35,8 +31,7 @@ def test_a_killed_database_loses_and_doubles_nothing_and_workers_come_back(
             hour.set(hour.now + (until - begun) / kills)
             time.sleep(chance.uniform(0, 0.3))  # somewhere in the sweep of what has just fallen due
             if number % 2:
-                # One session's death is the server's too: it ends all sessions and recovers.
-                os.kill(chance.choice(rows(place, _BACKENDS))["pid"], signal.SIGKILL)
+                durable.kill_session(place, chance)
             else:
                 durable.kill()
                 time.sleep(chance.uniform(0, 3))  # long enough for workers to try in vain

@@ -2,9 +2,7 @@
 
 import asyncio
 import json
-import os
 import random
-import signal
 import threading
 import time
 from collections import Counter
@@ -32,7 +30,6 @@ from tests.journeys.running import PATIENCE, Process, environment_of, free_port
 from tests.steps import intake
 from tests.world import STAFF
 
-_BACKENDS = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND usename IS NOT NULL"
 _LOGGED = "SELECT category, case_id, event_id FROM access_log WHERE NOT refused AND category <> 'consultation'"
 _PLACES = {"contact-attempts": "note", "safeguarding-actions": "action", "crime-references": "note"}
 _TROUBLE = 503
@@ -129,7 +126,7 @@ class Service:
     def kill_database(self, chance: random.Random) -> None:
         """SIGKILL to the server or to one of its sessions, whose death is the server's too; it recovers."""
         if chance.random() < 0.5:
-            os.kill(chance.choice(rows(self.url, _BACKENDS))["pid"], signal.SIGKILL)
+            self.durable.kill_session(self.url, chance)
         else:
             self.durable.kill()
             time.sleep(chance.uniform(0, 1))
