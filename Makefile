@@ -38,7 +38,7 @@ test: $(DEV) $(PROJECT)
 	@$(BIN)/python -m pytest -n 2 --dist worksteal -m "not long"
 
 test-long: $(DEV) $(PROJECT)
-	@$(BIN)/python -m pytest -m long
+	@$(BIN)/python -m pytest -m long --hypothesis-profile long
 
 check: $(DEV) $(PROJECT)
 	$(BIN)/ruff format --check

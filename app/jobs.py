@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from app import clock
 from app.channels.terms import Channel
@@ -196,12 +196,15 @@ async def sequence(worker: Worker, now: datetime) -> bool:
 async def tell_of_witness(database_url: str) -> None:
     """Log where the witness saw another database than this one. A worker starts all the same: alerts before proof.
 
-    At each turn it asks again, numbers nothing while that is so, and has readiness tell the code.
+    At each turn it asks again, numbers nothing while that is so, and has readiness tell the code. So it does where
+    the database went away as it began.
     """
     try:
         await agree_with_witness(database_url)
     except WitnessDisagrees as found:
         _log.error(found.code, says=str(found))
+    except OperationalError as error:
+        _log.warning("database_unavailable", error=type(error).__name__)
 
 
 async def agree_with_witness(database_url: str) -> None:

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from hypothesis import HealthCheck
+from hypothesis import settings as tries
 
 from app.settings import settings
 from app.storage.embedded import EmbeddedServer, start
@@ -18,6 +20,10 @@ from tests.world import World, let_go, open_world, populate
 
 FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_connections": "200"}
 ROOM = 2**31  # bytes
+# Properties say what is so, not how fast; the same examples at every run, and others at length (make test-long).
+tries.register_profile("run", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
+tries.register_profile("long", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+tries.load_profile("run")
 _numbers = itertools.count()
 
 

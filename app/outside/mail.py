@@ -84,6 +84,7 @@ class SmtpSender:
         with connection:
             opened.append(connection)
             if given_up():
+                connection.close()  # or leaving says farewell, and waits for an answer to it
                 return
             if at.security == "starttls":
                 # Raises where the server offers none.

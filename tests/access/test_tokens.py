@@ -276,7 +276,7 @@ def mutated(at: int, how: str, character: str) -> str:
 
 
 @given(mutation=MUTATION)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @example(mutation=(len(GOOD) - 1, "replace", "="))
 def test_one_changed_character_is_refused(mutation: tuple[int, str, str]) -> None:
     token = mutated(*mutation)

@@ -78,7 +78,7 @@ _QUIET = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck
 
 
 @schema.parametrize()
-@settings(max_examples=2, deadline=None, suppress_health_check=_QUIET)
+@settings(max_examples=2, suppress_health_check=_QUIET)
 def test_every_operation_keeps_the_contract(case: schemathesis.Case[Any], case_id: str) -> None:
     """All checks of schemathesis, no answer of 500 or above, by somebody who may where anybody may."""
     _try(case, case_id)
@@ -86,7 +86,7 @@ def test_every_operation_keeps_the_contract(case: schemathesis.Case[Any], case_i
 
 @pytest.mark.long
 @at_length.parametrize()
-@settings(max_examples=60, deadline=None, suppress_health_check=_QUIET)
+@settings(max_examples=60, suppress_health_check=_QUIET)
 def test_every_operation_keeps_the_contract_at_length(case: schemathesis.Case[Any], case_id: str) -> None:
     """The same, many times over."""
     _try(case, case_id)

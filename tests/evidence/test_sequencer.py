@@ -109,7 +109,9 @@ async def test_a_sequencer_whose_lock_was_lost_tells_the_witness_nothing(world: 
     class Cutting(FakeWitness):
         async def newest(self) -> bytes | None:
             world.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND objid = %s", _LOCK
+                "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND objid = %s "
+                "AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
+                _LOCK,
             )
             return await super().newest()
 

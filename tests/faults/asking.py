@@ -9,6 +9,8 @@ from typing import Any
 
 import httpx
 import psycopg
+from psycopg import IsolationLevel
+from psycopg.rows import dict_row
 
 from app.storage.migrations import conninfo
 from tests.faults.fleet import rows
@@ -25,7 +27,10 @@ SELECT state, query FROM pg_stat_activity
 WHERE datname = current_database() AND pid <> pg_backend_pid() AND state IS DISTINCT FROM 'idle'
 AND backend_type = 'client backend'
 """
-_WAITING = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+_WAITING = """
+SELECT 1 FROM pg_stat_activity
+WHERE datname = current_database() AND wait_event_type = 'Lock' AND application_name <> 'worker'
+"""
 _LOGGED = "SELECT request_id, category, refused, count(*) AS n FROM access_log GROUP BY 1, 2, 3"
 _KEPT = "SELECT note FROM contact_attempt"
 
@@ -83,9 +88,13 @@ class Asked:
         """Whoever was answered saw their own, and the log and the records say what the answers said."""
         assert not self.wrong, self.wrong[:5]
         logged: dict[str, Counter[tuple[str, bool]]] = {}
-        for row in rows(self.world.url, _LOGGED):
+        with psycopg.connect(conninfo(self.world.url), row_factory=dict_row) as connection:
+            connection.isolation_level = IsolationLevel.REPEATABLE_READ  # a write that was cut may yet be kept
+            rows_of_log = connection.execute(_LOGGED).fetchall()
+            notes = connection.execute(_KEPT).fetchall()
+        for row in rows_of_log:
             logged.setdefault(row["request_id"], Counter())[row["category"], row["refused"]] = row["n"]
-        kept = {str(row["note"]).rpartition(" ")[2] for row in rows(self.world.url, _KEPT)}
+        kept = {str(row["note"]).rpartition(" ")[2] for row in notes}
         for request_id, (ask, status) in self.answered.items():
             found = logged.get(request_id, Counter())
             if status == httpx.codes.SERVICE_UNAVAILABLE:

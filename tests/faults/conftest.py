@@ -1,5 +1,6 @@
 """A PostgreSQL that keeps what it has committed, whatever becomes of it, and can be killed."""
 
+import contextlib
 import itertools
 import os
 import random
@@ -54,22 +55,22 @@ class Durable:
         lets nobody in before it has recovered. Until then it would answer as if nothing had happened.
         """
         with psycopg.connect(conninfo(url), autocommit=True) as watching:
-            others = [pid for (pid,) in watching.execute(_OTHERS)]
-            os.kill(chance.choice(others), signal.SIGKILL)
-            eventually(lambda: _has_ended(watching), "the server ends every session")
+
+            def taken_note() -> bool:
+                try:
+                    others = [pid for (pid,) in watching.execute(_OTHERS)]
+                except psycopg.OperationalError:
+                    return True
+                with contextlib.suppress(IndexError, ProcessLookupError):  # none yet, or it ended by itself
+                    os.kill(chance.choice(others), signal.SIGKILL)
+                return False
+
+            eventually(taken_note, "the server ends every session")
 
     def start(self) -> None:
         """Start on what the killed server left, which recovers what was committed."""
         self.server.stop()  # collects the dead one and lets its folder go
         self.server = embedded.start(self.server.data, settings=KEEPING)
-
-
-def _has_ended(session: psycopg.Connection) -> bool:
-    try:
-        session.execute("SELECT 1")
-    except psycopg.OperationalError:
-        return True
-    return False
 
 
 def _children(pid: int) -> list[int]:

@@ -62,7 +62,7 @@ def test_a_worker_told_to_stop_finishes_its_batch_or_returns_its_claim(place: st
         assert rows(place, _HELD) == []
         assert len(rows(place, "SELECT 1 FROM clock FOR UPDATE NOWAIT")) == len(planned)
 
-        _slow_down(place, seconds=0.1)
+        _slow_down(place, seconds=STOPS_WITHIN / 3)
         one.start()
         eventually(lambda: rows(place, _HELD), "a batch is in hand")
         assert one.stop() == [0]

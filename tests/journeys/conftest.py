@@ -1,4 +1,5 @@
-"""Journeys over real HTTP with a real worker: one API and one worker a test process, started with the first journey.
+"""Journeys over real HTTP with a real worker: one API and one worker a test process, started with the first journey
+and ended with the last: transactions of theirs would hold back what tests of one process wait to see settled.
 
 Time only moves forward in a running service: each journey begins on a Tuesday at nine, later than the one before it
 in the order of files and of tests has ended. Run in another order, a journey gets a fresh service of its own.
@@ -19,6 +20,8 @@ from tests.journeys.journey import Journey
 from tests.journeys.running import Service, running
 
 Serve = Callable[[datetime], Awaitable[Service]]
+
+_numbers = itertools.count()
 
 TUESDAYS = {
     # test_applicant_asks.py: the spring bank holiday of 25 May lies in the first
@@ -44,19 +47,18 @@ TUESDAYS = {
 }
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def serve(
     postgres: EmbeddedServer, template: str, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Serve]:
     """Gives the running service, its hour moved to a moment; a fresh one where that would go back."""
-    numbers = itertools.count()
     current: Service | None = None
     async with AsyncExitStack() as running_ones:
 
         async def serve_at(moment: datetime) -> Service:
             nonlocal current
             if current is None or aware(datetime.fromisoformat(current.clock_file.read_text())) > moment:
-                name = f"journeys_{next(numbers)}"
+                name = f"journeys_{next(_numbers)}"
                 with psycopg.connect(conninfo(postgres.url("postgres", "postgres")), autocommit=True) as connection:
                     connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}".encode())
                 fresh = running(postgres.url("postgres", name), tmp_path_factory.mktemp(name), at=moment)

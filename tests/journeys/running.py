@@ -67,7 +67,7 @@ class Process:
             child = subprocess.Popen(
                 [sys.executable, "-m", module, command, "--starter", str(os.getpid())],
                 cwd=folder,  # away from a developer's .env
-                env={"CLARES_LAW_DATA_DIR": str(folder / "data"), **environment},
+                env={"CLARES_LAW_DATA_DIR": str(folder / "data"), "PGAPPNAME": name or command, **environment},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,

@@ -88,13 +88,25 @@ def running(
         finally:
             launcher.kill()
             for pid in family:
-                if not is_gone(pid):
-                    os.kill(pid, signal.SIGKILL)
+                with contextlib.suppress(ProcessLookupError):
+                    if not is_gone(pid):
+                        os.kill(pid, signal.SIGKILL)
 
 
 def descendants(pid: int) -> list[int]:
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    try:
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except (FileNotFoundError, ProcessLookupError):
+        children = []  # it ended meanwhile
     return [pid, *(each for child in children for each in descendants(int(child)))]
+
+
+def command_of(pid: int) -> bytes:
+    """What it was started with; nothing where it ended meanwhile."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return b""
 
 
 def is_gone(pid: int) -> bool:
@@ -148,6 +160,15 @@ def test_first_start_answers_shows_its_card_and_ends_with_ctrl_c(demonstration: 
     assert "ERROR" not in (demonstration.data / "logs" / "worker.log").read_text()
 
 
+@pytest.fixture
+def started_before(demonstration: Demonstration) -> None:
+    """The demonstration has been started once, whether or not the tests above were run by this process."""
+    if not (demonstration.data / "demonstration-issuer.pem").exists():
+        with running(demonstration):
+            pass
+
+
+@pytest.mark.usefixtures("started_before")
 def test_second_start_keeps_the_data_and_ends_with_the_process_that_started_it(demonstration: Demonstration) -> None:
     key = (demonstration.data / "demonstration-issuer.pem").read_bytes()
     shell = f'"{sys.executable}" -m app.cli run --starter $$ & wait'
@@ -163,6 +184,7 @@ def test_the_auditor_exports_and_verifies_beside_what_runs_and_a_killed_launcher
 ) -> None:
     with running(demonstration) as (launcher, _, family):
         key, witness, export = (str(tmp_path / name) for name in ("key.json", "witness.copy", "export.jsonl"))
+        assert eventually((demonstration.data / "witness.jsonl").exists)
         Path(key).write_bytes(demonstration.get("/v1/evidence/key")[1])
         Path(witness).write_bytes((demonstration.data / "witness.jsonl").read_bytes())
         for words in (("evidence", "export", export), ("verify", "log", export, "--witness", witness, "--key", key)):
@@ -181,7 +203,7 @@ def test_a_part_that_ends_by_itself_ends_the_whole_and_is_named(
     demonstration: Demonstration, command: str, name: str
 ) -> None:
     with running(demonstration) as (launcher, _, family):
-        part = next(pid for pid in family[1:] if f"\0{command}\0".encode() in Path(f"/proc/{pid}/cmdline").read_bytes())
+        part = next(pid for pid in family[1:] if f"\0{command}\0".encode() in command_of(pid))
         os.kill(part, signal.SIGKILL)
         said, _ = launcher.communicate(timeout=PATIENCE)
         assert launcher.returncode == 1

@@ -142,7 +142,7 @@ async def test_no_byte_of_an_opening_can_be_another(court: Court) -> None:
     history = court.history
     assert verify_words(court.opening, history, SIGNER.public).text("words") == WORDS
 
-    @settings(max_examples=400, deadline=None)
+    @settings(max_examples=400)
     @given(place=st.integers(0, len(court.opening) - 1), instead=st.integers(0, 255))
     def changed(place: int, instead: int) -> None:
         if court.opening[place] == instead:
@@ -151,7 +151,7 @@ async def test_no_byte_of_an_opening_can_be_another(court: Court) -> None:
         with pytest.raises((DoesNotHold, NoEvidence)):
             verify_words(touched, history, SIGNER.public)
 
-    @settings(max_examples=100, deadline=None)
+    @settings(max_examples=100)
     @given(place=st.integers(0, len(court.opening) - 1), more=st.binary(min_size=1, max_size=2))
     def lengthened_or_cut(place: int, more: bytes) -> None:
         for touched in (court.opening[:place] + more + court.opening[place:], court.opening[:place]):
