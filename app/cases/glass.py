@@ -14,12 +14,12 @@ from sqlmodel import col
 
 from app import clock
 from app.access.deciding import glass_holds
-from app.access.rules import Actor, Role
+from app.access.rules import Actor, Permission, Role
 from app.access.service import reach
 from app.access.tables import BrokenGlass, StaffMember
 from app.access.telling import may_be_told
 from app.cases.schemas import GlassEndIn, GlassIn, GlassReceipt, GlassView
-from app.cases.service import CaseNotFound, case_in_reach, note
+from app.cases.service import CaseNotFound, case_in_reach, case_still_in_reach, note
 from app.cases.tables import Case
 from app.channels.outbox import message, put
 from app.channels.terms import Channel, Message
@@ -79,8 +79,8 @@ async def break_glass(
     mail of it, and so have professional standards of the person's own force. Whom no mail was sent to the task says.
     Raises CaseNotFound where the person is excluded, as where there is no such case.
     """
-    person = await reach(session, actor, breaks=case_id)
-    case = await case_in_reach(session, case_id, for_change=True)
+    await reach(session, actor, breaks=case_id)
+    case, person = await case_still_in_reach(session, case_id, actor=actor, permission=Permission.BREAK_GLASS)
     if case_id not in person.glass:
         raise GlassNotNeeded("You see this case as it is.")
     if await _held_by(session, case, actor.staff_id) is not None:
@@ -194,7 +194,7 @@ async def end_glass(
     row = await session.get(BrokenGlass, glass_id)
     if row is None:
         raise GlassNotFound
-    case = await case_in_reach(session, row.case_id, for_change=True)
+    case, _ = await case_still_in_reach(session, row.case_id, actor=actor, permission=Permission.OVERSEE_GLASS)
     await session.refresh(row)
     if row.staff_id == actor.staff_id:
         raise OwnDoing("You broke this glass yourself: somebody else ends it, or its time does.")
