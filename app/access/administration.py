@@ -10,7 +10,7 @@ from sqlmodel import col
 
 from app import clock
 from app.access.addresses import address_key
-from app.access.changes import Changed, Standing, changes_of, keep_change
+from app.access.changes import Changed, Standing, before_change, changes_of, keep_change
 from app.access.rules import Actor, Role, role_problem
 from app.access.schemas import (
     AccountChangeView,
@@ -84,8 +84,9 @@ async def add_staff(session: AsyncSession, given: StaffIn, *, actor: Actor) -> t
         address_key=_key_of(given.address),
         shifts=_kept(given.shifts),
     )
+    before = await before_change(session, None, force_id=actor.serves_force_id)
     session.add(member)
-    changed = await keep_change(session, member, None, by=actor.staff_id, force_id=actor.serves_force_id)
+    changed = await keep_change(session, member, before, by=actor.staff_id, force_id=actor.serves_force_id)
     return StaffView.model_validate(member), changed
 
 
@@ -124,7 +125,7 @@ async def change_staff(
     if member.id == actor.staff_id:
         raise OwnAccount("Nobody changes the own account: ask another administrator.")
     _must_fit(given.roles, partner=member.agency_id is not None)
-    before = Standing.of(member)
+    before = await before_change(session, Standing.of(member), force_id=actor.serves_force_id)
     taken = {*(member.taken_roles or ()), *member.roles} - set(given.roles)
     member.taken_roles = sorted(taken) or None
     member.roles, member.active = [role.value for role in given.roles], given.active
@@ -166,5 +167,6 @@ async def found_force(session: AsyncSession, *, force_id: str, name: str, divisi
     held = select(col(StaffMember.id)).where(col(StaffMember.subject) == administrator)
     if (await session.scalars(held)).first() is None:
         first = StaffMember(subject=administrator, name="Administrator", roles=["administrator"], force_id=force_id)
+        before = await before_change(session, None, force_id=force_id)
         session.add(first)
-        await keep_change(session, first, None, by=None, force_id=force_id)
+        await keep_change(session, first, before, by=None, force_id=force_id)

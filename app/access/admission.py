@@ -13,7 +13,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from app.access.changes import Changed, Standing, keep_change
+from app.access.changes import Changed, Standing, before_change, keep_change
 from app.access.claimed import Claimed, OtherOrganisation
 from app.access.names import account_keys, surnames_of
 from app.access.rules import Role, known_roles, role_problem
@@ -54,10 +54,11 @@ async def admit(session: AsyncSession, subject: str, claimed: Claimed) -> Admitt
     member = await account_of(session, subject, for_change=True)
     if member is None:
         member = await _new_account(session, subject, claimed)
+        force_id = await force_served(session, member)
+        before = await before_change(session, None, force_id=force_id)
         session.add(member)
         await session.flush()
-        force_id = await force_served(session, member)
-        changed = await keep_change(session, member, None, by=member.id, force_id=force_id)
+        changed = await keep_change(session, member, before, by=member.id, force_id=force_id)
         return Admitted(member, Category.COLLECTION, changed)
     if not member.active:
         raise UnknownStaff("This account is closed. Ask your administrator.")
@@ -66,9 +67,10 @@ async def admit(session: AsyncSession, subject: str, claimed: Claimed) -> Admitt
         raise OtherOrganisation(
             "The provider names another force or agency than this account's. Ask your administrator."
         )
-    before = Standing.of(member)
+    held = Standing.of(member)
     if not _keep_in_line(member, claimed):
         return Admitted(member, Category.CONSULTATION)
+    before = await before_change(session, held, force_id=force_id)  # nothing of it is written yet
     changed = await keep_change(session, member, before, by=member.id, force_id=force_id)
     return Admitted(member, Category.ALTERATION, changed)
 

@@ -287,7 +287,10 @@ class Actor:
 
 
 FAR_SEEING = frozenset({Role.PROFESSIONAL_STANDARDS, Role.AUDITOR, Role.HEAD_OF_PUBLIC_PROTECTION})
-"""Roles that see restricted cases or read the log: whoever gives one to anybody is looked at (H1.3). [ours]"""
+"""Roles that see restricted cases at any rank, or read the log: whoever gives one is looked at (H1.3). [ours]
+
+So is what lets a supervisor lead restricted cases, which the database decides from role, rank and who else does.
+"""
 
 
 def roles_that_may(permission: Permission) -> list[Role]:

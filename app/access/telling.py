@@ -39,6 +39,7 @@ def sees(case_id: Any) -> ColumnElement[bool]:
 
 
 async def may_be_told(session: AsyncSession, case_id: UUID, staff_ids: Collection[UUID]) -> frozenset[UUID]:
-    """Those of the accounts who would see the case if they asked."""
+    """Those of the accounts who would see the case if they asked; of those of another force, from whom nothing of it is
+    withheld by name or until they are compared."""
     query = select(col(StaffMember.id)).where(col(StaffMember.id).in_(staff_ids), sees(literal(case_id, Uuid)))
     return frozenset(await session.scalars(query))

@@ -8,18 +8,18 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4, uuid5
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import and_, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from app import clock
 from app.access.deciding import glass_holds
-from app.access.rules import Actor, Role
+from app.access.rules import Actor, Permission, Role
 from app.access.service import reach
-from app.access.tables import AccessKind, BrokenGlass, CaseAccess, StaffMember
+from app.access.tables import BrokenGlass, StaffMember
 from app.access.telling import may_be_told
 from app.cases.schemas import GlassEndIn, GlassIn, GlassReceipt, GlassView
-from app.cases.service import CaseNotFound, case_in_reach, note
+from app.cases.service import CaseNotFound, case_in_reach, case_still_in_reach, note
 from app.cases.tables import Case
 from app.channels.outbox import message, put
 from app.channels.terms import Channel, Message
@@ -31,6 +31,7 @@ from app.settings import settings
 from app.storage.base import columns_of, shares_any
 
 _NO_MAIL = " No mail of it went to anybody: this task is the only notice."
+_NO_MAIL_THERE = " Professional standards of the force of whoever broke it had no mail of it: tell them yourself."
 _TOLD = (Role.PROFESSIONAL_STANDARDS, Role.PUBLIC_PROTECTION_SUPERVISOR, Role.HEAD_OF_PUBLIC_PROTECTION)
 
 
@@ -75,11 +76,11 @@ async def break_glass(
     """Let this person see the case until a set time from now, and tell those who oversee it (H2.8).
 
     Professional standards are owed a review, which is not put before the person; supervisors of the case and they have
-    mail of it, and so have professional standards of the person's own force. Where no mail is sent the task says so.
+    mail of it, and so have professional standards of the person's own force. Whom no mail was sent to the task says.
     Raises CaseNotFound where the person is excluded, as where there is no such case.
     """
-    person = await reach(session, actor, breaks=case_id)
-    case = await case_in_reach(session, case_id, for_change=True)
+    await reach(session, actor, breaks=case_id)
+    case, person = await case_still_in_reach(session, case_id, actor=actor, permission=Permission.BREAK_GLASS)
     if case_id not in person.glass:
         raise GlassNotNeeded("You see this case as it is.")
     if await _held_by(session, case, actor.staff_id) is not None:
@@ -97,12 +98,12 @@ async def break_glass(
     await session.flush()
     sentence = f"The glass over this case was broken; it holds until {in_london(until)}."
     await note(session, case, "glass_broken", sentence, by=actor, now=now, about_id=row.id)
-    mailed = await _mail(session, case, row, actor=actor, now=now)
+    without_mail = await _mail(session, case, row, actor=actor, now=now)
     await open_task(
         session,
         kind=TaskKind.GLASS_BROKEN,
         says="The glass over a case was broken. Read who and why under broken glass, end it there if it should not "
-        f"hold, and say here whether it was right.{'' if mailed else _NO_MAIL}",
+        f"hold, and say here whether it was right.{without_mail}",
         for_role=Role.PROFESSIONAL_STANDARDS,
         force_id=case.force_id,
         case_id=case.id,
@@ -123,57 +124,53 @@ async def _held_by(session: AsyncSession, case: Case, staff_id: UUID) -> BrokenG
     return (await session.scalars(query)).first()
 
 
-async def _mail(session: AsyncSession, case: Case, row: BrokenGlass, *, actor: Actor, now: datetime) -> int:
+async def _mail(session: AsyncSession, case: Case, row: BrokenGlass, *, actor: Actor, now: datetime) -> str:
     """Tell professional standards and the supervisors who see the case, by mail: its reference and a time, no more.
 
-    So are professional standards of the force of whoever broke it, but for those whom the case excludes. To how many.
+    So are professional standards of the force of whoever broke it, whom nothing else of the case reaches; nobody from
+    whom the case is withheld, were it only until the account is compared. What the review is to know of who had none.
     """
     if settings().smtp_host is None:
-        return 0
-    query = select(col(StaffMember.id)).where(
-        col(StaffMember.force_id) == case.force_id,
+        return _NO_MAIL
+    overseeing = and_(col(StaffMember.force_id) == case.force_id, shares_any(StaffMember.roles, set(_TOLD)))
+    standing_over = and_(
+        col(StaffMember.force_id) == actor.force_id, shares_any(StaffMember.roles, {Role.PROFESSIONAL_STANDARDS})
+    )
+    query = select(col(StaffMember.id), col(StaffMember.force_id)).where(
         col(StaffMember.active),
         col(StaffMember.email).is_not(None),
         col(StaffMember.id) != row.staff_id,
-        shares_any(StaffMember.roles, set(_TOLD)),
+        or_(overseeing, standing_over),
     )
-    told = set(await may_be_told(session, case.id, list(await session.scalars(query))))
-    if actor.force_id != case.force_id:
-        told.update(await session.scalars(_standards_of(actor, case.id)))
-    letters = []
-    for staff_id in sorted(told):
-        key = uuid5(row.id, f"glass:{staff_id}")
-        content = {"id": str(key), "type": "glass", "reference": case.reference, "until": row.until.isoformat()}
-        letters.append(
-            message(
-                Message.GLASS,
-                Channel.MAIL,
-                staff_id,
-                force_id=case.force_id,
-                case_id=case.id,
-                key=key,
-                content=content,
-                now=now,
-            )
-        )
-    await put(session, letters)
-    return len(letters)
+    force_of = {one.id: one.force_id for one in await session.execute(query)}
+    told = await may_be_told(session, case.id, list(force_of))
+    await put(
+        session, [_letter(case, row, one, abroad=force_of[one] != case.force_id, now=now) for one in sorted(told)]
+    )
+    if not told:
+        return _NO_MAIL
+    return "" if actor.force_id in {force_of[one] for one in told} else _NO_MAIL_THERE
 
 
-def _standards_of(actor: Actor, case_id: UUID) -> Select[Any]:
-    """Who oversees whoever breaks the glass over another force's case; it does not reach them but through the mail."""
-    excluded = select(col(CaseAccess.staff_id)).where(
-        col(CaseAccess.case_id) == case_id,
-        col(CaseAccess.kind) == AccessKind.EXCLUDED,
-        col(CaseAccess.ended_at).is_(None),
-    )
-    return select(col(StaffMember.id)).where(
-        col(StaffMember.force_id) == actor.force_id,
-        col(StaffMember.active),
-        col(StaffMember.email).is_not(None),
-        col(StaffMember.id) != actor.staff_id,
-        col(StaffMember.id).not_in(excluded),
-        shares_any(StaffMember.roles, {Role.PROFESSIONAL_STANDARDS}),
+def _letter(case: Case, row: BrokenGlass, staff_id: UUID, *, abroad: bool, now: datetime) -> dict[str, Any]:
+    key = uuid5(row.id, f"glass:{staff_id}")
+    content = {
+        "id": str(key),
+        "type": "glass",
+        "glass_id": str(row.id),
+        "reference": case.reference,
+        "until": row.until.isoformat(),
+        **({"of_force": case.force_id} if abroad else {}),
+    }
+    return message(
+        Message.GLASS,
+        Channel.MAIL,
+        staff_id,
+        force_id=case.force_id,
+        case_id=case.id,
+        key=key,
+        content=content,
+        now=now,
     )
 
 
@@ -197,7 +194,7 @@ async def end_glass(
     row = await session.get(BrokenGlass, glass_id)
     if row is None:
         raise GlassNotFound
-    case = await case_in_reach(session, row.case_id, for_change=True)
+    case, _ = await case_still_in_reach(session, row.case_id, actor=actor, permission=Permission.OVERSEE_GLASS)
     await session.refresh(row)
     if row.staff_id == actor.staff_id:
         raise OwnDoing("You broke this glass yourself: somebody else ends it, or its time does.")

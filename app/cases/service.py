@@ -115,9 +115,10 @@ def new_reference() -> str:
 
 @dataclass(frozen=True)
 class Admitted:
-    """A case that somebody was let in to, with what decided it."""
+    """A case that somebody was let in to, with what decided it; the person, with what rights were left."""
 
     case: Case
+    person: Actor
     facts: CaseFacts
     decision: Decision
 
@@ -149,7 +150,7 @@ async def access_case(
     decision = may(person, permission, facts)
     if decision.allowed:
         _must_be_there(found.Case)
-        return Admitted(found.Case, facts, decision)
+        return Admitted(found.Case, person, facts, decision)
     if decision.rule is Rule.BREAK_GLASS:
         raise ThroughGlassOnly("You see this case by breaking the glass: read it, make safe, record who was reached.")
     raise CaseNotFound
@@ -182,6 +183,21 @@ async def case_in_reach(session: AsyncSession, case_id: UUID, *, for_change: boo
         raise CaseNotFound
     _must_be_there(case)
     return case
+
+
+async def case_still_in_reach(
+    session: AsyncSession, case_id: UUID, *, actor: Actor, permission: Permission
+) -> tuple[Case, Actor]:
+    """The same for a change that a role alone permits, such as taking a case over: whoever waited must still have it.
+
+    The case, held, and the person as of then.
+    """
+    case = (await session.scalars(_CASE_TO_CHANGE, {"case_id": case_id})).one_or_none()
+    person = None if case is None else await reach_by_now(session, actor, case_id)
+    if case is None or person is None or not may(person, permission, None).allowed:
+        raise CaseNotFound
+    _must_be_there(case)
+    return case, person
 
 
 def _must_be_there(case: Case) -> None:

@@ -66,7 +66,11 @@ async def restrict(session: AsyncSession, case: Case, reason: str, *, by: UUID, 
     made = await session.execute(
         insert(CaseRestriction)
         .values(
-            **_of(case), reason=reason, restricted_at=now, restricted_by=by, leading_ranks=_leading_ranks(case.edition)
+            **_of(case),
+            reason=reason,
+            restricted_at=now,
+            restricted_by=by,
+            leading_ranks=list(edition(case.edition).ranks.leading),
         )
         .on_conflict_do_nothing(index_elements=["case_id"])
         .returning(col(CaseRestriction.id))
@@ -80,15 +84,10 @@ async def restrict(session: AsyncSession, case: Case, reason: str, *, by: UUID, 
     await session.execute(update(CasePointer).where(col(CasePointer.case_id) == case.id).values(withheld=True))
 
 
-def _leading_ranks(name: str) -> list[str]:
-    ranks = edition(name).ranks
-    return list(ranks.order[ranks.order.index(ranks.police_involvement_supervisor) :])
-
-
 async def _leaders(session: AsyncSession, case: Case) -> set[UUID]:
     """Who leads the case if it is restricted; whoever is excluded from it does not."""
     await session.flush()
-    leading = cast(_leading_ranks(case.edition), ARRAY(Text))
+    leading = cast(list(edition(case.edition).ranks.leading), ARRAY(Text))
     return set(await session.scalars(select(func.leaders_of(case.id, case.force_id, leading))))
 
 

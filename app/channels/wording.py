@@ -61,8 +61,12 @@ def digest_mail(content: Mapping[str, Any]) -> tuple[str, str]:
 
 def glass_mail(content: Mapping[str, Any]) -> tuple[str, str]:
     """Subject and text of the notice that somebody broke the glass over a case: neither who nor why stands in it."""
-    until = in_london(datetime.fromisoformat(content["until"]))
-    lines = (f"Case: {content['reference']}", "The glass was broken.", f"It holds until: {until}", "See your tasks.")
+    until, force = in_london(datetime.fromisoformat(content["until"])), content.get("of_force")
+    lines = [f"Case: {content['reference']}", "The glass was broken.", f"It holds until: {until}", "See your tasks."]
+    if force is not None:
+        # Whoever oversees the person who broke it sees neither the case nor a task about it.
+        lines[1] = f"Somebody of your force broke the glass over this case of another force ({force})."
+        lines[3] = "Professional standards of that force review it: ask them who it was, and why."
     return f"{content['reference']}: the glass was broken", "\n".join(lines) + "\n"
 
 

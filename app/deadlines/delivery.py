@@ -20,7 +20,7 @@ from sqlmodel import col
 
 from app import clock
 from app.access.rules import Role
-from app.access.tables import StaffMember
+from app.access.tables import BrokenGlass, StaffMember
 from app.access.telling import may_be_told, withheld_cases
 from app.channels import outbox, wording
 from app.channels.outbox import Raised
@@ -51,7 +51,7 @@ _log = structlog.get_logger()
 
 
 class ReceiverGone(ClaresLawError):
-    """The person has left the force that has the case; the system is no longer one of the force's."""
+    """The person has left the case's force, or may not see the case by now; the system is gone from the force."""
 
     code: ClassVar[str] = "receiver_gone"
 
@@ -155,21 +155,33 @@ async def _addressed(session: AsyncSession, rows: list[Outbox]) -> list[_Letter]
     if named:
         subscribed = await session.scalars(select(WebhookSubscription).where(col(WebhookSubscription.id).in_(named)))
         systems = {one.id: one for one in subscribed}
-    withheld = await withheld_cases(session, {row.case_id for row in rows if row.case_id is not None})
+    cases = {row.case_id for row in rows if row.case_id is not None}
+    withheld = await withheld_cases(session, cases)
+    # A notice of broken glass is also withheld from whoever is only not compared with the parties yet.
+    asked = withheld | {row.case_id for row in rows if row.case_id is not None and row.message is Message.GLASS}
+    seeing = {case_id: await may_be_told(session, case_id, staff) for case_id in asked}
     letters = []
     for row in rows:
         account = accounts.get(row.staff_id) if row.staff_id else None
         system = systems.get(row.subscription_id) if row.subscription_id else None
-        if account is not None and not (account.active and account.force_id == row.force_id):
+        if account is not None and not _is_meant_still(account, row):
             account = None
         if system is not None and (system.disabled_at is not None or system.force_id != row.force_id):
             system = None
-        if row.case_id is not None and row.case_id in withheld:  # it became so after the message was written
-            seeing = await may_be_told(session, row.case_id, staff)
-            account = account if account is not None and account.id in seeing else None
+        if row.case_id in seeing:  # it may have come to be withheld after the message was written
+            account = account if account is not None and account.id in seeing[row.case_id] else None
+        if row.case_id in withheld:
             system = None
         letters.append(_Letter(row, account, system))
     return letters
+
+
+def _is_meant_still(account: StaffMember, row: Outbox) -> bool:
+    """Whether the account is still of the force that is told; or, of broken glass, still oversees who broke it."""
+    if account.force_id == row.force_id:
+        return account.active
+    abroad = row.message is Message.GLASS and "of_force" in row.content
+    return abroad and account.active and Role.PROFESSIONAL_STANDARDS in account.roles
 
 
 async def _deliver_one(
@@ -242,10 +254,12 @@ async def _put_off(
         )
         await outbox.failed(session, row, error=name, try_again_at=now + wait)
     elif await outbox.given_up(session, row, error=name, now=now):
+        if row.message is Message.GLASS:
+            await _say_who_was_not_told(session, row, now=now)
         if isinstance(error, ReceiverGone):
             await _tell_others(session, row, now=now)
         else:
-            await _ask_a_person(session, row, error, now=now)
+            await _ask_a_person(session, letter, error, now=now)
 
 
 async def _tell_others(session: AsyncSession, row: Outbox, *, now: datetime) -> None:
@@ -264,9 +278,33 @@ async def _tell_others(session: AsyncSession, row: Outbox, *, now: datetime) -> 
     await tell(session, told.known, [again], now=now)
 
 
-async def _ask_a_person(session: AsyncSession, row: Outbox, error: Exception, *, now: datetime) -> None:
-    """What no try could deliver becomes a task (H11): one for each webhook, account or channel, and of no case."""
-    asked: dict[str, Any] = {"force_id": row.force_id, "now": now}
+async def _say_who_was_not_told(session: AsyncSession, row: Outbox, *, now: datetime) -> None:
+    """A notice of broken glass that reaches nobody is not lost: whoever reviews the breaking is told of it (H2.8)."""
+    glass_id, abroad = UUID(row.content["glass_id"]), "of_force" in row.content
+    broke = select(col(BrokenGlass.staff_id)).where(col(BrokenGlass.id) == glass_id)
+    whom = "professional standards of the force of whoever broke it" if abroad else "all who oversee the case"
+    await open_task(
+        session,
+        kind=TaskKind.DELIVERY_GIVEN_UP,
+        says=f"Mail that the glass over a case was broken did not reach {whom}. Read under broken glass who broke it, "
+        "and tell them yourself.",
+        for_role=Role.PROFESSIONAL_STANDARDS,
+        force_id=row.force_id,
+        case_id=row.case_id,
+        about=f"glass:{glass_id}{':abroad' if abroad else ''}",
+        kept_from=await session.scalar(broke),
+        now=now,
+    )
+
+
+async def _ask_a_person(session: AsyncSession, letter: _Letter, error: Exception, *, now: datetime) -> None:
+    """What no try could deliver becomes a task (H11): one for each webhook, account or channel, and of no case.
+
+    It is put before the force of whoever was to have it, which a broken glass may make another than the case's.
+    """
+    row = letter.row
+    own_force = letter.person.force_id if letter.person is not None else None
+    asked: dict[str, Any] = {"force_id": own_force or row.force_id, "now": now}
     if row.channel is Channel.WEBHOOK:
         await open_task(
             session,

@@ -200,6 +200,9 @@ class Door:
         else:
             self._must_say_why(admitted.facts)
         shared = {field.name: getattr(self, field.name) for field in fields(Door)}
+        shared["actor"] = admitted.person  # who waited may have lost a rank or one role of several meanwhile
+        if self.request is not None:
+            self.request.state.actor = admitted.person
         return CaseDoor(**shared, case=admitted.case, if_match=if_match)
 
     def looks_for(self, *, surname: str | None, given_names: str | None) -> None:

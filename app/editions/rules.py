@@ -294,6 +294,11 @@ class Ranks(_Data):
                 raise Misplaced(f"{getattr(self, name)} is not in order", name)
         return self
 
+    @property
+    def leading(self) -> tuple[str, ...]:
+        """The ranks at which a supervisor leads a restricted case, from the lowest (H2.8)."""
+        return self.order[self.order.index(self.police_involvement_supervisor) :]
+
 
 class ContactAttempts(_Data):
     """Attempts before a supervisor may end them, and the hours between, by default (H7.6)."""

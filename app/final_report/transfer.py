@@ -12,12 +12,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 from sqlmodel import col
 
-from app.access.rules import Actor
+from app.access.rules import Actor, Permission
 from app.access.service import reach
 from app.access.tables import Force
 from app.cases.rules import CONCLUDED
 from app.cases.schemas import Receipt, Recorded
-from app.cases.service import case_in_reach, note
+from app.cases.service import case_in_reach, case_still_in_reach, note
 from app.cases.tables import Case
 from app.cases.withholding import allow_holder
 from app.errors import AlreadyDecided, NotFound, Obstacle, Unprocessable, refuse_if
@@ -121,7 +121,7 @@ async def accept_transfer(
         raise TransferNotFound
     # The case is still the other force's: this transaction reaches it as it would a case on an agenda.
     await reach(session, actor, also=(offer.case_id,))
-    case = await case_in_reach(session, offer.case_id, for_change=True)
+    case, _ = await case_still_in_reach(session, offer.case_id, actor=actor, permission=Permission.SUPERVISE)
     if await _standing_offer(session, case.id) != offer.id:
         raise AlreadyDecided("This offer has been accepted, or a newer one replaced it.")
     refuse_if(await _obstacles(session, case))

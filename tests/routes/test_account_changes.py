@@ -1,5 +1,6 @@
 """Rights that are given leave a trace that nobody takes away, and far-seeing ones are looked at by others (H1.3)."""
 
+import asyncio
 from pathlib import Path
 
 import psycopg
@@ -10,6 +11,8 @@ from app.outside.witness import FakeWitness
 from app.storage.migrations import conninfo
 from tests.evidence.numbering import number_all, numbering
 from tests.routes.test_claims import CLAIMS, says
+from tests.routes.test_withheld_from import waits_for
+from tests.routes.test_withholding import opened, seen_by
 from tests.steps.sign_in import desk
 from tests.world import STAFF, World
 
@@ -137,3 +140,94 @@ async def test_a_role_that_a_sign_in_brings_is_kept_and_told_as_well(world: Worl
     )
     assert [one["k"] for one in tasks] == [True]
     assert "by a sign-in" in tasks[0]["says"]
+
+
+SUPERVISING = ["public_protection_supervisor"]
+
+
+async def given(world: World, key: str, **what: object) -> list[str]:
+    """What professional standards are newly asked when the administrator changes an account."""
+    before = await rights_tasks(world, "standards")
+    answer = await world.as_("administrator").put(path_of(key), what)
+    assert answer.status_code == 200, answer.text
+    return [one for one in await rights_tasks(world, "standards") if one not in before]
+
+
+def leaderless(world: World) -> None:
+    """The force has no head, and no supervisor of a leading rank."""
+    world.execute("UPDATE staff_member SET rank = 'sergeant' WHERE subject IN ('supervisor', 'supervisor2')")
+    world.execute("UPDATE staff_member SET active = false WHERE subject = 'head'")
+
+
+async def test_a_rank_that_opens_restricted_cases_is_looked_at_like_a_far_seeing_role(world: World) -> None:
+    world.execute("UPDATE staff_member SET rank = 'sergeant' WHERE subject = 'supervisor2'")
+    case = await opened(world)
+    assert not await seen_by(world, case, "supervisor2")
+    [asked] = await given(world, "supervisor2", roles=SUPERVISING, rank="inspector")
+    assert await seen_by(world, case, "supervisor2")
+    account, by = STAFF["supervisor2"].id, STAFF["administrator"].id
+    assert asked.startswith(f"Account {account} was let lead restricted cases by account {by}. Was it meant to be?")
+    for rank in ("chief_inspector", "sergeant"):
+        assert await given(world, "supervisor2", roles=SUPERVISING, rank=rank) == [], "it gives nothing new"
+    assert await rights_tasks(world, "supervisor2") == [], "it is kept from the account that it is about"
+
+
+async def test_so_is_the_supervising_role_for_one_of_the_rank_and_not_for_one_below(world: World) -> None:
+    case = await opened(world)
+    assert await given(world, "officer2", roles=SUPERVISING) == []
+    assert not await seen_by(world, case, "officer2")
+    assert await given(world, "officer2", roles=["public_protection_officer"], rank="inspector") == []
+    assert len(await given(world, "officer2", roles=SUPERVISING)) == 1
+    assert await seen_by(world, case, "officer2")
+    made = {"subject": "new", "name": "New", "roles": SUPERVISING, "rank": "inspector"}
+    await world.as_("administrator").must_post("/v1/staff", made)
+    assert len(await rights_tasks(world, "standards")) == 2
+    closed = {"roles": SUPERVISING, "active": False}
+    assert await given(world, "officer2", **closed) == []
+    assert len(await given(world, "officer2", roles=SUPERVISING)) == 1, "opened again, it is given its rights anew"
+
+
+async def test_so_is_the_plain_role_where_nobody_leads_by_rank_or_as_head(world: World) -> None:
+    leaderless(world)
+    case = await opened(world)
+    assert not await seen_by(world, case, "officer2")
+    [asked] = await given(world, "officer2", roles=SUPERVISING)
+    assert await seen_by(world, case, "officer2")
+    assert "was let lead restricted cases by account" in asked
+    assert "Since then" not in asked
+
+
+async def test_so_is_what_leaves_restricted_cases_to_every_supervisor(world: World) -> None:
+    world.execute("UPDATE staff_member SET rank = 'sergeant' WHERE subject IN ('supervisor', 'supervisor2')")
+    case = await opened(world)
+    assert not await seen_by(world, case, "supervisor2")
+    [asked] = await given(world, "head", roles=["head_of_public_protection"], active=False)
+    assert await seen_by(world, case, "supervisor2")
+    left = ", ".join(sorted(str(STAFF[key].id) for key in ("supervisor", "supervisor2")))
+    assert asked.startswith(
+        f"Account {STAFF['head'].id} was changed by account {STAFF['administrator'].id}. Since then"
+    )
+    assert f"as nobody does by rank or as head: {left}." in asked
+
+
+async def test_of_two_changes_at_once_that_together_leave_no_leader_the_second_is_looked_at(world: World) -> None:
+    world.execute("UPDATE staff_member SET rank = 'sergeant' WHERE subject = 'supervisor2'")
+    with psycopg.connect(conninfo(world.url)) as held:
+        # The first change, up to its commit: it holds what `before_change` waits for.
+        held.execute("SELECT pg_advisory_xact_lock(hashtextextended('clares-law.rights.northmoor', 0))")
+        held.execute("UPDATE staff_member SET rank = 'sergeant' WHERE subject = 'supervisor'")
+        second = asyncio.create_task(given(world, "head", roles=["head_of_public_protection"], active=False))
+        await waits_for(held, "advisory")
+        held.commit()
+    [asked] = await second
+    assert str(STAFF["supervisor"].id) in asked and str(STAFF["supervisor2"].id) in asked
+
+
+async def test_a_sign_in_that_lets_somebody_lead_is_told_as_well(world: World, tmp_path: Path) -> None:
+    leaderless(world)
+    async with desk(world, tmp_path, **CLAIMS) as at:
+        for roles in ("DVDS-Officers", "public_protection_supervisor", "public_protection_supervisor"):
+            answer = await at.came_back(at.browser(), "new-one", **says(roles, name="PC Ann Ew"))
+            assert answer.status_code == 303, answer.text
+    [task] = world.rows("SELECT says FROM task WHERE kind = 'rights_given'")
+    assert "was let lead restricted cases by a sign-in" in task["says"]

@@ -7,8 +7,9 @@ import pytest
 
 from app.settings import settings
 from tests.arrange import version_of
-from tests.routes.test_withholding import decide, opened, seen_by, worker
+from tests.routes.test_withholding import called, decide, opened, seen_by, worker
 from tests.steps import intake
+from tests.steps.channels import Outside, address, mail_on, outbox
 from tests.steps.final_report import path
 from tests.world import OTHER, OWN, STAFF, World
 
@@ -42,7 +43,7 @@ async def test_it_opens_a_restricted_case_for_one_person_and_others_hear_of_it(
     assert (task["kind"], task["about"]) == ("glass_broken", answer.json()["id"])
     letters = world.rows("SELECT subject, content FROM outbox JOIN staff_member ON staff_member.id = staff_id")
     assert {one["subject"] for one in letters} == {"standards", "supervisor", "supervisor2", "head"}
-    assert all(set(one["content"]) == {"id", "type", "reference", "until"} for one in letters)
+    assert all(set(one["content"]) == {"id", "type", "glass_id", "reference", "until"} for one in letters)
     [shown] = await world.as_("standards").must_get("/v1/break-glass")
     assert (shown["staff_id"], shown["reason"]) == (str(STAFF["officer"].id), WHY)
     timeline = await world.as_("supervisor").must_get(path(case, "timeline"))
@@ -185,3 +186,109 @@ async def test_it_falls_with_the_role_that_broke_it(world: World) -> None:
     assert world.rows("SELECT force_id FROM staff_member WHERE id = %s", STAFF["other_officer"].id) == [
         {"force_id": OTHER}
     ]
+
+
+THERE = "other_control_room"
+"""Who keeps professional standards of the other force, where a test gives it somebody."""
+
+
+def over_there(monkeypatch: pytest.MonkeyPatch, world: World, *more: str, **settings: str) -> None:
+    """Mail is on, and the other force has professional standards with an address."""
+    mail_on(monkeypatch, world, THERE, *more, **settings)
+    world.execute("UPDATE staff_member SET roles = '{professional_standards}' WHERE id = %s", STAFF[THERE].id)
+
+
+def asked_of_standards(world: World) -> dict[str, dict[str, Any]]:
+    """The open tasks of professional standards, by kind."""
+    return {one["kind"]: one for one in world.rows("SELECT * FROM task WHERE for_role = 'professional_standards'")}
+
+
+async def test_professional_standards_of_the_breakers_own_force_have_a_letter_worded_for_them(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    over_there(monkeypatch, world, "standards", "other_supervisor")
+    case = await intake.opened(world)
+    reference = world.rows("SELECT reference FROM application")[0]["reference"]
+    assert (await broken(world, "other_officer", case_id=case)).status_code == 201
+    outside = Outside(world)
+    await outside.deliver()
+    assert outside.mailed_to() == [THERE, "standards"]
+    said = {str(one["To"]): one.get_content().splitlines() for one in outside.letters()}
+    assert all(lines[0] == f"Case: {reference}" for lines in said.values())
+    assert said[address("standards")][1::2] == ["The glass was broken.", "See your tasks."]
+    there = said[address(THERE)]
+    assert there[1] == f"Somebody of your force broke the glass over this case of another force ({OWN})."
+    assert there[3] == "Professional standards of that force review it: ask them who it was, and why."
+    assert [row["given_up_at"] for row in outbox(world)] == [None, None]
+    assert set(asked_of_standards(world)) == {"glass_broken"}
+    assert "mail" not in asked_of_standards(world)["glass_broken"]["says"]
+
+
+@pytest.mark.parametrize("kept_out", ["excluded", "not_compared", "nobody"])
+async def test_no_letter_goes_to_one_whom_the_case_excludes_or_who_is_like_a_party_and_the_review_says_so(
+    world: World, monkeypatch: pytest.MonkeyPatch, kept_out: str
+) -> None:
+    over_there(monkeypatch, world, "standards")
+    case = await intake.opened(world)
+    if kept_out == "excluded":
+        assert (await decide(world, case, "standards", THERE, "excluded")).status_code == 201
+    elif kept_out == "not_compared":
+        called(world, THERE, "Alan Merrick")
+    else:
+        world.execute("UPDATE staff_member SET email = NULL WHERE id = %s", STAFF[THERE].id)
+    await broken(world, "other_officer", case_id=case)
+    outside = Outside(world)
+    await outside.deliver()
+    assert outside.mailed_to() == ["standards"]
+    assert "of the force of whoever broke it had no mail" in asked_of_standards(world)["glass_broken"]["says"]
+
+
+@pytest.mark.parametrize("meanwhile", ["excluded", "not_compared", "left", "role"])
+async def test_a_letter_that_may_not_be_sent_any_longer_is_not_and_a_task_says_who_was_not_told(
+    world: World, monkeypatch: pytest.MonkeyPatch, meanwhile: str
+) -> None:
+    over_there(monkeypatch, world, "standards")
+    case = await intake.opened(world)
+    glass = (await broken(world, "other_officer", case_id=case)).json()["id"]
+    if meanwhile == "excluded":
+        assert (await decide(world, case, "standards", THERE, "excluded")).status_code == 201
+    elif meanwhile == "not_compared":
+        called(world, THERE, "Alan Merrick")
+    else:
+        gone = "active = false" if meanwhile == "left" else "roles = '{control_room}'"
+        world.execute(f"UPDATE staff_member SET {gone} WHERE id = %s", STAFF[THERE].id)
+    outside = Outside(world)
+    await outside.deliver()
+    assert outside.mailed_to() == ["standards"]
+    task = asked_of_standards(world)["delivery_given_up"]
+    assert (task["about"], str(task["case_id"]), task["force_id"]) == (f"glass:{glass}:abroad", case, OWN)
+    assert task["kept_from"] == STAFF["other_officer"].id
+    assert "did not reach professional standards of the force of whoever broke it" in task["says"]
+    shown = (await world.as_("standards").must_get("/v1/tasks"))["items"]
+    assert {one["kind"] for one in shown} == {"glass_broken", "delivery_given_up"}
+
+
+async def test_a_letter_that_no_mailbox_takes_is_told_where_the_mailbox_is_and_before_the_review(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    over_there(monkeypatch, world)
+    world.execute("UPDATE staff_member SET email = 'elsewhere@example.org' WHERE id = %s", STAFF[THERE].id)
+    await broken(world, "other_officer", case_id=await intake.opened(world))
+    await Outside(world).deliver()
+    tasks = world.rows("SELECT for_role, force_id, case_id FROM task WHERE kind = 'delivery_given_up'")
+    assert {(one["for_role"], one["force_id"], one["case_id"] is None) for one in tasks} == {
+        ("professional_standards", OWN, False),
+        ("public_protection_supervisor", OTHER, True),
+    }
+
+
+async def test_a_supervisor_who_left_before_the_letter_went_is_missed_by_the_review_too(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mail_on(monkeypatch, world, "supervisor", "standards")
+    glass = (await broken(world, "officer", case_id=await opened(world))).json()["id"]
+    world.execute("UPDATE staff_member SET force_id = %s WHERE id = %s", OTHER, STAFF["supervisor"].id)
+    outside = Outside(world)
+    await outside.deliver()
+    assert outside.mailed_to() == ["standards"]
+    assert asked_of_standards(world)["delivery_given_up"]["about"] == f"glass:{glass}"
