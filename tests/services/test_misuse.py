@@ -20,7 +20,7 @@ from app.settings import settings
 from app.storage.engine import DatabaseRole, engine_for, sessions
 from app.storage.migrations import conninfo
 from tests.arrange import version_of
-from tests.steps import intake
+from tests.steps import disclosure, intake
 from tests.world import OTHER, OWN, STAFF, World
 
 FEW = thresholds().model_copy(
@@ -101,6 +101,15 @@ async def test_the_own_record_the_own_surname_and_the_own_house(world: World) ->
     assert sum(str(STAFF["officer"].id) in one["says"] for one in put) == 1
     assert not any(name in str(put) for name in ("Merrick", "Tarrant", "Quarry"))
     assert "quarry" not in str(world.rows("SELECT * FROM staff_member")).lower()
+
+
+async def test_the_words_that_were_told_to_ones_own_family_without_a_look_at_the_case(world: World) -> None:
+    case = await intake.opened(world)
+    told = disclosure.told(intake.parties(world, case)["potential_victim"][0])
+    kept = await disclosure.disclose(world, case, told, by="officer2")
+    is_called(world, "officer", "PC Jo Tarrant")
+    await world.as_("officer").must_get(disclosure.path(case, f"disclosures/{kept['id']}"))
+    assert await watched(world) == ["same_surname"]
 
 
 async def test_a_search_for_ones_own_name_that_finds_nobody(world: World) -> None:
