@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections.abc import Collection
 
 # Latin letters that Unicode does not decompose, written as people without that keyboard write them.
 _UNDECOMPOSED = str.maketrans(
@@ -24,25 +25,55 @@ def normalise_name(text: str) -> str:
     return unicodedata.normalize("NFC", "".join(c for c in plain if unicodedata.category(c)[0] in "LMN"))
 
 
+def _words(text: str) -> list[str]:
+    return [key for word in text.replace(",", " ").split() if (key := normalise_name(word))]
+
+
+def _runs(words: list[str]) -> list[str]:
+    """The words from each on as one."""
+    return ["".join(words[start:]) for start in range(len(words))]
+
+
 def account_keys(name: str) -> tuple[str, ...]:
     """The name of an account as it is compared with persons: each word, and the words from each on as one surname.
 
-    "PC Anna Smith Jones" may be of a person with the surname Jones or Smith Jones.
+    "PC Anna Smith Jones" may be of a person with the surname Jones or Smith Jones, and so may "Smith Jones, Anna".
     """
-    words = [key for word in name.replace(",", " ").split() if (key := normalise_name(word))]
-    return tuple(dict.fromkeys([*words, *("".join(words[start:]) for start in range(len(words)))]))
+    before, _, after = name.partition(",")
+    turned = [*_words(after), *_words(before)]
+    return tuple(dict.fromkeys([*_words(name), *_runs(_words(name)), *_runs(turned)]))
 
 
 def surnames_of(name: str) -> frozenset[str]:
-    """The surnames that an account's name may end in: every run of words up to the last, but not the whole name."""
-    words = [key for word in name.replace(",", " ").split() if (key := normalise_name(word))]
-    return frozenset("".join(words[start:]) for start in range(1, len(words)))
+    """The surnames that an account's name may end in: every run of words up to the last, but not the whole name.
 
-
-def is_own_name(account: str, *, surname: str | None, given_names: str | None) -> bool:
-    """Whether somebody with an account of this name looks for a person of that very name.
-
-    By a surname alone as well: whoever wants to know what is held on him- or herself need not type more.
+    What stands before a comma, as directories turn a name, is a surname by itself.
     """
-    given = {key for word in (given_names or "").split() if (key := normalise_name(word))}
-    return normalise_name(surname or "") in surnames_of(account) and given <= set(account_keys(account))
+    before, _, after = name.partition(",")
+    first, last = (_words(before), _words(after)) if "," in name else ([], _words(name))
+    return frozenset([*_runs(first), *_runs(last)[1:]])
+
+
+def is_own_name(
+    account: str,
+    *,
+    keys: Collection[str] = (),
+    former_surnames: Collection[str] = (),
+    surname: str | None,
+    given_names: str | None,
+) -> bool:
+    """Whether somebody with an account of this name, or with these keys and surnames of former ones, looks for a person
+    of that very name.
+
+    Given names count by how they begin, as they are searched for, and by an initial. By a surname alone as well:
+    whoever wants to know what is held on him- or herself need not type more.
+    """
+    if normalise_name(surname or "") not in surnames_of(account) | set(former_surnames):
+        return False
+    known = {*account_keys(account), *keys}
+
+    def fits(given: str) -> bool:
+        return any(key.startswith(given) or (len(key) == 1 and given.startswith(key)) for key in known)
+
+    given = _words(given_names or "")
+    return fits("".join(given)) or all(fits(word) for word in given)

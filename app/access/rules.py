@@ -217,6 +217,7 @@ class Actor:
     `force_id` is the own force, or for a partner none; `serves_force_id` the force that a partner's agency sits with.
     `agenda` are the cases that a partner, or police who only sit at the forum, see because they stand before it;
     `glass` the cases that the person sees through a broken glass alone, each with the real time at which that ends.
+    `name_keys` and `former_surnames` are every name of the account as it is compared, with those that it had (H2.8).
     """
 
     staff_id: UUID
@@ -228,6 +229,8 @@ class Actor:
     rank: str | None = None
     agenda: frozenset[UUID] = frozenset()
     glass: Mapping[UUID, datetime] = field(default_factory=dict, hash=False)
+    name_keys: tuple[str, ...] = ()
+    former_surnames: tuple[str, ...] = ()
 
     @property
     def organisation(self) -> str:

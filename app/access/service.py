@@ -36,6 +36,8 @@ _PERSON = select(
     _staff.rank,
     _AGENDA.label("agenda"),
     _staff.active,
+    _staff.name_keys,
+    _staff.former_surnames,
 ).select_from(table_of(StaffMember).outerjoin(table_of(Agency), _agency.id == _staff.agency_id))
 _ACTIVE = _PERSON.where(_staff.subject == bindparam("subject"))
 _BY_NOW = _PERSON.where(_staff.id == bindparam("staff_id"))
@@ -80,6 +82,8 @@ def _person(found: Row[Any]) -> Actor:
         serves_force_id=found.serves_force_id,
         rank=found.rank,
         agenda=frozenset(found.agenda or ()) if found.active else frozenset(),
+        name_keys=tuple(found.name_keys or ()),
+        former_surnames=tuple(found.former_surnames or ()),
     )
 
 

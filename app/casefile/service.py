@@ -28,7 +28,7 @@ from app.cases.service import parties
 from app.cases.tables import Case
 from app.deadlines.showing import clocks_of, is_late
 from app.editions.terms import ClockKind
-from app.evidence.owing import touch
+from app.evidence.owing import show, touch
 from app.safeguarding.lateness import obstacles_to_going_on
 from app.safeguarding.schemas import DutyView
 from app.safeguarding.service import open_duties, rows_of
@@ -74,6 +74,8 @@ async def case_file(session: AsyncSession, case: Case, *, actor: Actor, now: dat
         case.stage, due=due, obstacles=stands.obstacles, done=stands.done, further=further, first=first, late=late
     )
     tells_route = actor.may(Permission.SEE_ROUTE)
+    followed_by = [FollowedBy.model_validate(one) for one in around.followed_by]
+    show(session, [case.follows_id if tells_route else None, *(one.id for one in followed_by)])
     return CaseFile(
         **CaseHeader.model_validate(case).model_dump(),
         urgent=case.urgent_since is not None,
@@ -92,7 +94,7 @@ async def case_file(session: AsyncSession, case: Case, *, actor: Actor, now: dat
         duties=[DutyView.model_validate(duty) for duty in duties],
         what_next=[_step(one, case.id, actor) for one in planned],
         blocks_closing=[FlagView.model_validate(one) for one in stands.blocks_closing],
-        followed_by=[FollowedBy.model_validate(one) for one in around.followed_by],
+        followed_by=followed_by,
     )
 
 

@@ -13,6 +13,7 @@ from app.cases.rules import CONCLUDED, happened_at, not_compared
 from app.cases.schemas import Recorded
 from app.cases.service import known_id, must_be_party
 from app.cases.tables import Case, PartyRole
+from app.cases.touching import people_of, touch_people
 from app.categorisation.service import told_of_a_third_party
 from app.deadlines.service import open_due_at, reopen
 from app.disclosure.clearance import is_of_the_force, readiness, recipient_facts
@@ -344,12 +345,14 @@ async def _used_already(session: AsyncSession, row: Disclosure) -> bool:
 
 
 async def known_disclosure(session: AsyncSession, case_id: UUID, disclosure_id: str) -> UUID:
-    """The id of a record in the case. Raises DisclosureNotFound."""
+    """The id of a record in the case, for whoever is shown it: whom it names is logged. Raises DisclosureNotFound."""
     columns = columns_of(Disclosure)
     known = known_id(disclosure_id, DisclosureNotFound())
-    query = select(columns.id).where(columns.case_id == case_id, columns.id == known)
-    if (await session.execute(query)).one_or_none() is None:
+    query = select(columns.id, *people_of(Disclosure).values()).where(columns.case_id == case_id, columns.id == known)
+    found = await rows(session, query)
+    if not found:
         raise DisclosureNotFound
+    touch_people(session, case_id, Disclosure, found)
     return known
 
 
@@ -362,8 +365,9 @@ async def verbatim(session: AsyncSession, case: Case, disclosure_id: str) -> Ver
     """The whole record with its words, as they were said."""
     columns = columns_of(Disclosure)
     known = known_id(disclosure_id, DisclosureNotFound())
-    query = select(*shown_columns(Disclosure)).where(columns.case_id == case.id, columns.id == known)
-    found = await rows(session, query)
+    shown = (*shown_columns(Disclosure), *people_of(Disclosure).values())
+    found = await rows(session, select(*shown).where(columns.case_id == case.id, columns.id == known))
     if not found:
         raise DisclosureNotFound
+    touch_people(session, case.id, Disclosure, found)
     return VerbatimView.model_validate(found[0])

@@ -11,6 +11,7 @@ from app.access.rules import Actor
 from app.cases.schemas import Recorded
 from app.cases.service import must_be_at, must_be_party, note
 from app.cases.tables import Case, PartyRole
+from app.cases.touching import people_of, touch_people
 from app.disclosure.conclusions import obstacles_to_postponing
 from app.disclosure.rules import london_day
 from app.disclosure.schemas import PostponementEndIn, PostponementIn, PostponementView
@@ -107,6 +108,7 @@ async def postponements_of(session: AsyncSession, case: Case) -> list[Postponeme
     query = (
         select(
             *columns_of(Postponement),
+            *people_of(Postponement).values(),
             col(PostponementEnd.recorded_at).label("ended_at"),
             col(PostponementEnd.reason).label("end_reason"),
         )
@@ -114,4 +116,6 @@ async def postponements_of(session: AsyncSession, case: Case) -> list[Postponeme
         .where(col(Postponement.case_id) == case.id)
         .order_by(col(Postponement.recorded_at))
     )
-    return [PostponementView.model_validate(row) for row in (await session.execute(query)).all()]
+    found = (await session.execute(query)).all()
+    touch_people(session, case.id, Postponement, found)
+    return [PostponementView.model_validate(row) for row in found]

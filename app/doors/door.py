@@ -207,7 +207,8 @@ class Door:
 
     def looks_for(self, *, surname: str | None, given_names: str | None) -> None:
         """Let the log tell a search for one's own name, which it never holds, whether it finds anybody or not."""
-        if is_own_name(self.actor.name, surname=surname, given_names=given_names):
+        own = {"keys": self.actor.name_keys, "former_surnames": self.actor.former_surnames}
+        if is_own_name(self.actor.name, **own, surname=surname, given_names=given_names):
             self.decided(OWN_NAME)
 
     def decided(self, rule: str) -> None:

@@ -15,13 +15,15 @@ from sqlmodel import col
 
 from app.access.rules import Actor
 from app.access.service import reach
-from app.cases.tables import PartyRole
+from app.cases.tables import Case, PartyRole
+from app.cases.touching import touch_parties
 from app.errors import NotFound
 from app.evidence.owing import combine, show
 from app.evidence.sealed import have_keys, plain_columns
 from app.final_report.document import keys_of_party
 from app.final_report.rules import ReportFacts, keys_of_subject, pattern
 from app.final_report.schemas import (
+    CaseReportView,
     FinalReportSearchIn,
     FinalReportsFound,
     FinalReportSummary,
@@ -32,6 +34,7 @@ from app.final_report.schemas import (
 )
 from app.final_report.tables import Closing, FinalReport, FinalReportKey, IntelligenceSubmission
 from app.retention.tables import Erasure
+from app.safeguarding.service import rows_of
 from app.storage.base import columns_of
 from app.storage.statements import row as row_of
 from app.storage.statements import rows
@@ -62,8 +65,19 @@ async def list_reports(
     return [FinalReportSummary.model_validate(one) for one in found]
 
 
+async def reports_of_case(session: AsyncSession, case: Case) -> list[CaseReportView]:
+    """The closing report of a case and those it supersedes, oldest first; the log names all parties in them."""
+    found = await rows_of(session, case.id, CaseReportView)
+    await _touch_parties_of(session, case.id, *(one.document for one in found))
+    return found
+
+
+async def _touch_parties_of(session: AsyncSession, case_id: UUID, *documents: ReportDocument) -> None:
+    await touch_parties(session, case_id, {party.id for document in documents for party in document.parties})
+
+
 async def read_report(session: AsyncSession, report_id: UUID, *, actor: Actor) -> FinalReportView:
-    """One report, superseded or not, with where it was submitted."""
+    """One report, superseded or not, with where it was submitted; of the own force, the log names its parties."""
     await _reach_every_force(session, actor)
     query = _reports(actor, "narrative", "document").where(col(FinalReport.id) == report_id)
     row = await row_of(session, query)
@@ -72,10 +86,13 @@ async def read_report(session: AsyncSession, report_id: UUID, *, actor: Actor) -
     sent = columns_of(IntelligenceSubmission)
     submissions = select(*sent).where(sent.case_id == row.of_case).order_by(sent.recorded_at, sent.id)
     closed = select(col(Closing.recorded_at)).where(col(Closing.case_id) == row.of_case)
+    document = ReportDocument.model_validate(row.document)
+    if row.case_id is not None:  # persons of another force's case are beyond this transaction's reach
+        await _touch_parties_of(session, row.case_id, document)
     return FinalReportView(
         **FinalReportSummary.model_validate(row).model_dump(),
         narrative=row.narrative,
-        document=ReportDocument.model_validate(row.document),
+        document=document,
         submissions=[
             IntelligenceSubmissionView.model_validate(one) for one in (await session.execute(submissions)).all()
         ],

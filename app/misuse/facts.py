@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from app.access.addresses import address_key
-from app.access.names import surnames_of
+from app.access.names import account_keys, surnames_of
 from app.access.rules import known_roles
 from app.access.tables import StaffMember
 from app.cases.tables import Case
@@ -51,7 +51,7 @@ async def accounts(session: AsyncSession, staff_ids: Iterable[UUID]) -> dict[UUI
             staff_id=one.id,
             roles=known_roles(one.roles),
             force_id=one.force_id,
-            keys=frozenset(one.name_keys or ()),
+            keys=frozenset(one.name_keys or ()) | frozenset(account_keys(one.name)),
             surnames=surnames_of(one.name) | frozenset(one.former_surnames or ()),
             born=one.born,
             address_key=one.address_key,

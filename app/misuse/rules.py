@@ -40,9 +40,10 @@ class OutOfForce(_Data):
 
 
 class OffShift(_Data):
-    """Minutes around a shift that still belong to it."""
+    """Minutes around a shift that still belong to it, and lists that a program fetches `by_itself` at any hour."""
 
     grace: int
+    by_itself: frozenset[str] = frozenset()
 
 
 class Thresholds(_Data):
@@ -190,7 +191,8 @@ def _of_one(account: Account, one: Touched, before: Sequence[Touched], threshold
         for case in one.seen:
             if case.of_note(one.at) and case.held_by != account.staff_id:
                 yield Finding(Misuse.CASE_OF_NOTE, str(case.case_id), one.at, one.log_id, case)
-    if one.cases and is_off_shift(account, one.at, thresholds.off_shift):
+    shown = one.listed and one.action not in thresholds.off_shift.by_itself
+    if (one.cases or shown) and is_off_shift(account, one.at, thresholds.off_shift):
         yield Finding(Misuse.OFF_SHIFT, "", one.at, one.log_id)
     if is_bulk(before, thresholds.bulk):
         yield Finding(Misuse.BULK, "", one.at, one.log_id)

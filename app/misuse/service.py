@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import func, select, tuple_
+from sqlalchemy import func, or_, select, tuple_
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
@@ -43,6 +43,8 @@ _ROW = (
     col(LogRow.refused),
     col(LogRow.rule),
 )
+_JUDGED = or_(~col(LogRow.refused), col(LogRow.rule) == OWN_NAME)
+"""What was refused showed nobody; but whoever sought the own name sought it, also where too many fitted to be shown."""
 _WORDS = {
     Misuse.OWN_RECORD: "touched a person who certainly is the account's own",
     Misuse.SAME_ADDRESS: "touched a person who lives or lived at the account's own address",
@@ -75,7 +77,7 @@ async def watch_for_misuse(session: AsyncSession, *, thresholds: Thresholds, now
     place.read_in, place.read_log_id = (new[-1].recorded_in, new[-1].id) if more else (settled, _FIRST)
     by_account: dict[UUID, list[Any]] = defaultdict(list)
     for row in new:
-        if row.staff_id is not None and not row.refused:
+        if row.staff_id is not None and (not row.refused or row.rule == OWN_NAME):
             by_account[row.staff_id].append(row)
     known = await accounts(session, by_account)
     for staff_id, rows in sorted(by_account.items()):
@@ -94,7 +96,7 @@ async def _judge(
         .where(
             col(LogRow.staff_id) == account.staff_id,
             col(LogRow.logged_at).between(since, until),
-            ~col(LogRow.refused),
+            _JUDGED,
         )
         .order_by(col(LogRow.logged_at), col(LogRow.id))
     )

@@ -13,6 +13,7 @@ from app.cases.rules import same_person
 from app.cases.schemas import Recorded
 from app.cases.service import known_id, must_be_party, note
 from app.cases.tables import Case, PartyRole
+from app.cases.touching import people_of, touch_people
 from app.deadlines.tables import TaskKind
 from app.deadlines.tasks import open_task
 from app.errors import AlreadyDecided, Conflict, NotFound, refuse_if
@@ -163,9 +164,11 @@ async def _asked(session: AsyncSession, freeze_id: UUID) -> FreezeLifting | None
 async def freezes_of(session: AsyncSession, case_id: UUID) -> list[FreezeView]:
     """Every freeze of a case, oldest first, why it was asked to lift it, and whether it was lifted."""
     freezes, asked = columns_of(CaseFreeze), await _liftings(session, case_id)
-    query = select(*freezes).where(freezes.case_id == case_id).order_by(freezes.recorded_at, freezes.id)
+    query = select(*freezes, *people_of(CaseFreeze).values()).where(freezes.case_id == case_id)
+    rows = (await session.execute(query.order_by(freezes.recorded_at, freezes.id))).all()
+    touch_people(session, case_id, CaseFreeze, rows)
     found = []
-    for row in (await session.execute(query)).mappings():
+    for row in (one._mapping for one in rows):
         liftings = asked.get(row["id"], [])
         told = {
             "lifted_at": next((one.answered_at for one in liftings if one.agreed), None),

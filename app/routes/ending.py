@@ -48,7 +48,9 @@ async def decide_withdrawal(body: WithdrawalDecisionIn, door: Supervisor) -> Rec
 @router.get("/withdrawal/decision", responses=ERRORS_OF_CASE)
 async def read_withdrawal_decisions(door: Reader) -> list[WithdrawalDecisionView]:
     """The decision on a withdrawal; `continued_as` is the case that carries it on."""
-    return await door.history(WithdrawalDecisionView)
+    found = await door.history(WithdrawalDecisionView)
+    door.shows(one.continued_as for one in found)
+    return found
 
 
 @router.post("/subject-deceased", status_code=201, responses=ERRORS_OF_DECISION)

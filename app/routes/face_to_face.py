@@ -64,4 +64,6 @@ async def read_malicious_agreements(
     door: Annotated[CaseDoor, reads(Permission.READ_RECORDS)],
 ) -> list[MaliciousAgreementView]:
     """Every answer of a second person to a finding of malice, oldest first."""
-    return await door.history(MaliciousAgreementView)
+    found = await door.history(MaliciousAgreementView)
+    door.shows(one.continued_as_id for one in found)
+    return found

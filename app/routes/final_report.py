@@ -52,7 +52,8 @@ async def write_final_report(
 @router.get("/final-report", responses=ERRORS_OF_CASE)
 async def read_final_reports_of_case(door: IntelligenceReader) -> list[CaseReportView]:
     """The closing report and those it supersedes, oldest first."""
-    return await door.history(CaseReportView)
+    await door.read()
+    return await retrieval.reports_of_case(door.session, door.case)
 
 
 @router.post("/intelligence-submissions", status_code=201, responses=ERRORS_OF_ACT)

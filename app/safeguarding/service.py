@@ -6,7 +6,7 @@ from functools import cache
 from typing import Any, TypeVar
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, bindparam, select
+from sqlalchemy import Select, bindparam, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -15,11 +15,11 @@ from app.cases.risk import grade_risk
 from app.cases.rules import happened_at, late_entry
 from app.cases.schemas import Recorded
 from app.cases.service import known_id, must_be_party, note, party_ids
-from app.cases.tables import Case, Party, PartyRole, RiskGrade
+from app.cases.tables import Case, PartyRole, RiskGrade
+from app.cases.touching import people_of, touch_people
 from app.editions import edition
 from app.editions.terms import ClosingDuty
 from app.errors import AlreadyDecided, NotFound, NotPermitted, Obstacle
-from app.evidence.owing import touch
 from app.people.schemas import RowView
 from app.safeguarding.contact import wrong_with_contact
 from app.safeguarding.rules import least_rank_to_answer, makes_safe, who_may_answer
@@ -38,7 +38,6 @@ from app.storage.base import Act, CaseRow, columns_of, shown_columns
 from app.storage.statements import rows
 
 V = TypeVar("V", bound=RowView)
-_party = columns_of(Party)
 _OPEN_DUTIES = (
     select(Duty)
     .where(col(Duty.case_id) == bindparam("case_id"), col(Duty.answered_at).is_(None))
@@ -370,7 +369,7 @@ async def newest_immediate_risk_at(session: AsyncSession, case_id: UUID, potenti
 async def rows_of(session: AsyncSession, case_id: UUID, view: type[V], **which: UUID) -> list[V]:
     """Every row of one kind in a case, or those about one thing, oldest first, as the view that names its table."""
     found = await rows(session, _rows_of(view.of, *which), case_id=case_id, **which)
-    touch(session, case_id, *(one._mapping[name] for name in _people_of(view.of) for one in found))
+    touch_people(session, case_id, view.of, found)
     return [view.model_validate(one) for one in found]
 
 
@@ -380,20 +379,8 @@ def _rows_of(table: type[CaseRow], *about: str) -> Select[Any]:
     order = columns.get("recorded_at", columns.get("opened_at", columns.id))
     first_to_last = [columns.position] if "position" in columns else []
     wanted = [columns[name] == bindparam(name) for name in ("case_id", *about)]
-    people = [column for name, column in _people_of(table).items() if name not in columns]
+    people = [column for name, column in people_of(table).items() if name not in columns]
     return select(*shown_columns(table), *people).where(*wanted).order_by(order, *first_to_last, columns.id)
-
-
-@cache
-def _people_of(table: type[CaseRow]) -> dict[str, ColumnElement[Any]]:
-    """Whom a row is about: the person that it names, or those of the parties that it does."""
-    columns = columns_of(table)
-    found: dict[str, ColumnElement[Any]] = {"person_id": columns.person_id} if "person_id" in columns else {}
-    for column in columns:
-        if any(key.column.table.name == "party" for key in column.foreign_keys):
-            name = f"person_of_{column.name}"
-            found[name] = select(_party.person_id).where(_party.id == column).scalar_subquery().label(name)
-    return found
 
 
 async def grade(session: AsyncSession, case: Case, graded: RegradeIn, *, actor: Actor, now: datetime) -> Recorded:

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.access.addresses import address_form, address_key
-from app.access.names import account_keys, surnames_of
+from app.access.names import account_keys, is_own_name, surnames_of
 from app.access.rules import Role
+from app.deadlines.feed import FETCHED
 from app.misuse.rules import (
     Account,
     Bulk,
@@ -57,6 +58,54 @@ def test_a_surname_is_what_a_name_ends_in_and_never_the_whole_of_it(first: str, 
     assert "".join(last).casefold() in found
     assert "".join([first, *last]).casefold() not in found or len({first, *last}) < len([first, *last])
     assert surnames_of(first) == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("name", "surnames"),
+    [
+        ("Inventon, Nell", {"inventon"}),
+        ("Smith Jones, Anna", {"smithjones", "jones"}),
+        ("INVENTON, PC Nell", {"inventon", "nell"}),
+        ("PC 4411, Nell Inventon", {"inventon", "pc4411", "4411"}),
+        (", Nell Inventon", {"inventon"}),
+    ],
+)
+def test_what_stands_before_a_comma_is_a_surname(name: str, surnames: set[str]) -> None:
+    assert surnames_of(name) == surnames
+
+
+def test_a_name_is_compared_alike_however_a_directory_turns_it() -> None:
+    assert set(account_keys("Anna Smith Jones")) <= set(account_keys("Smith Jones, Anna"))
+    assert resemblance(account("Smith Jones, Anna"), person("Smith-Jones", "Peter")) is Misuse.SAME_SURNAME
+
+
+@pytest.mark.parametrize(
+    ("account_name", "surname", "given_names", "own"),
+    [
+        ("PC Nell Inventon", "Inventon", None, True),
+        ("PC Nell Inventon", "INVENTON", "Nell", True),
+        ("PC Nell Inventon", "Inventon", "Nel", True),
+        ("PC Nell Inventon", "Inventon", "n.", True),
+        ("PC Nell Inventon", "Inventon", "Otto", False),
+        ("PC Nell Inventon", "Inventon", "Nella", False),
+        ("PC Nell Inventon", "Nell", None, False),
+        ("PC Anne Marie Inventon", "Inventon", "Annem", True),
+        ("PC Anne Marie Inventon", "Inventon", "An Mar", True),
+        ("DC Annemarie Inventon", "Inventon", "Anne", True),
+        ("Inventon, Nell", "Inventon", "Nell", True),
+        ("Inventon, Nell", "Nell", None, False),
+        ("PC N Inventon", "Inventon", "Nell", True),
+        ("PC Nell Inventon", "Former", "Nell", True),
+        ("PC Nell Inventon", "Former", "Nora", True),
+        ("PC Nell Inventon", "Former", "Otto", False),
+        ("PC Nell Inventon", None, "Nell", False),
+    ],
+)
+def test_a_search_for_ones_own_name_is_one_for_a_part_of_it_or_for_a_former_one(
+    account_name: str, surname: str | None, given_names: str | None, own: bool
+) -> None:
+    former = {"keys": account_keys("Nora Former"), "former_surnames": ["former"]}
+    assert is_own_name(account_name, **former, surname=surname, given_names=given_names) is own
 
 
 def test_the_gravest_likeness_is_the_one_that_is_told() -> None:
@@ -163,6 +212,19 @@ def test_cases_of_the_persons_that_a_search_found_are_looked_at_like_the_case_it
     assert kinds(found, account()) == [(Misuse.OUT_OF_FORCE, str(theirs.case_id)), *of_note]
     assert kinds(listed, account()) == of_note, "lists name another force's case only by its leave, up to a number"
     assert kinds(found, account(roles=frozenset({Role.AUDITOR}))) == [(Misuse.OUT_OF_FORCE, str(theirs.case_id))]
+
+
+def test_a_list_that_is_read_off_shift_is_off_shift_like_any_touch() -> None:
+    late = Shift(0, time(14), time(17))
+    listed = Touched(uuid4(), MONDAY, "list_cases", listed=[CaseTouched(uuid4(), "northmoor")])
+    nothing = Touched(uuid4(), MONDAY, "read_tasks")
+    feed = Touched(uuid4(), MONDAY, FETCHED, listed=listed.listed)
+    rows = [nothing, listed, feed]
+    who = account(shifts=[late])
+    found = findings(who, rows, new={one.log_id for one in rows}, thresholds=thresholds())
+    assert [(one.kind, one.log_id) for one in found if one.kind is Misuse.OFF_SHIFT] == [
+        (Misuse.OFF_SHIFT, listed.log_id)
+    ]
 
 
 def test_only_new_rows_are_judged_and_only_what_is_watched_for() -> None:

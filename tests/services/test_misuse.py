@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.access.names import account_keys
+from app.access.names import account_keys, surnames_of
 from app.clock import LONDON, real_now
 from app.misuse.rules import Thresholds
 from app.misuse.service import watch_for_misuse
@@ -20,7 +20,7 @@ from app.settings import settings
 from app.storage.engine import DatabaseRole, engine_for, sessions
 from app.storage.migrations import conninfo
 from tests.arrange import version_of
-from tests.steps import intake
+from tests.steps import disclosure, intake
 from tests.world import OTHER, OWN, STAFF, World
 
 FEW = thresholds().model_copy(
@@ -103,6 +103,15 @@ async def test_the_own_record_the_own_surname_and_the_own_house(world: World) ->
     assert "quarry" not in str(world.rows("SELECT * FROM staff_member")).lower()
 
 
+async def test_the_words_that_were_told_to_ones_own_family_without_a_look_at_the_case(world: World) -> None:
+    case = await intake.opened(world)
+    told = disclosure.told(intake.parties(world, case)["potential_victim"][0])
+    kept = await disclosure.disclose(world, case, told, by="officer2")
+    is_called(world, "officer", "PC Jo Tarrant")
+    await world.as_("officer").must_get(disclosure.path(case, f"disclosures/{kept['id']}"))
+    assert await watched(world) == ["same_surname"]
+
+
 async def test_a_search_for_ones_own_name_that_finds_nobody(world: World) -> None:
     is_called(world, "officer", "PC Nell Inventon")
     for sought in ({"surname": "Inventon", "given_names": "Otto"}, {"surname": "Nell"}):
@@ -114,6 +123,50 @@ async def test_a_search_for_ones_own_name_that_finds_nobody(world: World) -> Non
     [put] = await tasks_of(world, "standards")
     assert "own name" in put["says"] and "Inventon" not in str(put)
     assert "inventon" not in str(world.rows("SELECT * FROM access_log")).lower()
+
+
+async def test_ones_own_name_however_it_is_searched_for_and_however_the_directory_writes_it(world: World) -> None:
+    case = await intake.opened(world)
+    people = (
+        "WITH people AS (INSERT INTO person (id, case_id, force_id, part, surname, surname_key, born_estimated, "
+        "gender, interpreter_needed) SELECT gen_random_uuid(), id, force_id, 'child', 'Common', 'common', false, "
+        "'not_stated', false FROM application, generate_series(1, 101) WHERE id = %s RETURNING id, case_id, force_id) "
+        "INSERT INTO party (id, case_id, force_id, person_id, role, is_applicant) "
+        "SELECT gen_random_uuid(), case_id, force_id, id, 'child', false FROM people"
+    )
+    world.execute(people, case)
+    is_called(world, "officer", "PC Nell Inventon")
+    is_called(world, "officer2", "PC Nell Invented")
+    world.execute(
+        "UPDATE staff_member SET former_surnames = %s, name_keys = %s WHERE id = %s",
+        sorted(surnames_of("PC Nell Inventon")),
+        [*account_keys("PC Nell Invented"), *account_keys("PC Nell Inventon")],
+        STAFF["officer2"].id,
+    )
+    is_called(world, "supervisor", "Inventon, Nell")
+    is_called(world, "supervisor2", "PC Nell Inventon")
+    is_called(world, "head", "Jo Common")
+    searches = {
+        "officer": {"surname": "Inventon", "given_names": "Nel"},
+        "officer2": {"surname": "Inventon", "given_names": "Nell"},
+        "supervisor": {"surname": "Inventon"},
+        "supervisor2": {"surname": "Inventon", "given_names": "Otto"},
+    }
+    for key, sought in searches.items():
+        await world.as_(key).must_post("/v1/applications/search", sought)
+    with world.unchanged():
+        assert (await world.as_("head").post("/v1/applications/search", {"surname": "Common"})).status_code == 422
+    assert await watched(world) == ["own_name"] * 4
+    found = {row["staff_id"] for row in world.rows("SELECT staff_id FROM misuse_finding")}
+    assert found == {STAFF[key].id for key in ("officer", "officer2", "supervisor", "head")}
+
+
+async def test_a_refusal_is_no_touch_unless_it_tells_of_the_own_name(world: World) -> None:
+    """Of what was refused nothing was shown; attempts on withheld cases are looked at elsewhere (H2.8)."""
+    is_called(world, "head", "Jo Common")
+    answer = await world.as_("head").post("/v1/applications/search", {"given_names": "Jo"})
+    assert answer.status_code == 422
+    assert await watched(world) == []
 
 
 async def test_a_case_of_note_touched_by_whoever_does_not_hold_it(world: World) -> None:
@@ -189,8 +242,9 @@ async def test_while_away_and_outside_the_shift(world: World) -> None:
         body = {"roles": list(STAFF[key].roles), "shifts": shifts}
         answer = await world.as_("administrator").put(f"/v1/staff/{STAFF[key].id}", body)
         assert answer.json()["shifts"] == shifts
-    for key in ("officer", "officer2", "police_member"):
+    for key in ("officer", "officer2"):
         await read(world, case, key)
+    for key in ("officer2", "police_member"):
         await world.as_(key).must_get("/v1/applications")
     assert await watched(world) == ["off_shift", "off_shift"]
     accused = {row["staff_id"] for row in world.rows("SELECT staff_id FROM misuse_finding")}
