@@ -115,7 +115,7 @@ async def test_who_opens_at_the_same_moment_hears_nothing_of_a_case_restricted_m
 
 async def waits_for(connection: psycopg.Connection[Any], kind: str) -> None:
     """Until some transaction waits for a lock of that kind."""
-    for _ in range(500):
+    for _ in range(3000):
         found = connection.execute("SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = %s", [kind])
         if found.fetchone() != (0,):
             return
