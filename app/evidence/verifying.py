@@ -27,10 +27,19 @@ __all__ = [
     "proof_of",
     "proven",
     "read_witness",
+    "text_of",
     "verify_consistency",
     "verify_log",
     "verify_receipt",
 ]
+
+
+def text_of(raw: bytes) -> str:
+    """What a file says, byte for byte: no line end of it is another. Raises NoEvidence."""
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        raise NoEvidence("This is no text in UTF-8, as receipts, checkpoints and proofs are.") from None
 
 
 def verify_receipt(raw: str, history: History, key: PublicKey) -> str:
@@ -98,7 +107,7 @@ def checkpoint_of(raw: str, key: PublicKey) -> Checkpoint:
         try:
             told = json.loads(raw)
             note = str(told.get("checkpoint") or told.get("note") or told.get("second"))
-        except ValueError:
+        except (ValueError, RecursionError):
             raise NoEvidence("This is no checkpoint, no receipt and no proof.") from None
     try:
         return Checkpoint.open(note, key)
