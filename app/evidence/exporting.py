@@ -35,7 +35,12 @@ _LEAST = -(2**63)
 _leaf, _checkpoint, _due = columns_of(Leaf), columns_of(SignedCheckpoint), columns_of(LeafDue)
 _state, _node = columns_of(Sequencing), columns_of(TreeNode)
 _SIGNED = select(func.coalesce(func.max(_checkpoint.size), 0))
-_CHECKPOINTS = select(_checkpoint.size, _checkpoint.note).order_by(_checkpoint.size)
+_CHECKPOINTS = (
+    select(_checkpoint.size, _checkpoint.note)
+    .where(_checkpoint.size > bindparam("after"))
+    .order_by(_checkpoint.size)
+    .limit(BATCH)
+)
 _BATCH = (
     select(_leaf.number, _leaf.kind, _leaf.record_id, _leaf.told, _leaf.salt, _leaf.erasable_salt)
     .where(_leaf.number > bindparam("after"))
@@ -107,9 +112,12 @@ async def export(session: AsyncSession, *, told_before: frozenset[Record], at: d
     uncovered = await unsigned(session)
     newer = uncovered - told_before
     yield _line({"export": 1, "at": at.isoformat(), "newer": len(newer)})
-    for one in (await session.execute(_CHECKPOINTS)).all():
-        yield _line({"checkpoint": one.size, "note": one.note})
     after, numbered = _LEAST, set[Record]()
+    while signed := (await session.execute(_CHECKPOINTS, {"after": after})).all():
+        after = signed[-1].size
+        for one in signed:
+            yield _line({"checkpoint": one.size, "note": one.note})
+    after = _LEAST
     while batch := (await session.execute(_BATCH, {"after": after})).all():
         after = batch[-1].number
         wanted = {one.record_id: one.kind for one in batch}

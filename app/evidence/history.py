@@ -1,15 +1,20 @@
 """What the witness saw, every root in it worked out anew; and how it is said that something does not hold. Pure."""
 
 import json
-from collections.abc import Iterable
+from array import array
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
+from uuid import UUID
 
 from app.errors import ClaresLawError
 from app.evidence.blocks import Block, NoBlock, Numbered
 from app.evidence.dating import Signings, in_utc
-from app.evidence.merkle import Peaks
+from app.evidence.merkle import HASH_BYTES, Peaks
 from app.evidence.notes import Checkpoint, NoteRefused, PublicKey
+
+_MOST_KINDS = 2**16 - 1
 
 
 class DoesNotHold(ClaresLawError):
@@ -46,12 +51,73 @@ class Doubt:
         return f"{self.kind} {self.id} ({place}) {self.says}"
 
 
+_ID_BYTES = 16
+_RECORD = _ID_BYTES + HASH_BYTES
+
+
+class Seen:
+    """The records that the witness saw, in the order of their numbers: 50 bytes each, since there are millions."""
+
+    def __init__(self) -> None:
+        self._kinds: dict[str, int] = {}
+        self._names: list[str] = []
+        self._of_kind, self._told = array("H"), bytearray()
+
+    def extend(self, leaves: Iterable[Numbered]) -> None:
+        """Take the next. Raises DoesNotHold."""
+        for one in leaves:
+            kind = self._kinds.setdefault(one.kind, len(self._kinds))
+            if kind == len(self._names):
+                self._names.append(one.kind)
+            if kind > _MOST_KINDS:
+                raise DoesNotHold("The witness was told of more kinds of record than there are.")
+            self._of_kind.append(kind)
+            self._told += one.id.bytes + one.hash
+
+    def __len__(self) -> int:
+        return len(self._of_kind)
+
+    def __getitem__(self, number: int) -> Numbered:
+        number = range(len(self))[number]  # which knows what lies outside
+        kind = self._names[self._of_kind[number]]
+        told = bytes(self._told[number * _RECORD : (number + 1) * _RECORD])
+        return Numbered(kind, UUID(bytes=told[:_ID_BYTES]), told[_ID_BYTES:])
+
+    def __iter__(self) -> Iterator[Numbered]:
+        return (self[number] for number in range(len(self)))
+
+
+class Roots(Mapping[int, bytes]):
+    """The root at each size that was signed: 40 bytes each."""
+
+    def __init__(self) -> None:
+        self._sizes, self._told = array("q"), bytearray()
+
+    def add(self, size: int, root: bytes) -> None:
+        """Take the next, of no smaller size; over one size there is one."""
+        if not self._sizes or size > self._sizes[-1]:
+            self._sizes.append(size)
+            self._told += root
+
+    def __getitem__(self, size: int) -> bytes:
+        place = bisect_left(self._sizes, size)
+        if place == len(self._sizes) or self._sizes[place] != size:
+            raise KeyError(size)
+        return bytes(self._told[place * HASH_BYTES : (place + 1) * HASH_BYTES])
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._sizes)
+
+    def __len__(self) -> int:
+        return len(self._sizes)
+
+
 @dataclass
 class History:
     """What the witness saw: every record in order, and the root at each size that was signed, and when."""
 
-    leaves: list[Numbered] = field(default_factory=list)
-    roots: dict[int, bytes] = field(default_factory=dict)
+    leaves: Seen = field(default_factory=Seen)
+    roots: Roots = field(default_factory=Roots)
     signings: Signings = field(default_factory=Signings)
     torn: int = 0
     """Lines that a crash cut short; each was written again."""
@@ -95,7 +161,7 @@ def read_witness(lines: Iterable[bytes], key: PublicKey) -> History:
             raise DoesNotHold(f"The checkpoint over {signed.size} records is not over what the witness saw: {first}.")
         if not history.signings.add(signed.size, block.at):
             raise DoesNotHold(f"The witness was told of {signed.size} records at a time before that of fewer.")
-        history.roots[signed.size] = signed.root
+        history.roots.add(signed.size, signed.root)
     return history
 
 

@@ -78,6 +78,7 @@ class _Reading:
         self._erasures = Erasures(moved=key.is_of_demonstration)
         self._unless_erased: list[tuple[str, Doubt]] = []
         self._signed: list[tuple[int, str]] = []
+        """Checkpoints beyond the witness, or wrong: there may be one for each second of years, and all others hold."""
         self._roots: dict[int, bytes] = {}
 
     def take(self, one: dict[str, Any]) -> None:
@@ -85,7 +86,9 @@ class _Reading:
         if not _is_of_its_form(one):
             raise NoEvidence("A line of the export is not of its form.")
         if "checkpoint" in one:
-            self._signed.append((one["checkpoint"], one["note"]))
+            beyond = one["checkpoint"] > len(self.history.leaves)
+            if beyond or self._wrong_with(one["checkpoint"], one["note"]):
+                self._signed.append((one["checkpoint"], one["note"]))
         elif "leaf" in one:
             self._leaf(one)
         elif "awaited" in one:

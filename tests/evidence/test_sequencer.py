@@ -288,7 +288,7 @@ async def test_after_a_restore_that_lost_rows_another_log_is_begun_and_the_old_o
             await sequencer.turn()
     with pytest.raises(DoesNotHold, match=r"was taken away, and nothing stands under its number"):
         await verified(world, old)
-    seen = read_witness(old.lines, SIGNER.public).leaves[restored_to:]
+    seen = list(read_witness(old.lines, SIGNER.public).leaves)[restored_to:]
     assert lost["id"] in {str(one.id) for one in seen if one.kind == "disclosure"}
 
     with psycopg.connect(conninfo(world.url), autocommit=True) as connection:

@@ -358,8 +358,8 @@ async def test_the_witness_alone_tells_of_its_own_harm(recorded: tuple[AsyncSess
     whole = witness.lines
     torn = [whole[0], whole[1][:40] + b"\n", whole[1], *whole[2:]]
     history = read_witness(torn, PRODUCTION.public)
-    assert (history.torn, history.leaves) == (1, read_witness(whole, PRODUCTION.public).leaves)
-    assert read_witness([whole[0], whole[0], *whole[1:]], PRODUCTION.public).leaves == history.leaves
+    assert (history.torn, list(history.leaves)) == (1, list(read_witness(whole, PRODUCTION.public).leaves))
+    assert list(read_witness([whole[0], whole[0], *whole[1:]], PRODUCTION.public).leaves) == list(history.leaves)
     told = json.loads(whole[1])
     told["leaves"][0][2] = "00" * 32
     for lines, says in (
