@@ -158,7 +158,8 @@ async def _would_be(session: AsyncSession, waiting: Iterable[Record]) -> AsyncIt
         batch = known[start : start + BATCH]
         salts = {record: Salts(*(secrets.token_bytes(SALT_BYTES) for _ in range(2))) for _, record in batch}
         for one in await leaves_of(session, {record: kind for kind, record in batch}, salts):
-            yield one.told
+            if one.told:
+                yield one.told
 
 
 def _keyless() -> Select[tuple[UUID]]:
