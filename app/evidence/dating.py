@@ -101,10 +101,10 @@ def day(told: Any) -> date | None:
         return None
 
 
-def day_of(at: datetime | None) -> date | None:
-    """The day of a moment as people of the service count it."""
+def day_of(at: datetime | None, *, by_another_clock: bool = False) -> date | None:
+    """The day of a moment as people of the service count it; the later one, where clocks that differ may disagree."""
     try:
-        return at.astimezone(_LONDON).date() if at else None
+        return (at + _APART * by_another_clock).astimezone(_LONDON).date() if at else None
     except OverflowError:
         return None
 

@@ -153,7 +153,7 @@ class Erasures:
         ]
         came = [day_of(moment(erasure.get("erased_at")))]
         if not self._moved:
-            came.append(day_of(self._told_at.get(number)))
+            came.append(day_of(self._told_at.get(number), by_another_clock=True))
         return all(last is not None and on is not None and last <= on for last in until for on in came)
 
     def _is_frozen(self, case: str, number: int) -> bool:

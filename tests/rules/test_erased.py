@@ -1,6 +1,6 @@
 """Which erasures account for what is gone: two people's, when it was due, of no frozen case, and none before it."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -139,11 +139,13 @@ def test_whatever_else_the_case_was_kept_for_must_have_passed(earlier: tuple[str
 
 
 @pytest.mark.parametrize(
-    "told_at", [None, datetime(2032, 5, 5, 22, 59, tzinfo=UTC), datetime(2026, 11, 20, tzinfo=UTC)]
+    "told_at", [None, datetime(2032, 5, 5, 21, 59, tzinfo=UTC), datetime(2026, 11, 20, tzinfo=UTC)]
 )
 def test_the_day_is_the_witnesss_and_not_what_the_erasure_says_of_itself(told_at: datetime | None) -> None:
     assert not accounts(LEAVES, told_at=told_at)
     assert accounts(LEAVES, told_at=told_at, moved=True)  # of a demonstration, whose clock runs ahead
+    assert accounts(LEAVES, told_at=ON_THE_DAY - timedelta(minutes=40))  # by the worker's clock, some minutes behind
+    assert not accounts(LEAVES, told_at=datetime.max.replace(tzinfo=UTC))
 
 
 @pytest.mark.parametrize("waits", [{"access_log"}, {"erasure", "access_log"}, set(LEAVES)])
