@@ -101,10 +101,10 @@ def _database() -> Iterator[str]:
 @verify.command(name="receipt")
 def receipt_holds(receipt: Annotated[Path, _HELD], witness: _Witness, key: _Key) -> None:
     """Whether the record of a receipt stands in the log that was signed and witnessed."""
-    from app.evidence.verifying import verify_receipt
+    from app.evidence.verifying import text_of, verify_receipt
 
     known = _key(key)
-    typer.echo(verify_receipt(receipt.read_text(), _history(witness, known), known))
+    typer.echo(verify_receipt(text_of(receipt.read_bytes()), _history(witness, known), known))
 
 
 @verify.command(name="words")
@@ -150,14 +150,14 @@ def checkpoints_agree(
     ] = None,
 ) -> None:
     """Whether nothing before OLD was changed by NEW, by a proof or by the witness. Each: a checkpoint or a receipt."""
-    from app.evidence.verifying import History, checkpoint_of, proof_of, verify_consistency
+    from app.evidence.verifying import History, checkpoint_of, proof_of, text_of, verify_consistency
 
     if (witness is None) == (proof is None):
         raise typer.BadParameter("name either --witness or --proof")
     known = _key(key)
-    first, second = (checkpoint_of(one.read_text(), known) for one in (old, new))
+    first, second = (checkpoint_of(text_of(one.read_bytes()), known) for one in (old, new))
     history = _history(witness, known) if witness else History()
-    hashes = proof_of(proof.read_text()) if proof else None
+    hashes = proof_of(text_of(proof.read_bytes())) if proof else None
     typer.echo(verify_consistency(first, second, proof=hashes, history=history))
 
 
@@ -171,9 +171,10 @@ def _history(witness: Path, key: "PublicKey") -> "History":
 def _key(given: str) -> "PublicKey":
     from app.evidence.notes import PublicKey
     from app.evidence.receipts import KeyView
+    from app.evidence.verifying import text_of
 
     file = Path(given)
-    said = file.read_text() if file.is_file() else given
+    said = text_of(file.read_bytes()) if file.is_file() else given
     with suppress(ValueError):
         said = KeyView.model_validate_json(said).public_key
     return PublicKey.parse(said)

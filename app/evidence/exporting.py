@@ -1,26 +1,30 @@
 """The auditor's export: every leaf, every record as it is now, every signed checkpoint; one JSON line each.
 
 A record that came in while the export was made is left out. One that was there before and has no leaf is told: as
-waiting where it stands in the queue of the worker, else as one that was put in past the service.
+waiting where it stands in the queue of the worker, else as one that was put in past the service. Of an erasure that
+waits, and of what it rests on, the leaf that it would be is told as well; and of a case with sealed records and without
+a key, that it has none.
 """
 
 import asyncio
 import json
+import secrets
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from datetime import datetime
 from typing import Any, ClassVar
 from uuid import UUID
 
-from sqlalchemy import Text, bindparam, cast, func, literal, select, union_all
+from sqlalchemy import Select, Text, bindparam, cast, func, literal, select, union, union_all
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
-from sqlmodel import SQLModel
+from sqlmodel import SQLModel, col
 
 from app.errors import ClaresLawError
-from app.evidence.leaves import Salts
+from app.evidence.erased import KINDS, tells_of_erasing
+from app.evidence.leaves import SALT_BYTES, Salts
 from app.evidence.reading import leaves_of
-from app.evidence.records import LEAVES
-from app.evidence.tables import Leaf, LeafDue, Sequencing, SignedCheckpoint, TreeNode
+from app.evidence.records import COVERED, LEAVES
+from app.evidence.tables import CaseKey, Leaf, LeafDue, Sequencing, SignedCheckpoint, TreeNode
 from app.storage.base import columns_of, table_of
 
 BATCH = 500
@@ -31,7 +35,12 @@ _LEAST = -(2**63)
 _leaf, _checkpoint, _due = columns_of(Leaf), columns_of(SignedCheckpoint), columns_of(LeafDue)
 _state, _node = columns_of(Sequencing), columns_of(TreeNode)
 _SIGNED = select(func.coalesce(func.max(_checkpoint.size), 0))
-_CHECKPOINTS = select(_checkpoint.size, _checkpoint.note).order_by(_checkpoint.size)
+_CHECKPOINTS = (
+    select(_checkpoint.size, _checkpoint.note)
+    .where(_checkpoint.size > bindparam("after"))
+    .order_by(_checkpoint.size)
+    .limit(BATCH)
+)
 _BATCH = (
     select(_leaf.number, _leaf.kind, _leaf.record_id, _leaf.told, _leaf.salt, _leaf.erasable_salt)
     .where(_leaf.number > bindparam("after"))
@@ -103,9 +112,12 @@ async def export(session: AsyncSession, *, told_before: frozenset[Record], at: d
     uncovered = await unsigned(session)
     newer = uncovered - told_before
     yield _line({"export": 1, "at": at.isoformat(), "newer": len(newer)})
-    for one in (await session.execute(_CHECKPOINTS)).all():
-        yield _line({"checkpoint": one.size, "note": one.note})
     after, numbered = _LEAST, set[Record]()
+    while signed := (await session.execute(_CHECKPOINTS, {"after": after})).all():
+        after = signed[-1].size
+        for one in signed:
+            yield _line({"checkpoint": one.size, "note": one.note})
+    after = _LEAST
     while batch := (await session.execute(_BATCH, {"after": after})).all():
         after = batch[-1].number
         wanted = {one.record_id: one.kind for one in batch}
@@ -131,6 +143,30 @@ async def export(session: AsyncSession, *, told_before: frozenset[Record], at: d
     for kind, unnumbered in sorted(uncovered - numbered - newer):
         waits = (kind, unnumbered) in queued
         yield _line({"record": True, "kind": kind, "id": str(unnumbered), "waits": waits})
+    waiting = uncovered & queued - numbered - newer
+    async for told in _would_be(session, (one for one in waiting if one[0] in KINDS)):
+        if tells_of_erasing(json.loads(told)):
+            yield _line({"awaited": told.decode()})
+    for case in (await session.scalars(_keyless())).all():
+        yield _line({"keyless": str(case)})
+
+
+async def _would_be(session: AsyncSession, waiting: Iterable[Record]) -> AsyncIterator[bytes]:
+    """The leaves that records would be, salted by what nobody keeps."""
+    known = sorted(waiting)
+    for start in range(0, len(known), BATCH):
+        batch = known[start : start + BATCH]
+        salts = {record: Salts(*(secrets.token_bytes(SALT_BYTES) for _ in range(2))) for _, record in batch}
+        for one in await leaves_of(session, {record: kind for kind, record in batch}, salts):
+            if one.told:
+                yield one.told
+
+
+def _keyless() -> Select[tuple[UUID]]:
+    """The cases whose sealed records nobody opens any more."""
+    sealed = union(*(select(SQLModel.metadata.tables[name].c.case_id) for name in COVERED)).subquery()
+    case_id = sealed.c.case_id
+    return select(case_id).where(~select(1).where(col(CaseKey.case_id) == case_id).exists()).order_by(case_id)
 
 
 def _line(told: dict[str, Any]) -> bytes:

@@ -93,8 +93,8 @@ class Signer:
 
 def open_note(note: str, key: PublicKey) -> str:
     """The text of a note that `key` signed. Signatures of other keys are passed over. Raises NoteRefused."""
-    if any(letter < " " and letter != "\n" for letter in note):
-        raise NoteRefused("A note has no control characters.")
+    if any((letter < " " and letter != "\n") or "\ud800" <= letter <= "\udfff" for letter in note):
+        raise NoteRefused("A note has no control characters, and no half of one.")
     text, found, lines = note.rpartition("\n\n")
     text += "\n"
     if not found or text == "\n" or not lines.endswith("\n"):

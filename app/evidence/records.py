@@ -175,6 +175,34 @@ OF_ACCOUNTS = ("account_change",)
 LEAVES = (*COVERED, *RECORDED, *OF_ACCOUNTS, LOG)
 """Everything that becomes a leaf."""
 
+UNDATED = {
+    "final_report_key": "written with its final_report, which is dated",
+    "sentence": "written with its proceeding, which is dated",
+}
+"""Leaves that tell no time at which they were put in, and why that is no gap."""
+
+DATED: dict[str, str] = {
+    **{kind: "recorded_at" for kind in (*COVERED, *RECORDED) if kind not in UNDATED},
+    "alert_route": "routed_at",
+    "broken_glass": "broken_at",
+    "case_of_note": "marked_at",
+    "case_restriction": "restricted_at",
+    "clock_move": "moved_at",
+    "erasure": "erased_at",
+    "retention": "closed_on",
+}
+"""The column that tells by the clock of the scheme when a record was put in: real time, but in a demonstration."""
+
+DATED_BY_THE_DATABASE: dict[str, str] = {
+    "account_change": "changed_at",
+    "broken_glass": "since",
+    "case_access": "since",
+    "case_of_note": "since",
+    "case_restriction": "since",
+    LOG: "logged_at",
+}
+"""The column that tells it by the database's own clock: real time, in a demonstration as well."""
+
 
 def is_erasable(kind: str) -> bool:
     """Whether erasing a case takes anything out of a record of this kind."""

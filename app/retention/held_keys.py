@@ -11,17 +11,38 @@ from sqlmodel import col
 from app.cases.tables import Case
 from app.evidence.tables import CaseKey
 from app.evidence.vouching import is_vouched_for
-from app.retention.tables import Erasure
+from app.retention.tables import Erasure, Retention, RetentionAgreement, RetentionDecision
+from app.retention.terms import Verdict
 from app.storage.statements import rows
 
 BATCH = 1000
 _FIRST = UUID(int=0)
+_erased = (
+    select(1)
+    .select_from(Erasure)
+    .join(RetentionDecision, col(RetentionDecision.id) == col(Erasure.decision_id))
+    .join(RetentionAgreement, col(RetentionAgreement.id) == col(Erasure.agreement_id))
+    .join(Retention, col(Retention.case_id) == col(Erasure.case_id))
+    .where(
+        col(Erasure.case_id) == col(Case.id),
+        col(Case.erased_at) == col(Erasure.erased_at),
+        col(RetentionDecision.case_id) == col(Erasure.case_id),
+        col(RetentionDecision.verdict) == Verdict.ERASE,
+        col(RetentionDecision.recorded_by) == col(Erasure.decided_by),
+        col(RetentionAgreement.case_id) == col(Erasure.case_id),
+        col(RetentionAgreement.decision_id) == col(Erasure.decision_id),
+        col(RetentionAgreement.agrees),
+        col(RetentionAgreement.recorded_by) == col(Erasure.agreed_by),
+        col(Erasure.agreed_by) != col(Erasure.decided_by),
+        col(Retention.keep_until) == col(Erasure.keep_until),
+        col(Retention.keep_until) <= func.date(func.timezone("Europe/London", col(Erasure.erased_at))),
+    )
+    .correlate(Case)
+)
+"""A row of `erasure` alone, which whoever took the key could put in, excuses nothing."""
 _keyless = (
     select(col(Case.id))
-    .where(
-        ~select(1).where(col(CaseKey.case_id) == col(Case.id)).exists(),
-        ~select(1).where(col(Erasure.case_id) == col(Case.id)).exists(),
-    )
+    .where(~select(1).where(col(CaseKey.case_id) == col(Case.id)).exists(), ~_erased.exists())
     .cte("keyless")
     .prefix_with("MATERIALIZED", dialect="postgresql")  # the function is asked of these few alone
 )

@@ -186,8 +186,8 @@ def upgrade() -> None:
         ["follows_id"],
         postgresql_where=sa.text("follows_id IS NOT NULL"),
     )
-    _number()
     _fill()
+    _number()
     _secure()
     _keep_as_written_until_erased()
     _functions()
@@ -340,7 +340,15 @@ def _keys(table: str, *, recorded: bool = False) -> list[sa.Constraint]:
 
 
 def _number() -> None:
-    """Every row becomes a leaf of the tree, as those of other tables of a case do since 0015."""
+    """Every row becomes a leaf of the tree, as those of other tables of a case do since 0015.
+
+    Cases closed before were given their dates here, of then: they are numbered before the log, as all that is older.
+    """
+    op.execute(
+        "INSERT INTO leaf_due (position, kind, record_id) OVERRIDING SYSTEM VALUE "
+        "SELECT least(0, (SELECT min(position) FROM leaf_due)) - row_number() OVER (ORDER BY id), 'retention', id "
+        "FROM retention"
+    )
     for table in TABLES:
         op.execute(
             f"CREATE TRIGGER numbered AFTER INSERT ON {table} FOR EACH ROW EXECUTE FUNCTION let_it_be_numbered()"
@@ -380,7 +388,12 @@ def _fill() -> None:
 
 
 def _secure() -> None:
-    """A force sees its own rows; that a case was erased is seen by whoever may ask of every force, and only made here."""
+    """A force sees its own rows; that a case was erased is seen by whoever may ask of every force, and only made here.
+
+    The auditor sees which cases have a key, and no key: an export names a case that lost its own without an erasure.
+    """
+    op.execute(f"GRANT SELECT (case_id) ON case_key TO {AUDITOR}")
+    op.execute(f"CREATE POLICY audit ON case_key FOR SELECT TO {AUDITOR} USING (true)")
     for table in TABLES:
         secure_case_table(table, read=OF_EVERY_FORCE if table == "erasure" else REACH)
         op.execute(f"GRANT SELECT ON {table} TO {APP}")
@@ -666,6 +679,8 @@ def downgrade() -> None:
     op.execute("DROP TRIGGER erased_for_good ON application")
     op.execute("DROP FUNCTION erase_case")
     op.execute("DROP FUNCTION erased_for_good")
+    op.execute("DROP POLICY audit ON case_key")
+    op.execute(f"REVOKE SELECT (case_id) ON case_key FROM {AUDITOR}")
     op.execute("DROP TRIGGER keys_stay ON case_key")
     op.execute("DROP FUNCTION key_stays CASCADE")
     for table in _kept_by("refuse_change_but_erasure"):

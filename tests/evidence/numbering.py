@@ -3,15 +3,20 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import psycopg
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from app.evidence.blocks import Block
 from app.evidence.notes import Checkpoint, Signer
+from app.evidence.records import DATED
 from app.evidence.sequencer import Sequencer, Turn
 from app.outside.witness import FakeWitness, Witness
 from app.storage.engine import DatabaseRole, engine_for, sessions
+from app.storage.migrations import conninfo
+from tests.world import World
 
-SIGNER = Signer("evidence.test/demonstration", Ed25519PrivateKey.from_private_bytes(bytes(range(32))))
+_KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
+SIGNER, PRODUCTION = Signer("evidence.test/demonstration", _KEY), Signer("evidence.test/dvds", _KEY)
 
 
 @asynccontextmanager
@@ -22,6 +27,16 @@ async def numbering(url: str, witness: Witness | None = None, signer: Signer = S
         yield Sequencer(sessions(engine), signer, witness or FakeWitness())
     finally:
         await engine.dispose()
+
+
+def date_as_of_now(world: World) -> None:
+    """Let whatever waits for its number be dated by the true clock, as in production all is."""
+    with psycopg.connect(conninfo(world.url)) as connection:
+        connection.execute("SET session_replication_role = replica")
+        for kind, column in DATED.items():
+            if kind != "retention":  # of a day
+                waits = "id IN (SELECT record_id FROM leaf_due)"
+                connection.execute(f"UPDATE {kind} SET {column} = clock_timestamp() WHERE {waits}".encode())
 
 
 async def number_all(sequencer: Sequencer) -> None:

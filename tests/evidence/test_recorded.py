@@ -4,31 +4,36 @@ import json
 import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from uuid import UUID, uuid4
 
+import psycopg
 import pytest
 from psycopg import errors
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 
 from app.evidence.records import (
     COVERED,
+    DATED_BY_THE_DATABASE,
     DELETED,
     EMPTIED,
     FILLED_LATER,
     LEAVES,
+    LOG,
     MARKED,
     RECORDED,
     YEAR,
     is_erasable,
 )
-from app.evidence.verifying import DoesNotHold
+from app.evidence.verifying import DoesNotHold, NotProven
 from app.outside.witness import FakeWitness
+from app.retention.held_keys import unusable_keys
 from app.storage.engine import DatabaseRole
-from app.storage.migrations import downgrade, upgrade
+from app.storage.migrations import conninfo, downgrade, upgrade
 from tests.arrange import insert
-from tests.evidence.numbering import number_all, numbering
+from tests.evidence.held import Held
+from tests.evidence.numbering import PRODUCTION, number_all, numbering
 from tests.evidence.test_sequencer import verified
-from tests.evidence.test_tampering import Held
 from tests.ready import made_ready
 from tests.routes.test_erased import furnish
 from tests.steps import retention
@@ -144,6 +149,15 @@ async def kept(world: World) -> AsyncIterator[Kept]:
         yield session, witness, case
 
 
+def _date_by_the_database(world: World) -> None:
+    """What was furnished tells the true time in the columns that the database fills."""
+    with psycopg.connect(conninfo(world.url)) as connection:
+        connection.execute("SET session_replication_role = replica")
+        for kind, column in DATED_BY_THE_DATABASE.items():
+            if kind != LOG:
+                connection.execute(f"UPDATE {kind} SET {column} = clock_timestamp()".encode())
+
+
 @pytest.fixture
 async def erased(world: World) -> AsyncIterator[Erased]:
     """A case with a row in every table, numbered and then erased; one that is kept; and a superuser's session."""
@@ -152,6 +166,7 @@ async def erased(world: World) -> AsyncIterator[Erased]:
     world.forward(days=366 * 6)
     assert (await retention.decide(world, case)).status_code == 201
     furnish(world, case)
+    _date_by_the_database(world)
     world.execute("UPDATE contact_attempt SET note = NULL WHERE case_id = %s", case)
     world.execute("ALTER TABLE leaf DISABLE TRIGGER ALL")
     world.execute("DELETE FROM leaf")
@@ -314,3 +329,55 @@ async def test_what_waits_for_its_number_and_goes_with_its_case_leaves_no_doubt(
     assert (await verified(world, witness)).startswith("It holds: all")
     with pytest.raises(errors.RestrictViolation, match="leaf is kept as it was written"):
         world.execute("UPDATE leaf SET erasable_salt = NULL WHERE erasable_salt IS NOT NULL")
+
+
+async def test_an_erasure_while_numbering_is_stopped_is_not_proven_and_no_accusation(world: World) -> None:
+    """A junk row that waits as well excuses nothing; and once numbered, a true erasure holds."""
+    case, witness = await retention.due(world), FakeWitness()
+    assert (await retention.decide(world, case)).status_code == 201
+    async with numbering(world.url, witness) as sequencer:
+        await number_all(sequencer)
+        await sequencer.say("witness_unreachable")
+        assert (await retention.agree(world, case)).status_code == 201
+        with pytest.raises(NotProven, match=rf"It holds: .* erasures did that wait .* of case {case}\.") as found:
+            await verified(world, witness)
+        (erasure,) = world.rows("SELECT * FROM erasure")
+        assert f"erasure {erasure['id']}" in str(found.value)
+        world.execute("ALTER TABLE erasure DISABLE TRIGGER kept_as_written")
+        for change in ("agreed_by = decided_by", "keep_until = keep_until + 1", "decided_by = agreed_by"):
+            world.execute(f"UPDATE erasure SET {change}")
+            with pytest.raises(DoesNotHold, match=r"was taken away|was changed"):
+                await verified(world, witness)
+            true = [erasure[name] for name in ("agreed_by", "keep_until", "decided_by")]
+            world.execute("UPDATE erasure SET agreed_by = %s, keep_until = %s, decided_by = %s", *true)
+        with pytest.raises(NotProven):
+            await verified(world, witness)
+        await number_all(sequencer)
+        async with sequencer.sessions() as session:
+            assert await unusable_keys(session) == {"gone": 0, "changed": 0}
+    assert (await verified(world, witness)).startswith("It holds: all")
+
+
+async def test_cases_closed_before_there_was_a_tree_are_dated_as_of_then_and_hold(world: World) -> None:
+    """In production, too: their dates are numbered before the log, as all that is older."""
+    await retention.closed(world)
+    downgrade(world.url, "0014")
+    upgrade(world.url)
+    witness = FakeWitness()
+    async with numbering(world.url, witness, PRODUCTION) as sequencer:
+        await number_all(sequencer)
+    (told,) = world.rows("SELECT number FROM leaf WHERE kind = 'retention'")
+    (log,) = world.rows("SELECT min(number) AS number FROM leaf WHERE kind = 'access_log'")
+    assert told["number"] < log["number"]
+    assert (await verified(world, witness, PRODUCTION)).startswith("It holds: all")
+
+
+async def test_an_erasure_holds_in_another_log_too(world: World) -> None:
+    """It is numbered after what it rests on, as security.md has an operator begin that log."""
+    await retention.erased(world)
+    with psycopg.connect(conninfo(world.url), autocommit=True) as connection:
+        connection.execute((Path(__file__).parents[2] / "docs" / "another-log.sql").read_bytes())
+    witness = FakeWitness()
+    async with numbering(world.url, witness) as sequencer:
+        await number_all(sequencer)
+    assert (await verified(world, witness)).startswith("It holds: all")

@@ -6,106 +6,27 @@ checkpoints signed with a key of the own. Out of reach are the log's private key
 
 import json
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 
-from app import clock
 from app.evidence.blocks import Block, Numbered
-from app.evidence.exporting import export, unsigned
-from app.evidence.leaves import Salts
-from app.evidence.merkle import Peaks, leaf_hash
-from app.evidence.notes import Checkpoint, Signer
-from app.evidence.reading import leaves_of
+from app.evidence.merkle import Peaks
+from app.evidence.notes import Checkpoint
+from app.evidence.records import DATED, DATED_BY_THE_DATABASE
 from app.evidence.verifying import DoesNotHold, NoEvidence, read_witness, verify_log
 from app.outside.witness import FakeWitness
 from tests.arrange import insert
-from tests.evidence.numbering import SIGNER, number_all, numbering
+from tests.evidence.forging import FORGERIES
+from tests.evidence.held import Held
+from tests.evidence.numbering import PRODUCTION, SIGNER, date_as_of_now, number_all, numbering
 from tests.ready import made_ready
 from tests.steps import disclosure as steps
 from tests.world import OWN, STAFF, World
-
-FORGER = Signer(SIGNER.name, Ed25519PrivateKey.from_private_bytes(bytes([9]) * 32))
-
-
-class Held:
-    """A database with a numbered record, what the witness saw of it, and a transaction that is always undone."""
-
-    def __init__(self, session: AsyncSession, witness: FakeWitness, chance: random.Random) -> None:
-        self.session, self.lines, self.chance = session, list(witness.lines), chance
-
-    async def sql(self, statement: str, **values: Any) -> Any:
-        """As the superuser, no trigger and no constraint of a foreign key asked."""
-        return await self.session.execute(text(statement), values)
-
-    async def leaves(self) -> list[dict[str, Any]]:
-        """Every leaf in order."""
-        found = await self.sql("SELECT number, kind, record_id FROM leaf ORDER BY number")
-        return [dict(one._mapping) for one in found]
-
-    async def victim(self, kind: str | None = None) -> dict[str, Any]:
-        """A random record."""
-        return self.chance.choice([one for one in await self.leaves() if kind in (None, one["kind"])])
-
-    async def make_everything_anew(self) -> None:
-        """Leaves from the records as they are now, in the order of their numbers; nodes, roots, checkpoints."""
-        rows = (await self.sql("SELECT number, kind, record_id, salt, erasable_salt FROM leaf ORDER BY number")).all()
-        found = await leaves_of(
-            self.session,
-            {one.record_id: one.kind for one in rows},
-            {one.record_id: Salts(one.salt, one.erasable_salt) for one in rows},
-        )
-        told = {one.id: one.told for one in found}
-        await self.sql("DELETE FROM tree_node")
-        await self.sql("UPDATE leaf SET number = -1 - number")
-        peaks, roots = Peaks(), dict[int, bytes]()
-        leaves, nodes = list[dict[str, Any]](), list[dict[str, Any]]()
-        for one in rows:
-            if one.record_id not in told:
-                continue
-            leaves.append({"told": told[one.record_id], "new": peaks.size, "old": -1 - one.number})
-            for (level, place), digest in peaks.append(leaf_hash(told[one.record_id])):
-                nodes.append({"level": level, "place": place, "hash": digest})
-            roots[peaks.size] = peaks.root
-        if leaves:
-            await self.session.execute(text("UPDATE leaf SET told = :told, number = :new WHERE number = :old"), leaves)
-            await self.session.execute(text("INSERT INTO tree_node VALUES (:level, :place, :hash)"), nodes)
-        await self.sql("DELETE FROM leaf WHERE number < 0")
-        for size in (await self.sql("SELECT size FROM checkpoint")).scalars().all():
-            if size in roots:
-                await self.forge(size, roots[size])
-            else:
-                await self.sql("DELETE FROM checkpoint WHERE size = :size", size=size)
-        if peaks.size:
-            await self.forge(peaks.size, peaks.root)
-
-    async def forge(self, size: int, root: bytes) -> None:
-        """A checkpoint with whatever signature can be had; one that still fits keeps the true one."""
-        held = (await self.sql("SELECT root FROM checkpoint WHERE size = :size", size=size)).scalar_one_or_none()
-        if held != root:
-            note = FORGER.sign(Checkpoint(FORGER.name, size, root).text)
-            await self.sql("DELETE FROM checkpoint WHERE size = :size", size=size)
-            query = "INSERT INTO checkpoint VALUES (:size, :root, :note, now(), now())"
-            await self.sql(query, size=size, root=root, note=note)
-
-    async def add(self, kind: str, record: UUID, number: int) -> None:
-        """A leaf under a number, the ones from there on moved up by one."""
-        await self.sql("UPDATE leaf SET number = -1 - number WHERE number >= :at", at=number)
-        await self.sql("UPDATE leaf SET number = -number WHERE number < 0")
-        query = "INSERT INTO leaf VALUES (:number, :kind, :id, NULL, '', :salt, now())"
-        await self.sql(query, number=number, kind=kind, id=record, salt=b"s" * 32)
-
-    async def verdict(self) -> str:
-        """What an auditor finds, with the witness as it is and the true public key."""
-        before = frozenset(await unsigned(self.session))
-        lines = [one async for one in export(self.session, told_before=before, at=clock.real_now())]
-        return verify_log(lines, read_witness(self.lines, SIGNER.public), SIGNER.public)
 
 
 async def _edit(held: Held) -> str:
@@ -210,8 +131,10 @@ async def _swap(held: Held) -> str:
 
 
 async def _back_date(held: Held) -> str:
-    one = await held.victim("disclosure")
-    query = "UPDATE disclosure SET recorded_at = recorded_at - interval '1 day' WHERE id = :id"
+    tells = (DATED, DATED_BY_THE_DATABASE)
+    one = held.chance.choice([one for one in await held.leaves() if any(one["kind"] in table for table in tells)])
+    column = held.chance.choice([table[one["kind"]] for table in tells if one["kind"] in table])
+    query = f"UPDATE {one['kind']} SET {column} = {column} - interval '1 day' WHERE id = :id"
     await held.sql(query, id=one["record_id"])
     await held.make_everything_anew()
     return _named(one)
@@ -254,7 +177,7 @@ async def _second_root_in_the_database(held: Held) -> str:
     size = held.chance.choice((await held.sql("SELECT size FROM checkpoint")).scalars().all())
     root = held.chance.randbytes(32)
     # Even where the true key was made to sign it: the witness saw another.
-    note = held.chance.choice([SIGNER, FORGER]).sign(Checkpoint(SIGNER.name, size, root).text)
+    note = held.chance.choice([held.signer, held.forger]).sign(Checkpoint(held.signer.name, size, root).text)
     await held.sql(
         "UPDATE checkpoint SET root = :root, note = :note WHERE size = :size", root=root, note=note, size=size
     )
@@ -271,7 +194,7 @@ async def _second_root_in_the_witness(held: Held) -> str:
     peaks = Peaks()
     peaks.extend(leaf.hash for line in held.lines[:place] for leaf in Block.parse(line).leaves)
     peaks.extend(leaf.hash for leaf in changed)
-    note = SIGNER.sign(Checkpoint(SIGNER.name, true.end, peaks.root).text)
+    note = held.signer.sign(Checkpoint(held.signer.name, true.end, peaks.root).text)
     held.lines.insert(place + 1, Block(true.start, changed, note, true.at).line())
     return f"{changed[index].kind} {changed[index].id} (number {true.start + index})"
 
@@ -296,7 +219,8 @@ async def _junk(held: Held) -> str:
     return _named(one)
 
 
-TAMPERINGS: dict[str, Callable[[Held], Awaitable[str]]] = {
+Tampering = Callable[[Held], Awaitable[str]]
+TAMPERINGS: dict[str, Tampering] = {
     "edit": _edit,
     "edit past the trigger": _edit_past_the_trigger,
     "edit of the log alone": _edit_the_log_alone,
@@ -331,13 +255,22 @@ async def recorded(world: World) -> AsyncIterator[tuple[AsyncSession, FakeWitnes
     witness = FakeWitness()
     ready = await made_ready(world)
     by = {"recorded_by": STAFF["officer"].id, "occurred_at": world.now, "recorded_at": world.now}
-    async with numbering(world.url, witness) as sequencer:
+    day = "(clock_timestamp() AT TIME ZONE 'Europe/London')::date"
+    world.execute(
+        "INSERT INTO retention (id, case_id, force_id, schedule, group_code, title, source, mark, closed_on, "
+        "keep_years, review_again_years, keep_until, review_on) SELECT gen_random_uuid(), %s, %s, 's', 'other', 't', "
+        f"'s', 'secondary', {day}, 6, 5, {day} + 366 * 6, {day} + 366 * 6",
+        ready.case,
+        OWN,
+    )
+    async with numbering(world.url, witness, PRODUCTION) as sequencer:
         for number in range(6):
             await steps.disclose(world, ready.case, ready.told(words=f"Told for the {number}th time."))
             for one in range(2):
                 when = {**by, "recorded_at": world.now + timedelta(minutes=one)}
                 said = {"partner": "Probation", "place": "Office", "words": f"Said {number}.{one}"}
                 insert(world, "words_to_subject", case_id=ready.case, force_id=OWN, **said, **when)
+            date_as_of_now(world)
             await number_all(sequencer)
     # A superuser may.
     world.execute("ALTER TABLE leaf DROP CONSTRAINT ck_leaf_counted_from_zero, ALTER COLUMN salt DROP NOT NULL")
@@ -348,7 +281,7 @@ async def recorded(world: World) -> AsyncIterator[tuple[AsyncSession, FakeWitnes
 
 
 async def test_everything_holds_while_nobody_tampers(recorded: tuple[AsyncSession, FakeWitness]) -> None:
-    held = Held(*recorded, random.Random(0))
+    held = Held(*recorded, random.Random(0), PRODUCTION)
     says = await held.verdict()
     assert says.startswith(f"It holds: all {len(await held.leaves())} records are as they were numbered")
     # A record that moves with its case to another force is the same record.
@@ -358,21 +291,22 @@ async def test_everything_holds_while_nobody_tampers(recorded: tuple[AsyncSessio
 
 
 @pytest.mark.parametrize("times", [4, pytest.param(20, marks=pytest.mark.long)])
+@pytest.mark.parametrize("kinds", [TAMPERINGS, FORGERIES], ids=["past the worker", "by the worker"])
 async def test_every_tampering_is_found_offline_and_the_record_named(
-    recorded: tuple[AsyncSession, FakeWitness], times: int
+    recorded: tuple[AsyncSession, FakeWitness], kinds: Mapping[str, Tampering], times: int
 ) -> None:
     session, witness = recorded
-    for name, tamper in TAMPERINGS.items():
+    for name, tamper in kinds.items():
         for time in range(times):
             await session.rollback()
-            held = Held(session, witness, random.Random(f"{name} {time}"))
+            held = Held(session, witness, random.Random(f"{name} {time}"), PRODUCTION)
             await held.sql("SET LOCAL session_replication_role = replica")
             named = await tamper(held)
             with pytest.raises(DoesNotHold) as found:
                 assert not await held.verdict(), name
             assert named in str(found.value), (name, time, named, str(found.value))
     await session.rollback()
-    assert (await Held(session, witness, random.Random(0)).verdict()).startswith("It holds")
+    assert (await Held(session, witness, random.Random(0), PRODUCTION).verdict()).startswith("It holds")
 
 
 async def test_a_record_that_was_gone_when_it_was_numbered_is_named(
@@ -383,9 +317,9 @@ async def test_a_record_that_was_gone_when_it_was_numbered_is_named(
     (row,) = world.rows("SELECT * FROM words_to_subject LIMIT 1")
     gone = uuid4()
     world.execute("INSERT INTO leaf_due (kind, record_id) VALUES ('words_to_subject', %s)", gone)
-    async with numbering(world.url, witness) as sequencer:
+    async with numbering(world.url, witness, PRODUCTION) as sequencer:
         await number_all(sequencer)
-    held = Held(session, witness, random.Random(0))
+    held = Held(session, witness, random.Random(0), PRODUCTION)
     with pytest.raises(DoesNotHold, match=rf"words_to_subject {gone} \(number \d+\) was gone when it was numbered\."):
         await held.verdict()
     await held.sql("SET LOCAL session_replication_role = replica")
@@ -423,9 +357,9 @@ async def test_the_witness_alone_tells_of_its_own_harm(recorded: tuple[AsyncSess
     _, witness = recorded
     whole = witness.lines
     torn = [whole[0], whole[1][:40] + b"\n", whole[1], *whole[2:]]
-    history = read_witness(torn, SIGNER.public)
-    assert (history.torn, history.leaves) == (1, read_witness(whole, SIGNER.public).leaves)
-    assert read_witness([whole[0], whole[0], *whole[1:]], SIGNER.public).leaves == history.leaves
+    history = read_witness(torn, PRODUCTION.public)
+    assert (history.torn, list(history.leaves)) == (1, list(read_witness(whole, PRODUCTION.public).leaves))
+    assert list(read_witness([whole[0], whole[0], *whole[1:]], PRODUCTION.public).leaves) == list(history.leaves)
     told = json.loads(whole[1])
     told["leaves"][0][2] = "00" * 32
     for lines, says in (
@@ -436,4 +370,4 @@ async def test_the_witness_alone_tells_of_its_own_harm(recorded: tuple[AsyncSess
         ([whole[0], whole[1].replace(b'"at":"20', b'"at":"x')], "none that this service writes"),
     ):
         with pytest.raises(DoesNotHold, match=says):
-            read_witness(lines, SIGNER.public)
+            read_witness(lines, PRODUCTION.public)

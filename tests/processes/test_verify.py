@@ -12,6 +12,9 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from app.cli import app
+from app.errors import ClaresLawError
+from app.evidence.merkle import Peaks
+from app.evidence.notes import Checkpoint
 from app.evidence.signing import NoEvidenceKey, signer_of, witness_of
 from app.jobs import agree_with_witness
 from app.outside.witness import FileWitness, WitnessUnreachable
@@ -91,6 +94,33 @@ async def test_from_the_disclosure_to_the_court(world: World, tmp_path: Path, co
         odd = command(*words)
         assert odd.exit_code == 1
         assert "Traceback" not in odd.output
+
+
+def test_what_is_no_text_too_deep_or_has_other_line_ends_is_refused_in_one_line(
+    tmp_path: Path, command: Command
+) -> None:
+    signer = signer_of(settings())
+    key, witness = str(signer.public), tmp_path / "witness.jsonl"
+    witness.touch()
+    note = signer.sign(Checkpoint(signer.name, 0, Peaks().root).text)
+    good, odd = tmp_path / "good", tmp_path / "odd"
+    good.write_bytes(note.encode())
+    odd.write_bytes(note.encode().replace(b"\n", b"\r\n"))
+    ends = command("verify", "consistency", good, odd, "--witness", witness, "--key", key)
+    assert "control characters" in ends.output.replace("\n", " "), ends.output
+    half = json.dumps({"note": note.replace("\n", "\n\ud800", 1)})
+    for content in (b"\xff\xfe", b'{"a":' + b"[" * 99999, half.encode()):
+        odd.write_bytes(content)
+        for words in (
+            ("verify", "receipt", odd, "--witness", witness, "--key", key),
+            ("verify", "consistency", good, odd, "--witness", witness, "--key", key),
+            ("verify", "consistency", good, good, "--proof", odd, "--key", key),
+            ("verify", "consistency", good, good, "--witness", witness, "--key", odd),
+        ):
+            found = command(*words)
+            assert found.exit_code == 1, words
+            assert "Traceback" not in found.output
+            assert isinstance(found.exception, ClaresLawError | SystemExit), (content[:9], words, found.exception)
 
 
 async def test_a_worker_over_a_database_that_the_witness_did_not_see_raises_alerts_and_numbers_nothing(

@@ -147,6 +147,12 @@ async def test_keys_of_cases_that_are_gone_or_changed_are_counted_seldom_and_sho
         connection.execute("SET session_replication_role = replica")
         connection.execute("DELETE FROM case_key WHERE case_id = ANY (%s::uuid[])", [[gone, unused]])
         connection.execute("UPDATE case_key SET wrapped = 'x' WHERE case_id = %s", [changed])
+        # Nor does a row of `erasure` excuse it that rests on nothing.
+        connection.execute(
+            "INSERT INTO erasure SELECT gen_random_uuid(), id, force_id, 'other', '2020-01-01', gen_random_uuid(), "
+            "created_by, gen_random_uuid(), created_by, now() FROM application WHERE id = %s",
+            [gone],
+        )
     assert await said() == (200, "held", 0, 0)  # not looked at again so soon
     world.execute("UPDATE tally SET counted_at = counted_at - interval '10 minutes'")
     with capture_logs() as logged:
