@@ -35,8 +35,9 @@ from app.deadlines.tables import DaySource
 from app.editions import all_editions, require_as_used
 from app.errors import ClaresLawError
 from app.evidence.keys import key_ring
-from app.evidence.rotating import must_open, rewrap, withdraw_before
+from app.evidence.rotating import NotAllHeld, must_open, rewrap, withdraw_before
 from app.jobs import agree_with_witness
+from app.retention.held_keys import unusable_keys
 from app.retention.schedule import schedule
 from app.settings import Settings
 from app.storage import embedded, migrations
@@ -188,8 +189,12 @@ async def rewrap_keys(worker_url: str) -> int:
 
 
 async def withdraw_keys(worker_url: str, before: int) -> None:
-    """Withdraw key-encryption keys that no case needs any more; raises StillWrapped where one does."""
+    """Withdraw key-encryption keys that no case needs any more; raises NotAllHeld, StillWrapped where one may."""
     worker = engine_for(worker_url, DatabaseRole.WORKER, pool_size=1)
+    async with sessions(worker)() as session:
+        unusable = sum((await unusable_keys(session)).values())
+    if unusable:
+        raise NotAllHeld(unusable)
     await withdraw_before(sessions(worker), key_ring().service, before)
     await worker.dispose()
 

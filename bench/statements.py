@@ -267,8 +267,8 @@ EVENT = """
 """
 HOLD_KEYS = "LOCK TABLE case_key IN ROW EXCLUSIVE MODE"
 CASE_KEY = """
-    INSERT INTO case_key (case_id, force_id, wrapped, key_version, public_half, vouched, made_at)
-    VALUES (%(case_id)s, %(force_id)s, %(wrapped)s, 1, %(public_half)s, %(vouched)s, %(now)s) ON CONFLICT DO NOTHING
+    INSERT INTO case_key (case_id, force_id, wrapped, public_half, vouched, made_at)
+    VALUES (%(case_id)s, %(force_id)s, %(wrapped)s, %(public_half)s, %(vouched)s, %(now)s) ON CONFLICT DO NOTHING
 """
 RISK_GRADE = """
     INSERT INTO risk_grade (id, case_id, force_id, occurred_at, recorded_at, recorded_by, potential_victim_id, grade,

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import bindparam, exists, func, or_, select, text, tuple_
+from sqlalchemy import bindparam, column, exists, func, or_, select, table, text, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from sqlmodel import col
 
@@ -15,7 +15,7 @@ from app.errors import Conflict, NotFound
 from app.evidence.merkle import Node, Peaks, Span, consistency_spans, fold, inclusion_spans, nodes_of
 from app.evidence.notes import to_base64
 from app.evidence.receipts import CheckpointView, ConsistencyView, NotYetView, ReceiptView
-from app.evidence.records import LEAVES
+from app.evidence.records import LEAVES, OF_ACCOUNTS
 from app.evidence.tables import Leaf, LeafDue, LogRow, Sequencing, SignedCheckpoint, TreeNode
 from app.storage.base import columns_of
 from app.storage.statements import row, rows
@@ -52,9 +52,12 @@ _OLDEST_UNSEEN = select(func.min(_checkpoint.signed_at)).where(_checkpoint.witne
 _OLDEST = select(func.least(_OLDEST_DUE.scalar_subquery(), _OLDEST_UNSEEN.scalar_subquery()))
 
 
-_TOLD_OF = select(exists().where(or_(col(LogRow.case_id) == _leaf.case_id, col(LogRow.id) == _leaf.record_id))).where(
-    _leaf.record_id == bindparam("record_id")
-)
+_accounts = [table(kind, column("id")) for kind in OF_ACCOUNTS]  # they stand above this package
+_TOLD_OF = select(
+    exists().where(or_(col(LogRow.case_id) == _leaf.case_id, col(LogRow.id) == _leaf.record_id))
+    | or_(*(exists().where(one.c.id == _leaf.record_id) for one in _accounts))
+).where(_leaf.record_id == bindparam("record_id"))
+"""Row-level security shows of the log, and of changes of accounts, what is the reader's; who reads one reads both."""
 _ASK_BY_THE_LOG = text("SELECT set_config('app.receipt_of', :asked, true), set_config('app.reads_log', 'on', true)")
 
 
@@ -74,7 +77,8 @@ class ReceiptNotFound(NotFound):
 
     def __init__(self) -> None:
         super().__init__(
-            "No record is numbered under that id in any case of which the log tells you. A new one takes seconds."
+            "No record is numbered under that id in any case of which the log tells you, nor of your force's accounts. "
+            "A new one takes seconds."
         )
 
 
@@ -138,7 +142,8 @@ async def receipt_of(session: AsyncSession, record_id: UUID) -> ReceiptView | No
 
 
 async def receipt_by_the_log(session: AsyncSession, record_id: UUID) -> ReceiptView:
-    """The receipt of any record of a case of which the log tells its reader, open, closed or erased; or of a log row.
+    """The receipt of any record of a case of which the log tells its reader, open, closed or erased; of a log row; of a
+    change of an account of the reader's force.
 
     Raises ReceiptNotFound, RecordWasMissing.
     """

@@ -24,10 +24,22 @@ from app.outside.transit import KeyRefused, KeyService, KeyServiceDown, Transit,
 from app.settings import Settings, settings
 from app.storage.keyfile import make_once, put_private
 
-__all__ = ["FileKeys", "KeyFileRefused", "KeyRefused", "KeyRing", "KeyService", "KeyServiceDown", "Wrapped", "key_ring"]
+__all__ = [
+    "FileKeys",
+    "KeyFileRefused",
+    "KeyRefused",
+    "KeyRing",
+    "KeyService",
+    "KeyServiceDown",
+    "NoSuchVersion",
+    "Wrapped",
+    "key_ring",
+    "version_of",
+]
 
 _PURPOSE = b"clares-law key of a case"
 _WRAPPED = re.compile(rb"file:v([1-9][0-9]{0,8}):", re.DOTALL)
+_SAYS_VERSION = re.compile(rb"[a-z]+:v([1-9][0-9]{0,8}):")
 _LINE = re.compile(r"([1-9][0-9]{0,8}) ([0-9a-f]{64})")
 _REMEMBERED = 1000
 """Keys of cases in memory at most; the one asked for longest ago goes first."""
@@ -41,6 +53,24 @@ class KeyFileRefused(ClaresLawError):
     """The file with the key-encryption keys cannot be used; the text says what to do and shows nothing of it."""
 
     code: ClassVar[str] = "key_file_refused"
+
+
+class NoSuchVersion(ClaresLawError):
+    """There is no such version of the key-encryption key: with all before it withdrawn, none would be left."""
+
+    code: ClassVar[str] = "no_such_version"
+
+    def __init__(self, newest: int) -> None:
+        super().__init__(f"The newest version is {newest}: no later one goes on unwrapping. Nothing was withdrawn.")
+
+
+def version_of(wrapped: bytes) -> int:
+    """The version that a wrapped key says it is under; 0, older than all, where it says none.
+
+    The database works out `case_key.key_version` by the same rule (`CaseKey`).
+    """
+    found = _SAYS_VERSION.match(wrapped)
+    return int(found.group(1)) if found else 0
 
 
 class FileKeys:
@@ -90,9 +120,12 @@ class FileKeys:
         return newest
 
     async def withdraw_before(self, version: int) -> None:
-        """As the protocol says: the older keys are gone from the file."""
+        """As the protocol says: the older keys are gone from the file. Raises NoSuchVersion."""
         with self._alone():
-            self._write({number: key for number, key in self._read().items() if number >= version})
+            keys = self._read()
+            if version > max(keys):
+                raise NoSuchVersion(max(keys))
+            self._write({number: key for number, key in keys.items() if number >= version})
 
     def _under(self, version: int, keys: Mapping[int, bytes], case_id: UUID, secret: bytes) -> Wrapped:
         sealed = seal_bytes(keys[version], secret, _PURPOSE + case_id.bytes)

@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from app.errors import ClaresLawError
-from app.evidence.keys import KeyRefused, KeyRing, KeyService, KeyServiceDown
+from app.evidence.keys import KeyRefused, KeyRing, KeyService, KeyServiceDown, NoSuchVersion
 from app.evidence.tables import CaseKey
 from app.evidence.vouching import is_vouched_for, voucher
 from app.storage.base import columns_of, table_of
@@ -40,7 +40,7 @@ _HELD_BEFORE = select(func.case_keys_held_before(bindparam("version")))
 _PUT = (
     update(table_of(CaseKey))
     .where(_key.case_id == bindparam("whose"), _key.wrapped == bindparam("was"))
-    .values(wrapped=bindparam("becomes"), key_version=bindparam("under"), vouched=bindparam("voucher"))
+    .values(wrapped=bindparam("becomes"), vouched=bindparam("voucher"))
 )
 _LOCK_NOT_AVAILABLE = "55P03"
 _log = structlog.get_logger()
@@ -50,6 +50,18 @@ class OtherKeys(ClaresLawError):
     """The keys are not those of this database."""
 
     code: ClassVar[str] = "other_keys"
+
+
+class NotAllHeld(ClaresLawError):
+    """Keys of cases are gone or not as the service wrote them: put back, they may need any version."""
+
+    code: ClassVar[str] = "keys_not_held"
+
+    def __init__(self, number: int) -> None:
+        super().__init__(
+            f"{number} keys of cases are gone or not as they were written; the log names each case. "
+            "Put back, they may need the older versions: nothing was withdrawn."
+        )
 
 
 class StillWrapped(ClaresLawError):
@@ -81,7 +93,7 @@ async def rewrap(opened: async_sessionmaker[AsyncSession], service: KeyService) 
                 continue
             put = {"whose": one.case_id, "was": one.wrapped}
             vouched = voucher(one.case_id, one.public_half, wrapped.key)
-            fresh.append({**put, "becomes": wrapped.key, "under": wrapped.version, "voucher": vouched})
+            fresh.append({**put, "becomes": wrapped.key, "voucher": vouched})
         if fresh:
             async with opened.begin() as session:
                 await write(session, _PUT, fresh)
@@ -89,10 +101,15 @@ async def rewrap(opened: async_sessionmaker[AsyncSession], service: KeyService) 
 
 
 async def withdraw_before(opened: async_sessionmaker[AsyncSession], service: KeyService, version: int) -> None:
-    """Let no older version unwrap any more; raises StillWrapped while any key of a case needs one, KeyServiceDown.
+    """Let no older version unwrap any more.
+
+    Raises NoSuchVersion, StillWrapped while any key of a case needs an older one, KeyServiceDown.
 
     No key is made meanwhile, and one that was being made as this began is waited for: it might be under an older one.
     """
+    newest = await service.newest()
+    if version > newest:
+        raise NoSuchVersion(newest)
     async with opened.begin() as session:
         await session.execute(_AT_MOST)
         try:

@@ -284,7 +284,6 @@ def _made(connection: Connection, case_id: UUID, force_id: str) -> tuple[DataKey
         "force_id": force_id,
         "made_at": clock.real_now(),
         "wrapped": wrapped.key,
-        "key_version": wrapped.version,
         "public_half": key.public_half,
         "vouched": voucher(case_id, key.public_half, wrapped.key),
     }

@@ -6,6 +6,7 @@ from uuid import UUID
 from sqlalchemy import (
     ARRAY,
     BigInteger,
+    Computed,
     ForeignKeyConstraint,
     Identity,
     Index,
@@ -157,6 +158,12 @@ class Sequencing(SQLModel, table=True):
     since: datetime
 
 
+_SAID_VERSION = Computed(
+    "COALESCE((substring(encode(wrapped, 'escape'::text), '^[a-z]+[:]v([1-9][0-9]{0,8})[:]'::text))::integer, 0)",
+    persisted=True,
+)
+
+
 class CaseKey(SQLModel, table=True):
     """The data key of a case, wrapped by a key-encryption key: who destroys the row erases every text of the case.
 
@@ -180,7 +187,8 @@ class CaseKey(SQLModel, table=True):
     case_id: UUID = Field(primary_key=True)
     force_id: str
     wrapped: bytes = Field(sa_type=LargeBinary)
-    key_version: int
+    key_version: int = Field(sa_column_args=[_SAID_VERSION])
+    """As `wrapped` says, for which the service vouches (`keys.version_of`): nobody writes it."""
     public_half: bytes = Field(sa_type=LargeBinary)
     vouched: bytes = Field(sa_type=LargeBinary)
     made_at: datetime

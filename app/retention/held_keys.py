@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from app.cases.tables import Case
+from app.evidence.keys import version_of
 from app.evidence.tables import CaseKey
 from app.evidence.vouching import is_vouched_for
 from app.retention.tables import Erasure, Retention, RetentionAgreement, RetentionDecision
@@ -48,7 +49,13 @@ _keyless = (
 )
 _GONE = select(_keyless.c.id).where(func.case_is_sealed(_keyless.c.id))
 _KEYS = (
-    select(col(CaseKey.case_id), col(CaseKey.public_half), col(CaseKey.wrapped), col(CaseKey.vouched))
+    select(
+        col(CaseKey.case_id),
+        col(CaseKey.public_half),
+        col(CaseKey.wrapped),
+        col(CaseKey.key_version),
+        col(CaseKey.vouched),
+    )
     .where(col(CaseKey.case_id) > bindparam("after"))
     .order_by(col(CaseKey.case_id))
     .limit(BATCH)
@@ -69,7 +76,8 @@ async def unusable_keys(session: AsyncSession) -> dict[str, int]:
     while batch := await rows(session, _KEYS, after=after):
         after = batch[-1].case_id
         for one in batch:
-            if not is_vouched_for(one.case_id, one.public_half, one.wrapped, one.vouched):
+            true = is_vouched_for(one.case_id, one.public_half, one.wrapped, one.vouched)
+            if not true or one.key_version != version_of(one.wrapped):
                 _tell(found, "changed", one.case_id)
     return dict(found)
 

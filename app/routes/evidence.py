@@ -31,7 +31,8 @@ async def read_receipt(record_id: str, door: Annotated[Door, requires(Permission
     """The proof that a record stands in the log, without its words: of open cases too, and of those that were erased.
 
     A decision, a disclosure, a closing report, a row of the log: whatever the access log, as its reader sees it, tells
-    of. `clares-law verify receipt` checks it against the witness and the public key alone.
+    of; and each change of what an account might do. `clares-law verify receipt` checks it against the witness and the
+    public key alone.
     """
     record = known_id(record_id, checkpoints.ReceiptNotFound())
     door.asks_for(through=record)

@@ -33,6 +33,8 @@ depends_on: str | Sequence[str] | None = None
 
 APP, WORKER, OWNER = "clares_law_app", "clares_law_worker", "clares_law_owner"
 BATCH = 500
+VERSION = "COALESCE((substring(encode(wrapped, 'escape'::text), '^[a-z]+[:]v([1-9][0-9]{0,8})[:]'::text))::integer, 0)"
+"""The version that a wrapped key says it is under; 0, older than all, where it says none."""
 T = TypeVar("T")
 
 SEALED = {
@@ -181,7 +183,7 @@ def _table_of_keys() -> None:
         sa.Column("case_id", sa.Uuid(), nullable=False),
         sa.Column("force_id", sa.String(), nullable=False),
         sa.Column("wrapped", sa.LargeBinary(), nullable=False),
-        sa.Column("key_version", sa.Integer(), nullable=False),
+        sa.Column("key_version", sa.Integer(), sa.Computed(VERSION, persisted=True), nullable=False),
         sa.Column("public_half", sa.LargeBinary(), nullable=False),
         sa.Column("vouched", sa.LargeBinary(), nullable=False),
         sa.Column("made_at", sa.DateTime(timezone=True), nullable=False),
@@ -197,7 +199,7 @@ def _table_of_keys() -> None:
     )
     op.create_index("ix_case_key_key_version", "case_key", ["key_version", "case_id"], unique=False)
     op.execute(f"GRANT SELECT, INSERT ON case_key TO {APP}")
-    op.execute(f"GRANT SELECT, UPDATE (wrapped, key_version, vouched) ON case_key TO {WORKER}")
+    op.execute(f"GRANT SELECT, UPDATE (wrapped, vouched) ON case_key TO {WORKER}")
     # Closing reports are read by the intelligence units of every force (H8.1), and open with the key of their case.
     secure_case_table("case_key", read=OF_EVERY_FORCE)
     op.execute(f"CREATE POLICY owner_reads ON case_key FOR SELECT TO {OWNER} USING (true)")
@@ -285,8 +287,8 @@ def _give_keys() -> Mapping[UUID, DataKey]:
     service = key_service(settings())
     keys: dict[UUID, DataKey] = {}
     statement = sa.text(
-        "INSERT INTO case_key (case_id, force_id, wrapped, key_version, public_half, vouched, made_at) "
-        "VALUES (:case_id, :force_id, :wrapped, :key_version, :public_half, :vouched, now())"
+        "INSERT INTO case_key (case_id, force_id, wrapped, public_half, vouched, made_at) "
+        "VALUES (:case_id, :force_id, :wrapped, :public_half, :vouched, now())"
     )
 
     async def wrap(batch: Sequence[Any]) -> list[dict[str, Any]]:
@@ -299,7 +301,6 @@ def _give_keys() -> Mapping[UUID, DataKey]:
                     "case_id": case.id,
                     "force_id": case.force_id,
                     "wrapped": wrapped.key,
-                    "key_version": wrapped.version,
                     "public_half": key.public_half,
                     "vouched": voucher(case.id, key.public_half, wrapped.key),
                 }

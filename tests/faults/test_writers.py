@@ -9,11 +9,14 @@ from pathlib import Path
 import pytest
 
 from tests.faults.conftest import Durable
+from tests.faults.disclosing import Discloser, receipts_hold, stands_at_disclosure
 from tests.faults.fleet import Hour, eventually, fleet, told
 from tests.faults.writers import Service, Writer, compare, service
 from tests.journeys.running import PATIENCE
 
 WRITERS = 16
+DISCLOSERS = 4
+"""Of them; each waits for the receipt of what it told."""
 
 
 @pytest.mark.parametrize(
@@ -33,7 +36,9 @@ def test_whatever_is_killed_no_acknowledged_write_is_lost_or_doubled(
     ):
         opener = Writer(killed, WRITERS)
         shared = opener.open_one()
-        writers = [Writer(killed, number, shared) for number in range(WRITERS)]
+        telling = stands_at_disclosure(killed)
+        disclosers = [Discloser(killed, number, shared, telling) for number in range(DISCLOSERS)]
+        writers = [*disclosers, *(Writer(killed, number, shared) for number in range(DISCLOSERS, WRITERS))]
         for writer in writers:
             writer.start()
         order: list[Callable[[random.Random], None]] = [killed.kill_api, killed.kill_worker, killed.kill_database]
@@ -48,18 +53,20 @@ def test_whatever_is_killed_no_acknowledged_write_is_lost_or_doubled(
         _all_write_on(killed, writers)
         for writer in writers:
             writer.enough.set()
-        for writer in writers:
-            writer.join()
+        none_writes = "every writer has what it waited for"
+        eventually(lambda: killed.tend() and not any(one.is_alive() for one in writers), none_writes, patience=600)
         eventually(lambda: killed.tend() and workers.at_work(), "a worker sweeps", patience=2 * PATIENCE)
         workers.swept(hour.now)
         number = compare(killed, [opener, *writers])
         killed.only_grows()
         assert killed.proven().startswith("It holds: all")
+        receipts = receipts_hold(killed, disclosers)
+        assert all(one.receipts for one in disclosers)
         assert killed.failures() == []
         assert set(told(place).values()) <= {1}
         assert workers.logged("clock_not_swept") == 0
     replayed, retried = sum(one.replayed for one in writers), sum(one.retried for one in writers)
-    print(f"\n{number:,} acknowledged, {retried:,} tried again, {replayed} of them found done")  # noqa: T201
+    print(f"\n{number:,} acknowledged, {retried:,} tried again, {replayed} of them found done, {receipts:,} receipts")  # noqa: T201
 
 
 def _all_write_on(killed: Service, writers: list[Writer]) -> None:

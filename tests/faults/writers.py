@@ -1,7 +1,6 @@
 """Writers that keep what was acknowledged to them, a service whose parts are killed under them, and the comparison."""
 
 import asyncio
-import json
 import random
 import threading
 import time
@@ -20,8 +19,9 @@ import psycopg
 from app import clock
 from app.access.demonstration import AUDIENCE, ISSUER, publish
 from app.access.tokens import DemonstrationIssuer
+from app.evidence.notes import PublicKey
 from app.evidence.signing import signer_of
-from app.evidence.verifying import read_witness, verify_log
+from app.evidence.verifying import History, read_witness, verify_log
 from app.proving import export_to
 from app.settings import Settings
 from tests.faults.conftest import Durable
@@ -30,12 +30,13 @@ from tests.journeys.running import PATIENCE, Process, environment_of, free_port
 from tests.steps import intake
 from tests.world import STAFF
 
-_LOGGED = "SELECT category, case_id, event_id FROM access_log WHERE NOT refused AND category <> 'consultation'"
+LOGGED = "SELECT category, case_id, event_id FROM access_log WHERE NOT refused AND category <> 'consultation'"
 _PLACES = {"contact-attempts": "note", "safeguarding-actions": "action", "crime-references": "note"}
 _TROUBLE = 503
 _NO_DATABASE = " refuses: "
 GROWS: dict[str, Callable[[str], int]] = {
     "the log": lambda url: int(rows(url, "SELECT count(*) AS n FROM access_log")[0]["n"]),
+    "the checkpoints": lambda url: int(rows(url, "SELECT count(*) AS n FROM checkpoint")[0]["n"]),
     "what was answered": lambda url: int(rows(url, "SELECT count(*) AS n FROM answered_request")[0]["n"]),
 }
 """What no kill may make shorter, each by its name."""
@@ -76,6 +77,8 @@ class Service:
     api: Process | None = None
     grown: Counter[str] = field(default_factory=Counter)
     witnessed: bytes = b""
+    arranged: Counter[tuple[Any, ...]] = field(default_factory=Counter)
+    """What the log tells of no writer."""
 
     @property
     def witness(self) -> Path:
@@ -151,14 +154,23 @@ class Service:
 
     def proven(self) -> str:
         """What the auditor's commands say of all of it, from the witness and the public key alone."""
-        export, key = self.folder / "export.jsonl", signer_of(Settings(data_dir=self.folder / "data")).public
+        export = self.folder / "export.jsonl"
         asyncio.run(export_to(self.url, export, wait=2 * PATIENCE))
-        with self.witness.open("rb") as lines, export.open("rb") as told:
-            return verify_log(told, read_witness(lines, key), key)
+        history, key = self.seen()
+        with export.open("rb") as told:
+            return verify_log(told, history, key)
 
-    def token(self, who: str) -> str:
-        """A token of a member of staff."""
-        return self.issuer.issue(who, now=clock.real_now(), lifetime=timedelta(hours=2))
+    def seen(self) -> tuple[History, PublicKey]:
+        """What the witness saw, and the key that it is read by: all that whoever verifies has."""
+        key = signer_of(Settings(data_dir=self.folder / "data")).public
+        with self.witness.open("rb") as lines:
+            return read_witness(lines, key), key
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Those of a supervisor, who writes and reads."""
+        token = self.issuer.issue("supervisor", now=clock.real_now(), lifetime=timedelta(hours=2))
+        return {"Authorization": f"Bearer {token}"}
 
     def failures(self) -> list[str]:
         """What any API process logged of what nobody foresaw."""
@@ -191,7 +203,8 @@ class Writer(threading.Thread):
         self.failed: str | None = None
         self.enough = threading.Event()
         self._chance = random.Random(number)
-        self._headers = {"Authorization": f"Bearer {to.token('supervisor')}"}
+        self._headers = to.headers
+        self._own, self._version = ("", ""), 0
 
     def run(self) -> None:
         """Write until it is enough; what ends it is kept."""
@@ -211,20 +224,24 @@ class Writer(threading.Thread):
         return (str(opened["id"]), self._victim(http, str(opened["id"]))), opened["version"]
 
     def _write_on(self, http: httpx.Client) -> None:
-        own, version = self._open(http)
+        self._own, self._version = self._open(http)
         while not self.enough.is_set():
-            chosen = self._chance.random()
-            if chosen < 0.1:
-                own, version = self._open(http)
-            elif chosen < 0.3:
-                body = {"staff_id": str(STAFF["officer"].id), "reason": self._words(self._key())}
-                path = f"/v1/applications/{own[0]}/assignment"
-                write = Write(body["reason"].split()[0], path, body, own[0], f'"{version}"')
-                version = self._until_acknowledged(http, write)["version"]
-            else:
-                mine = self._chance.random() < 0.5
-                kept = self._until_acknowledged(http, self._act(*(own if mine else self.shared)))
-                version = kept["version"] if mine else version
+            self._write_one(http)
+
+    def _write_one(self, http: httpx.Client) -> None:
+        """Write something more, and return once it is acknowledged."""
+        chosen = self._chance.random()
+        if chosen < 0.1:
+            self._own, self._version = self._open(http)
+        elif chosen < 0.3:
+            body = {"staff_id": str(STAFF["officer"].id), "reason": self._words(self._key())}
+            path = f"/v1/applications/{self._own[0]}/assignment"
+            write = Write(body["reason"].split()[0], path, body, self._own[0], f'"{self._version}"')
+            self._version = self._until_acknowledged(http, write)["version"]
+        else:
+            mine = self._chance.random() < 0.5
+            kept = self._until_acknowledged(http, self._act(*(self._own if mine else self.shared)))
+            self._version = kept["version"] if mine else self._version
 
     def _key(self) -> str:
         return f"w{self.number:02}-{uuid4().hex}"
@@ -247,12 +264,20 @@ class Writer(threading.Thread):
         }
 
     def _victim(self, http: httpx.Client, case: str) -> str:
+        found = self._until_answered(http, f"/v1/applications/{case}").json()
+        return str(found["parties"]["potential_victims"][0]["id"])
+
+    def _until_answered(self, http: httpx.Client, path: str) -> httpx.Response:
+        """Ask again and again, whatever is killed meanwhile and while it says 202, until it is answered in full."""
+        limit = time.monotonic() + 3 * PATIENCE
         while True:
+            assert time.monotonic() < limit, f"not answered in six minutes: {path}"
             try:
-                answer = http.get(f"/v1/applications/{case}", headers=self._headers)
+                answer = http.get(path, headers=self._headers)
                 if answer.status_code == httpx.codes.OK:
-                    return str(answer.json()["parties"]["potential_victims"][0]["id"])
-                self._must_be_trouble(answer)
+                    return answer
+                if answer.status_code != httpx.codes.ACCEPTED:
+                    self._must_be_trouble(answer)
             except httpx.TransportError:
                 pass
             time.sleep(0.05)
@@ -273,7 +298,7 @@ class Writer(threading.Thread):
         """Send it, again and again with its key, until it is acknowledged."""
         limit = time.monotonic() + 3 * PATIENCE
         while True:
-            assert time.monotonic() < limit, f"not acknowledged in three minutes: {write.path}"
+            assert time.monotonic() < limit, f"not acknowledged in six minutes: {write.path}"
             try:
                 answer = http.post(write.path, json=write.body, headers=self._headers | write.headers)
                 if answer.status_code in (httpx.codes.OK, httpx.codes.CREATED, httpx.codes.ACCEPTED):
@@ -298,7 +323,7 @@ def compare(to: Service, writers: list[Writer]) -> int:
     assert [writer.failed for writer in writers if writer.failed] == []
     answered = Counter(row["key"] for row in rows(to.url, "SELECT key FROM answered_request"))
     assert answered == Counter(write.key for write, _ in acknowledged), "each key once, and none besides"
-    logged = Counter((row["category"], row["case_id"], row["event_id"]) for row in rows(to.url, _LOGGED))
+    logged = Counter(tuple(row.values()) for row in rows(to.url, LOGGED)) - to.arranged
     assert set(logged.values()) == {1}
     there = _read_back(to, {str(receipt.get("case_id") or receipt["id"]) for _, receipt in acknowledged})
     done = set()
@@ -307,8 +332,8 @@ def compare(to: Service, writers: list[Writer]) -> int:
             assert there["timeline", receipt["id"]]
             done.add(("collection", receipt["id"], None))
             continue
-        done.add(("alteration", write.case, receipt["id"]))
         what = write.path.rpartition("/")[2]
+        done.add(("disclosure" if what == "disclosures" else "alteration", write.case, receipt["id"]))
         found = [one for one in there[what, write.case] if one["id"] == receipt["id"]]
         assert len(found) == 1, f"{len(found)} times: {write.path}"
         assert write.body == {name: found[0][name] for name in write.body}, f"not as it was sent: {write.path}"
@@ -321,12 +346,17 @@ def compare(to: Service, writers: list[Writer]) -> int:
 def _read_back(to: Service, cases: set[str]) -> dict[tuple[str, str], list[dict[str, Any]]]:
     """Every record of the cases as their reader is shown it."""
     there = {}
-    headers = {"Authorization": f"Bearer {to.token('supervisor')}"}
-    with httpx.Client(base_url=to.address, timeout=30, headers=headers, trust_env=False) as http:
+    with httpx.Client(base_url=to.address, timeout=30, headers=to.headers, trust_env=False) as http:
         for case in cases:
-            for what in (*_PLACES, "assignment", "timeline"):
-                answer = http.get(f"/v1/applications/{case}/{what}")
-                assert answer.status_code == httpx.codes.OK, answer.text
-                found = json.loads(answer.text)
+            for what in (*_PLACES, "assignment", "timeline", "disclosures"):
+                found = _shown(http, f"/v1/applications/{case}/{what}")
                 there[what, case] = found["items"] if what == "timeline" else found
+            told = [one["id"] for one in there["disclosures", case]]
+            there["disclosures", case] = [_shown(http, f"/v1/applications/{case}/disclosures/{one}") for one in told]
     return there
+
+
+def _shown(http: httpx.Client, path: str) -> Any:
+    answer = http.get(path)
+    assert answer.status_code == httpx.codes.OK, answer.text
+    return answer.json()

@@ -1,20 +1,23 @@
 """Rights that are given leave a trace that nobody takes away, and far-seeing ones are looked at by others (H1.3)."""
 
 import asyncio
+import json
 from pathlib import Path
 
 import psycopg
 import pytest
 from psycopg import errors
 
+from app.access.rules import PERMISSIONS, Permission
+from app.evidence.verifying import read_witness, verify_receipt
 from app.outside.witness import FakeWitness
 from app.storage.migrations import conninfo
-from tests.evidence.numbering import number_all, numbering
+from tests.evidence.numbering import SIGNER, number_all, numbering
 from tests.routes.test_claims import CLAIMS, says
 from tests.routes.test_withheld_from import waits_for
 from tests.routes.test_withholding import opened, seen_by
 from tests.steps.sign_in import desk
-from tests.world import STAFF, World
+from tests.world import OWN, STAFF, World
 
 
 def path_of(key: str) -> str:
@@ -88,6 +91,30 @@ async def test_a_change_becomes_a_leaf(world: World) -> None:
     )
     assert [(one["kind"], one["case_id"]) for one in leaves] == [("account_change", None)]
     assert str(STAFF["administrator"].id).encode() in leaves[0]["told"]
+
+
+async def test_who_reads_the_log_has_the_receipt_of_each_change_in_the_own_force(world: World, tmp_path: Path) -> None:
+    assert (await world.as_("administrator").put(path_of("officer"), {"roles": ["auditor"]})).status_code == 200
+    async with desk(world, tmp_path, **CLAIMS) as at:
+        assert (await at.came_back(at.browser(), "new-one", **says("auditor"))).status_code == 303
+    witness = FakeWitness()
+    kept = world.rows("SELECT id FROM account_change WHERE force_id = %s", OWN)
+    assert len(kept) == 2, "by an administrator, and by a sign-in"
+    addresses = [f"/v1/evidence/receipts/{one['id']}" for one in kept]
+    assert (await world.as_("auditor").get(addresses[0])).status_code == 404, "not yet numbered"
+    async with numbering(world.url, witness) as sequencer:
+        await number_all(sequencer)
+    history = read_witness(witness.lines, SIGNER.public)
+    for address in addresses:
+        receipt = await world.as_("auditor").must_get(address)
+        assert receipt["kind"] == "account_change"
+        assert verify_receipt(json.dumps(receipt), history, SIGNER.public).startswith("It holds: account_change")
+        assert await world.as_("standards").must_get(address) == receipt
+    world.execute("UPDATE staff_member SET roles = '{auditor}' WHERE id = %s", STAFF["other_intelligence"].id)
+    for reader, status in (("other_intelligence", 404), ("administrator", 403), ("supervisor", 403)):
+        assert {(await world.as_(reader).get(one)).status_code for one in addresses} == {status}, reader
+    readers = [role for role, permitted in PERMISSIONS.items() if Permission.READ_LOG in permitted]
+    assert all(Permission.READ_ACCOUNT_CHANGES in PERMISSIONS[role] for role in readers), "the same people read both"
 
 
 async def test_professional_standards_hear_of_each_far_seeing_role_that_is_given(world: World) -> None:

@@ -294,6 +294,7 @@ async def test_a_case_whose_key_is_gone_is_given_no_second_one(ready: Ready) -> 
     _past_the_trigger(world, "DELETE FROM case_key WHERE case_id = %s", ready.case)
     await _refused(ready)
     assert not world.rows("SELECT 1 FROM case_key")
+    del held["key_version"]  # which the database reads from what is wrapped
     names = ", ".join(held)
     values = list(held.values())
     _past_the_trigger(world, f"INSERT INTO case_key ({names}) VALUES ({', '.join(['%s'] * len(held))})", *values)
@@ -403,7 +404,7 @@ async def test_the_api_deletes_no_key_and_the_worker_changes_nothing_else(ready:
         (DatabaseRole.APP, "UPDATE case_key SET wrapped = ''"),
         (DatabaseRole.WORKER, "DELETE FROM case_key"),
         (DatabaseRole.WORKER, "UPDATE case_key SET public_half = ''"),
-        (DatabaseRole.WORKER, "INSERT INTO case_key SELECT * FROM case_key"),
+        (DatabaseRole.WORKER, "INSERT INTO case_key (case_id) SELECT case_id FROM case_key"),
         (DatabaseRole.AUDITOR, "SELECT * FROM case_key"),
         (DatabaseRole.SEARCH, "SELECT * FROM case_key"),
     ):

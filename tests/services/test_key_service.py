@@ -1,9 +1,11 @@
 """The service over a transit engine, its commands, and a start with keys that are not the database's."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
+from uuid import UUID
 
+import psycopg
 import pytest
 from typer.testing import CliRunner
 
@@ -16,7 +18,7 @@ from app.outside.transit import KeptKeys, Transit
 from app.scheduler import Worker
 from app.settings import settings
 from app.storage.engine import DatabaseRole, engine_for, sessions
-from app.storage.migrations import outermost_case_keys
+from app.storage.migrations import conninfo, outermost_case_keys
 from tests.ready import made_ready
 from tests.steps import disclosure, intake
 from tests.steps.transit import Engine, transit_engine
@@ -93,23 +95,81 @@ async def test_a_start_without_the_older_versions_that_are_in_use_is_refused(
         await must_open(world.url, DatabaseRole.APP, KeyRing(service, remembers=0))
 
 
-async def test_the_commands_rotate_rewrap_and_withdraw(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    await intake.opened(world)
+Command = Callable[..., Awaitable[tuple[int, str]]]
+
+
+@pytest.fixture
+def command(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Command]:
+    """`clares-law keys` with these words: how it ended and what it said."""
     monkeypatch.setenv("CLARES_LAW_DATABASE_URL", world.url)
     settings.cache_clear()
 
-    def command(*words: str) -> tuple[int, str]:
+    def run(*words: str) -> tuple[int, str]:
         done = CliRunner().invoke(app, ["keys", *words])
         return done.exit_code, done.output
 
-    assert await asyncio.to_thread(command, "rotate") == (
+    yield lambda *words: asyncio.to_thread(run, *words)
+    settings.cache_clear()
+
+
+async def test_the_commands_rotate_rewrap_and_withdraw(world: World, command: Command) -> None:
+    await intake.opened(world)
+    assert await command("rotate") == (
         0,
         "Version 2 wraps from now on. The worker rewraps what is older; at once: clares-law keys rewrap\n",
     )
-    code, says = await asyncio.to_thread(command, "withdraw", "--before", "2")
+    code, says = await command("withdraw", "--before", "2")
     assert (code, "1 keys of cases are wrapped" in says) == (1, True)
-    assert await asyncio.to_thread(command, "rewrap") == (0, "Keys rewrapped: 1\n")
-    assert await asyncio.to_thread(command, "rewrap") == (0, "Keys rewrapped: 0\n")
-    assert (await asyncio.to_thread(command, "withdraw", "--before", "2"))[0] == 0
+    assert await command("rewrap") == (0, "Keys rewrapped: 1\n")
+    assert await command("rewrap") == (0, "Keys rewrapped: 0\n")
+    assert (await command("withdraw", "--before", "2"))[0] == 0
     await must_open(world.url, DatabaseRole.APP, KeyRing(key_ring().service, remembers=0))
-    settings.cache_clear()
+
+
+async def test_no_version_is_withdrawn_that_would_leave_none(world: World, command: Command) -> None:
+    case = await intake.opened(world)
+    for before in ("2", "99"):
+        code, says = await command("withdraw", "--before", before)
+        assert (code, "The newest version is 1" in says) == (1, True), before
+    await must_open(world.url, DatabaseRole.APP, KeyRing(key_ring().service, remembers=0))
+    await disclosure.tell_subject(world, case, "He was told to keep away.")
+
+
+async def test_no_version_is_withdrawn_by_what_a_row_is_said_to_be_under(world: World, command: Command) -> None:
+    """Whoever writes to the table would have every text erased by an operator who does as is written."""
+    case = await intake.opened(world)
+    await disclosure.tell_subject(world, case, "He was told to keep away.")
+    await command("rotate")
+    said = "UPDATE case_key SET key_version = 2"
+    with pytest.raises(psycopg.errors.GeneratedAlways):
+        _past_the_triggers(world, said)
+    _past_the_triggers(world, "ALTER TABLE case_key ALTER key_version DROP EXPRESSION", said)
+    assert await command("rewrap") == (0, "Keys rewrapped: 0\n")
+    code, says = await command("withdraw", "--before", "2")
+    assert (code, "1 keys of cases are gone" in says) == (1, True)
+    await must_open(world.url, DatabaseRole.APP, KeyRing(key_ring().service, remembers=0))
+
+
+@pytest.mark.parametrize("done", ["DELETE FROM case_key", "UPDATE case_key SET wrapped = 'file:v2:x'"])
+async def test_no_version_is_withdrawn_that_a_key_may_need_which_is_put_back(
+    world: World, command: Command, done: str
+) -> None:
+    case = await intake.opened(world)
+    await disclosure.tell_subject(world, case, "He was told to keep away.")
+    await command("rotate")
+    [held] = world.rows("SELECT wrapped FROM case_key")
+    _past_the_triggers(world, "CREATE TABLE kept AS SELECT * FROM case_key", done)
+    code, says = await command("withdraw", "--before", "2")
+    assert (code, "1 keys of cases are gone" in says) == (1, True)
+    assert await key_ring().service.unwrap(UUID(case), held["wrapped"])
+    names = "case_id, force_id, wrapped, public_half, vouched, made_at"
+    _past_the_triggers(world, "DELETE FROM case_key", f"INSERT INTO case_key ({names}) SELECT {names} FROM kept")
+    assert await command("rewrap") == (0, "Keys rewrapped: 1\n")
+    assert (await command("withdraw", "--before", "2"))[0] == 0
+
+
+def _past_the_triggers(world: World, *statements: str) -> None:
+    with psycopg.connect(conninfo(world.url)) as connection:
+        connection.execute("SET session_replication_role = replica")
+        for statement in statements:
+            connection.execute(statement.encode())

@@ -8,9 +8,11 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from app.evidence.keys import FileKeys, KeyFileRefused, KeyRing
+from app.evidence.keys import FileKeys, KeyFileRefused, KeyRing, NoSuchVersion, version_of
 from app.evidence.sealing import DataKey
+from app.evidence.tables import CaseKey
 from app.outside.transit import KeptKeys, KeyRefused, KeyServiceDown
+from tests.world import World
 
 CASE = uuid4()
 SECRET = secrets.token_bytes(32)
@@ -62,6 +64,31 @@ async def test_of_two_who_rotate_at_once_none_loses_the_others_version(path: Pat
     assert sorted(FileKeys(path)._read()) == list(range(1, 10))
 
 
+@pytest.mark.parametrize(
+    ("wrapped", "version"),
+    [
+        (b"file:v1:\xff\x00", 1),
+        (b"vault:v12:c2Vj", 12),
+        (b"kept:v999999999:0", 999999999),
+        (b"file:v0:x", 0),
+        (b"file:v01:x", 0),
+        (b"file:v1000000000:x", 0),
+        (b"file:v3", 0),
+        (b"\nfile:v3:x", 0),
+        (b"x", 0),
+        (b"", 0),
+    ],
+)
+def test_the_version_is_read_from_what_is_wrapped_here_as_in_the_database(
+    world: World, wrapped: bytes, version: int
+) -> None:
+    """What says none counts as older than all."""
+    assert version_of(wrapped) == version
+    rule = CaseKey.__table__.c.key_version.computed  # type: ignore[attr-defined]
+    [found] = world.rows(f"SELECT {rule.sqltext} AS said FROM (VALUES (%s::bytea)) AS one (wrapped)", wrapped)
+    assert found["said"] == version
+
+
 async def test_it_wraps_for_one_case_and_rotates_beside_another_process(path: Path) -> None:
     keys, other = FileKeys.made_once(path), FileKeys(path)
     first = await keys.wrap(CASE, SECRET)
@@ -76,6 +103,16 @@ async def test_it_wraps_for_one_case_and_rotates_beside_another_process(path: Pa
     for case_id, wrapped in ((CASE, first.key), (uuid4(), second.key), (CASE, second.key[:-1]), (CASE, b"file:v2:")):
         with pytest.raises(KeyRefused):
             await keys.unwrap(case_id, wrapped)
+
+
+def test_before_a_version_that_was_never_made_nothing_is_withdrawn(path: Path) -> None:
+    keys = FileKeys.made_once(path)
+    asyncio.run(keys.rotate())
+    written = path.read_bytes()
+    for version in (3, 99):
+        with pytest.raises(NoSuchVersion, match="The newest version is 2"):
+            asyncio.run(keys.withdraw_before(version))
+    assert path.read_bytes() == written
 
 
 async def test_another_file_opens_nothing(path: Path, tmp_path: Path) -> None:
