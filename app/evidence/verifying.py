@@ -221,7 +221,7 @@ def verify_log(export: Iterable[bytes], history: History, key: PublicKey) -> str
         raise DoesNotHold(f"{first}.{more}")
     holds = (
         f"It holds: all {reading.peaks.size} records are as they were numbered, {len(history.leaves)} of them under "
-        f"the witness and all under checkpoints that {key.name} signed. {history.says}"
+        f"the witness and {reading.signed} under checkpoints that {key.name} signed. {history.says}"
     )
     if key.is_of_demonstration:
         holds += " Its name says that this is a demonstration: the times of its records, which it moves, mean nothing."
@@ -238,6 +238,7 @@ class _Reading:
         self.history, self.key = history, key
         self.peaks = Peaks()
         self.waiting: list[str] = []
+        self.signed = ""
         self._dates = Dates(moved=key.is_of_demonstration)
         self._next = 0
         self._found: list[Doubt] = []
@@ -320,7 +321,10 @@ class _Reading:
                 yield self._under(size, f"is the last known under a checkpoint over {size} records {wrong}")
             else:
                 covered = max(covered, size)
-        yield from (one for one in self._unsure if one.number is not None and one.number >= covered)
+        self.signed = "all" if covered >= self.peaks.size else str(covered)
+        waits = set(self.waiting)
+        unsigned = (one for one in self._unsure if one.number is not None and one.number >= covered)
+        yield from (one for one in unsigned if f"{one.kind} {one.id}" not in waits)
 
     def _under(self, size: int, says: str) -> Doubt:
         """The record to name for a checkpoint: its last that the witness saw, or the first after those."""
