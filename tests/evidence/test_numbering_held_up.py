@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -12,13 +12,14 @@ import psycopg
 import pytest
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app import clock
+from app import clock, jobs
 from app.evidence import sequencer as module
 from app.evidence.leaves import Salts
 from app.evidence.reading import Told, leaves_of
 from app.evidence.sequencer import BATCH, ClockOff, Turn
 from app.evidence.verifying import DoesNotHold, NotProven, read_witness
 from app.outside.witness import FakeWitness, FileWitness, WitnessUnreachable
+from app.scheduler import Worker
 from app.storage.migrations import conninfo
 from tests.evidence.numbering import SIGNER, number_all, numbering
 from tests.evidence.test_sequencer import trouble, verified
@@ -208,16 +209,18 @@ async def test_a_worker_whose_clock_is_off_numbers_and_signs_nothing(
     true = clock.real_now
     witness = FakeWitness()
     async with numbering(world.url, witness) as sequencer:
-        monkeypatch.setattr(clock, "real_now", lambda: true() + off)
-        with pytest.raises(ClockOff):
-            await sequencer.turn()
-        assert world.rows("SELECT 1 FROM leaf UNION ALL SELECT 1 FROM checkpoint") == []
-        await sequencer.number()  # as if the clock had been stepped just then
-        with pytest.raises(ClockOff):
-            await sequencer.turn()
-        with pytest.raises(ClockOff):
-            await sequencer.sign()
-        monkeypatch.undo()
+        with monkeypatch.context() as patched:
+            patched.setattr(clock, "real_now", lambda: true() + off)
+            with pytest.raises(ClockOff):
+                await sequencer.turn()
+            assert world.rows("SELECT 1 FROM leaf UNION ALL SELECT 1 FROM checkpoint") == []
+            await sequencer.number()  # as if the clock had been stepped just then
+            with pytest.raises(ClockOff):
+                await sequencer.turn()
+            with pytest.raises(ClockOff):
+                await sequencer.sign()
+            patched.setattr(jobs, "sequencer_over", lambda _: sequencer)
+            assert await jobs.sequence(Worker(sequencer.sessions), clock.now()) is False
         assert (trouble(world), witness.lines) == ("clock_off", [])
         assert world.rows("SELECT 1 FROM checkpoint") == []
         assert (await evidence(world))[1] == "clock_off"
@@ -255,11 +258,11 @@ async def test_a_line_sent_again_by_a_clock_that_is_behind_is_the_same_bytes(
         with pytest.raises(WitnessUnreachable):
             await sequencer.turn()
     torn = path.read_bytes()
-    behind: datetime = clock.real_now() - timedelta(minutes=4)
-    monkeypatch.setattr(clock, "real_now", lambda: behind)
-    async with numbering(world.url, FileWitness(path)) as sequencer:
-        await number_all(sequencer)
-    monkeypatch.undo()
+    true = clock.real_now
+    with monkeypatch.context() as patched:
+        patched.setattr(clock, "real_now", lambda: true() - timedelta(minutes=4))
+        async with numbering(world.url, FileWitness(path)) as sequencer:
+            await number_all(sequencer)
     lines = path.read_bytes().splitlines(keepends=True)
     assert lines[0] == torn + b"\n"
     assert read_witness(lines, SIGNER.public).torn == 0
