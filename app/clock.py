@@ -6,12 +6,14 @@ journey may move it by the file that `CLARES_LAW_CLOCK` names, and every process
 """
 
 import os
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 LONDON = ZoneInfo("Europe/London")
 CLOCK_SWITCH = "CLARES_LAW_CLOCK"
+AGREES_WITHIN = timedelta(minutes=5)
+"""How far a machine's time may be from the database's for the machine to sweep and to sign."""
 
 
 def real_now() -> datetime:

@@ -28,7 +28,7 @@ from app.deadlines.watch import (
 from app.editions import all_editions
 from app.evidence.keys import KeyServiceDown, key_ring
 from app.evidence.rotating import rewrap
-from app.evidence.sequencer import Sequencer, Turn, WitnessDisagrees
+from app.evidence.sequencer import ClockOff, Sequencer, Turn, WitnessDisagrees
 from app.evidence.signing import signer_of, witness_of
 from app.intake.accounts import accounts_to_compare, compare_account
 from app.intake.watching import watch_attempts, watch_pointers
@@ -185,10 +185,13 @@ def sequencer_over(opened: Sessions) -> Sequencer:
 
 
 async def sequence(worker: Worker, now: datetime) -> bool:
-    """Number records, sign over them, tell the witness; nothing where the witness saw another database."""
+    """Number records, sign over them, tell the witness.
+
+    Nothing where the witness saw another database, or this machine's clock is not the database's.
+    """
     try:
         return await sequencer_over(worker.sessions).turn() is Turn.MORE
-    except WitnessDisagrees as found:
+    except (WitnessDisagrees, ClockOff) as found:
         _log.error(found.code)
         return False
 

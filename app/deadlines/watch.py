@@ -37,9 +37,6 @@ from app.deadlines.tables import Clock, Heartbeat, Tally, Task, TaskKind
 FORGOTTEN_AFTER = timedelta(hours=1)
 """How long a worker that ended is still listed."""
 
-AGREES_WITHIN = timedelta(minutes=5)
-"""How far the machine's clock may be from the database's for the machine to sweep."""
-
 _TICK = timedelta(microseconds=1)
 
 _log = structlog.get_logger()
@@ -57,7 +54,7 @@ async def hour_agrees(session: AsyncSession, *, real_now: datetime) -> bool:
     if clock.is_moved():
         return True
     database = (await session.execute(select(func.clock_timestamp()))).scalar_one()
-    agrees: bool = abs(real_now - database) <= AGREES_WITHIN
+    agrees: bool = abs(real_now - database) <= clock.AGREES_WITHIN
     if not agrees:
         _log.error("clock_off", seconds=round((real_now - database).total_seconds()))
     return agrees

@@ -42,12 +42,13 @@ _COVERING = (
     .limit(1)
 )
 _QUEUEING = text(
-    "SELECT count(*) FROM pg_trigger JOIN pg_class ON pg_class.oid = tgrelid "
-    "WHERE tgfoid = 'let_it_be_numbered'::regproc AND tgenabled IN ('O', 'A') "
-    "AND relnamespace = 'public'::regnamespace AND relname = ANY (:tables)"
+    "SELECT DISTINCT relname FROM pg_trigger JOIN pg_class ON pg_class.oid = tgrelid "
+    # Of that one function: none where it is gone. After each inserted row, whatever stands in it.
+    "WHERE tgfoid = to_regproc('public.let_it_be_numbered') AND tgtype = 5 AND tgqual IS NULL "
+    "AND tgenabled IN ('O', 'A') AND relnamespace = 'public'::regnamespace"
 )
 _STATE = select(_state.public_key, _state.trouble)
-_OLDEST_DUE = select(_due.queued_at).order_by(_due.position).limit(1)
+_OLDEST_DUE = select(_due.queued_at).where(~_due.untold).order_by(_due.position).limit(1)
 _OLDEST_UNSEEN = select(func.min(_checkpoint.signed_at)).where(_checkpoint.witnessed_at.is_(None))
 _OLDEST = select(func.least(_OLDEST_DUE.scalar_subquery(), _OLDEST_UNSEEN.scalar_subquery()))
 
@@ -198,7 +199,7 @@ async def public_key(session: AsyncSession) -> str:
 
 
 async def trouble(session: AsyncSession) -> str | None:
-    """What keeps records from being numbered: the code of an error. None where nothing does."""
+    """What keeps records from being numbered: a code, and where it is one record alone, its id. None where nothing."""
     state = await row(session, _STATE)
     return state.trouble if state else None
 
@@ -208,10 +209,13 @@ async def is_unqueued(session: AsyncSession) -> bool:
 
     What is written meanwhile is in no leaf; an export names it, and this says so before one is made.
     """
-    return int((await session.execute(_QUEUEING, {"tables": list(LEAVES)})).scalar_one()) < len(LEAVES)
+    return not set(LEAVES) <= set((await session.execute(_QUEUEING)).scalars())
 
 
 async def is_behind(session: AsyncSession, *, real_now: datetime) -> bool:
-    """Whether a record has waited too long for its number, or a checkpoint for the witness."""
+    """Whether a record has waited too long for its number, or a checkpoint for the witness.
+
+    One of which no leaf can be made holds up no other: `trouble` names it.
+    """
     oldest = (await session.execute(_OLDEST)).scalar_one()
     return oldest is not None and real_now - oldest > BEHIND_AFTER

@@ -1,9 +1,9 @@
 """The auditor's export: every leaf, every record as it is now, every signed checkpoint; one JSON line each.
 
 A record that came in while the export was made is left out. One that was there before and has no leaf is told: as
-waiting where it stands in the queue of the worker, else as one that was put in past the service. Of an erasure that
-waits, and of what it rests on, the leaf that it would be is told as well; and of a case with sealed records and without
-a key, that it has none.
+waiting where it stands in the queue of the worker, or under a number that nobody has signed over yet, else as one that
+was put in past the service. Of an erasure that waits, and of what it rests on, the leaf that it would be is told as
+well; and of a case with sealed records and without a key, that it has none.
 """
 
 import asyncio
@@ -122,7 +122,8 @@ async def export(session: AsyncSession, *, told_before: frozenset[Record], at: d
         after = batch[-1].number
         wanted = {one.record_id: one.kind for one in batch}
         salts = {one.record_id: Salts(one.salt or b"", one.erasable_salt) for one in batch}
-        now = {one.id: one.told for one in await leaves_of(session, wanted, salts)}
+        # One that is there and can be told no more is none that was numbered.
+        now = {one.id: one.told or b"" for one in await leaves_of(session, wanted, salts)}
         for one in batch:
             record = (one.kind, one.record_id)
             if record in newer:
@@ -139,10 +140,11 @@ async def export(session: AsyncSession, *, told_before: frozenset[Record], at: d
                     "salted": bool(one.salt),
                 }
             )
-    queued = {(one.kind, one.record_id) for one in (await session.execute(_QUEUED)).all()}
-    for kind, unnumbered in sorted(uncovered - numbered - newer):
-        waits = (kind, unnumbered) in queued
-        yield _line({"record": True, "kind": kind, "id": str(unnumbered), "waits": waits})
+    # A worker that was stopped between a number and the signature over it left no more than one that numbered nothing.
+    queued = numbered | {(one.kind, one.record_id) for one in (await session.execute(_QUEUED)).all()}
+    for kind, unsigned_yet in sorted(uncovered - newer):
+        waits = (kind, unsigned_yet) in queued
+        yield _line({"record": True, "kind": kind, "id": str(unsigned_yet), "waits": waits})
     waiting = uncovered & queued - numbered - newer
     async for told in _would_be(session, (one for one in waiting if one[0] in KINDS)):
         if tells_of_erasing(json.loads(told)):

@@ -1,4 +1,4 @@
-"""Records as they are now, each as its leaf would be."""
+"""Records as they are now, each as its leaf would be. One that cannot be told is named, and hides no other."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -7,10 +7,11 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Column, ColumnElement, LargeBinary, bindparam, select, type_coerce
+from sqlalchemy.exc import DataError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import SQLModel
 
-from app.evidence.leaves import Columns, Row, Salts, leaf_of
+from app.evidence.leaves import Columns, Row, Salts, UntoldColumn, leaf_of
 from app.evidence.records import LEAVES, LOG, LOG_CHILDREN
 from app.evidence.sealed import Sealed
 
@@ -22,7 +23,14 @@ class Told:
     kind: str
     id: UUID
     case_id: UUID | None
-    told: bytes
+    told: bytes | None
+    """None where it stands there and no leaf can be made of it: a value that canonical JSON or this process refuses."""
+    why_not: str = ""
+    """The class of the error that says so."""
+
+
+_UNTOLD = (ValueError, TypeError, LookupError, ArithmeticError, RecursionError, DataError, UntoldColumn)
+"""What one row's values may come to, when they are read or told; whatever the database itself answers is none of it."""
 
 
 async def leaves_of(session: AsyncSession, wanted: Mapping[UUID, str], salts: Mapping[UUID, Salts]) -> list[Told]:
@@ -32,16 +40,33 @@ async def leaves_of(session: AsyncSession, wanted: Mapping[UUID, str], salts: Ma
         by_kind[kind].append(record)
     found: list[Told] = []
     for kind, ids in by_kind.items():
-        if kind not in LEAVES:  # only somebody who tampers names another
-            continue
-        table = SQLModel.metadata.tables[kind]  # by name: the tables of the stages stand above this package
-        query = select(*map(_as_kept, table.c)).where(table.c.id.in_(bindparam("ids", expanding=True)))
-        read = [one._asdict() for one in (await session.execute(query, {"ids": ids})).all()]
-        children = await _children(session, ids) if kind == LOG else {}
-        for one in read:
-            own = {name: (columns, of_row[one["id"]]) for name, (columns, of_row) in children.items()}
-            told = leaf_of(kind, table.c, one, salts=salts[one["id"]], children=own)
-            found.append(Told(kind, one["id"], one.get("case_id"), told))
+        if kind in LEAVES:  # only somebody who tampers names another
+            found += await _each(session, kind, ids, salts)
+    return found
+
+
+async def _each(session: AsyncSession, kind: str, ids: Sequence[UUID], salts: Mapping[UUID, Salts]) -> list[Told]:
+    """Records of one kind together; where that fails, by halves, so that whichever is at fault is alone at last."""
+    try:
+        async with session.begin_nested():
+            return await _together(session, kind, ids, salts)
+    except _UNTOLD as error:
+        if len(ids) == 1:
+            return [Told(kind, ids[0], None, None, type(error).__name__)]
+    half = len(ids) // 2
+    return [*await _each(session, kind, ids[:half], salts), *await _each(session, kind, ids[half:], salts)]
+
+
+async def _together(session: AsyncSession, kind: str, ids: Sequence[UUID], salts: Mapping[UUID, Salts]) -> list[Told]:
+    table = SQLModel.metadata.tables[kind]  # by name: the tables of the stages stand above this package
+    query = select(*map(_as_kept, table.c)).where(table.c.id.in_(bindparam("ids", expanding=True)))
+    read = [one._asdict() for one in (await session.execute(query, {"ids": ids})).all()]
+    children = await _children(session, ids) if kind == LOG else {}
+    found: list[Told] = []
+    for one in read:
+        own = {name: (columns, of_row[one["id"]]) for name, (columns, of_row) in children.items()}
+        told = leaf_of(kind, table.c, one, salts=salts[one["id"]], children=own)
+        found.append(Told(kind, one["id"], one.get("case_id"), told))
     return found
 
 

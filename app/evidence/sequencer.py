@@ -2,7 +2,8 @@
 
 One at a time among any number of workers (an advisory lock). Each step is kept before the next begins, so that one
 killed between any two goes on where it stopped: numbers are committed before a root over them is signed, and the
-signature before the witness is told. Whatever is done again is done in the same bytes: a size has one root for ever.
+signature, which waits for no witness, before the witness is told. Whatever is done again is done in the same bytes: a
+size has one root for ever. A record of which no leaf can be made waits on and is named, and the others are numbered.
 """
 
 import contextlib
@@ -14,7 +15,8 @@ from enum import Enum, auto
 from typing import Any, ClassVar
 from uuid import UUID
 
-from sqlalchemy import bindparam, delete, insert, select, text, update
+import structlog
+from sqlalchemy import bindparam, delete, func, insert, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
@@ -26,7 +28,7 @@ from app.evidence.checkpoints import peaks_at, size_of
 from app.evidence.leaves import SALT_BYTES, Salts, missing_leaf
 from app.evidence.merkle import leaf_hash
 from app.evidence.notes import Checkpoint, NoteRefused, Signer
-from app.evidence.reading import leaves_of
+from app.evidence.reading import Told, leaves_of
 from app.evidence.records import is_erasable
 from app.evidence.tables import Leaf, LeafDue, Sequencing, SignedCheckpoint, TreeNode
 from app.outside.witness import Witness
@@ -34,16 +36,30 @@ from app.storage.base import columns_of, table_of
 
 BATCH = 500
 _LOCK = 7301964
-"""Erasing a case takes it as well, so that nothing is numbered meanwhile (`erase_case`)."""
+_NUMBERING = 7301965
+"""Whoever numbers holds it for that transaction, and so does whoever erases a case (`erase_case`)."""
 
 _due, _leaf, _node = columns_of(LeafDue), columns_of(Leaf), columns_of(TreeNode)
 _checkpoint, _state = columns_of(SignedCheckpoint), columns_of(Sequencing)
 _ALONE = text("SELECT pg_try_advisory_xact_lock(:lock)")
+_WHILE_NUMBERING = select(func.pg_advisory_xact_lock(_NUMBERING))
 _STILL_ALONE = text(
     "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid() AND granted "
     "AND classid = 0 AND objid = :lock AND objsubid = 1)"
 )
-_WAITING = select(_due.position, _due.kind, _due.record_id).order_by(_due.position).limit(BATCH)
+_FIRST = -(2**63)
+"""Below every position."""
+_WAITING = (
+    select(_due.position, _due.kind, _due.record_id)
+    .where(_due.position > bindparam("after"))
+    .order_by(_due.position)
+    .limit(bindparam("most"))
+)
+_UNTOLD = (
+    update(table_of(LeafDue))
+    .where(_due.record_id.in_(bindparam("ids", expanding=True)), ~_due.untold)
+    .values(untold=True)
+)
 _DONE = delete(table_of(LeafDue)).where(_due.position.in_(bindparam("positions", expanding=True)))
 _KNOWN = select(_leaf.record_id).where(_leaf.record_id.in_(bindparam("ids", expanding=True)))
 _NEW = (
@@ -64,6 +80,7 @@ _NEWEST_WITNESSED = (
 )
 
 Sessions = async_sessionmaker[AsyncSession]
+_log = structlog.get_logger()
 
 
 class WitnessDisagrees(ClaresLawError):
@@ -94,12 +111,29 @@ DISAGREEMENTS = frozenset(one.code for one in (WitnessAhead, WitnessContradicts,
 """Troubles that no worker gets over by trying again."""
 _FAILED = "numbering_failed"
 """The trouble that an error without a code is told as."""
+RECORD_UNTOLD = "record_untold"
+"""The trouble where a record can be told by no leaf, followed by its id; every other one is numbered."""
 
 
 class LockLost(ClaresLawError):
     """The connection that held the lock is gone: another worker may be numbering, so this one tells nobody anything."""
 
     code: ClassVar[str] = "lock_lost"
+
+
+class ClockOff(ClaresLawError):
+    """The machine's clock is not the database's: what was signed by it would be misdated for good."""
+
+    code: ClassVar[str] = "clock_off"
+
+
+async def _agreed_hour(session: AsyncSession) -> datetime:
+    """The machine's real time, by which leaves and checkpoints are dated, in a demonstration too. Raises ClockOff."""
+    database = (await session.execute(select(func.clock_timestamp()))).scalar_one()
+    now = clock.real_now()
+    if abs(now - database) > clock.AGREES_WITHIN:
+        raise ClockOff(f"This machine's clock is {round((now - database).total_seconds())} seconds off the database's.")
+    return now
 
 
 def _salts(kind: str) -> Salts:
@@ -125,6 +159,23 @@ class _Seen:
 
 
 @dataclass(frozen=True)
+class _Signed:
+    """The checkpoint over all that is numbered, and when it was first signed."""
+
+    size: int
+    note: str
+    at: datetime
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """How many records were taken from the queue, and the first of those that stay there since nothing tells them."""
+
+    numbered: int
+    untold: UUID | None
+
+
+@dataclass(frozen=True)
 class Sequencer:
     """One worker's sequencer. Every transaction is its own."""
 
@@ -135,24 +186,27 @@ class Sequencer:
     async def turn(self) -> Turn:
         """Number and witness one batch, unless another worker is at it; whoever does also says what stops it.
 
-        Raises WitnessDisagrees, WitnessUnreachable, LockLost.
+        Raises WitnessDisagrees, WitnessUnreachable, ClockOff, LockLost.
         """
         async with self.sessions() as holder, holder.begin():
             if not (await holder.execute(_ALONE, {"lock": _LOCK})).scalar_one():
                 return Turn.ELSEWHERE
             try:
-                await self.finish(await self.agree(), holder)
-                numbered = await self.number()
-                if numbered:
-                    await self.finish(await self.agree(), holder)
+                await _agreed_hour(holder)
+                seen = await self.agree()
+                await self.tell(await self.sign(), seen, holder)
+                batch = await self.number()
+                if batch.numbered:
+                    signed = await self.sign()  # before the witness is asked, which may be gone by now
+                    await self.tell(signed, await self.agree(), holder)
             except LockLost:
                 raise
             except Exception as error:
                 with contextlib.suppress(SQLAlchemyError):  # what is told is the first error
                     await self.say(error.code if isinstance(error, ClaresLawError) else _FAILED)
                 raise
-            await self.say(None)
-        return Turn.MORE if numbered == BATCH else Turn.DONE
+            await self.say(f"{RECORD_UNTOLD} {batch.untold}" if batch.untold else None)
+        return Turn.MORE if batch.numbered == BATCH else Turn.DONE
 
     async def agree(self) -> _Seen:
         """Compare the witness with the database; how far it is. Raises WitnessDisagrees."""
@@ -187,27 +241,43 @@ class Sequencer:
         except (NoBlock, NoteRefused) as error:
             raise WitnessContradicts(f"The newest line of the witness is not of this log's key. {error}") from error
 
-    async def number(self) -> int:
-        """Give a batch of records their leaves and numbers; how many were looked at."""
+    async def number(self) -> _Batch:
+        """Give a batch of records their leaves and numbers; those that cannot be told are passed over, and wait on."""
+        numbered, after = 0, _FIRST
+        untold: dict[UUID, Told] = {}
         async with self.sessions() as session, session.begin():
-            waiting = (await session.execute(_WAITING)).all()
-            if not waiting:
-                return 0
-            ids = [one.record_id for one in waiting]
-            known = set((await session.execute(_KNOWN, {"ids": ids})).scalars())  # a restored queue holds old ones
-            fresh: dict[UUID, str] = {one.record_id: one.kind for one in waiting if one.record_id not in known}
-            if fresh:
-                await self._append(session, fresh, now=clock.real_now())
-            await session.execute(_DONE, {"positions": [one.position for one in waiting]})
-        return len(waiting)
+            await session.execute(_WHILE_NUMBERING)
+            while numbered < BATCH:
+                next_ones = {"after": after, "most": BATCH - numbered}
+                if not (waiting := (await session.execute(_WAITING, next_ones)).all()):
+                    break
+                after = waiting[-1].position
+                ids = [one.record_id for one in waiting]
+                known = set((await session.execute(_KNOWN, {"ids": ids})).scalars())  # a restored queue holds old ones
+                fresh: dict[UUID, str] = {one.record_id: one.kind for one in waiting if one.record_id not in known}
+                untold.update(await self._append(session, fresh, now=clock.real_now()) if fresh else {})
+                done = [one.position for one in waiting if one.record_id not in untold]
+                await session.execute(_DONE, {"positions": done})
+                numbered += len(done)
+            news = await self._leave_waiting(session, untold) if untold else 0
+        for one in untold.values() if news else ():
+            _log.error(RECORD_UNTOLD, kind=one.kind, record_id=str(one.id), error=one.why_not)
+        return _Batch(numbered, next(iter(untold), None))
 
-    async def _append(self, session: AsyncSession, fresh: Mapping[UUID, str], *, now: datetime) -> None:
+    async def _leave_waiting(self, session: AsyncSession, untold: Mapping[UUID, Told]) -> int:
+        return int((await session.execute(_UNTOLD, {"ids": list(untold)})).rowcount)  # type: ignore[attr-defined]
+
+    async def _append(self, session: AsyncSession, fresh: Mapping[UUID, str], *, now: datetime) -> dict[UUID, Told]:
+        """Give numbers to what can be told, and to what is gone; what is there and can be told by no leaf."""
         salts = {record: _salts(kind) for record, kind in fresh.items()}
         told = {one.id: one for one in await leaves_of(session, fresh, salts)}
+        untold = {one.id: one for one in told.values() if one.told is None}
         peaks = await peaks_at(session, await size_of(session))
         kept: list[Mapping[str, Any]] = []
         completed: list[Mapping[str, Any]] = []
         for record, kind in fresh.items():
+            if record in untold:
+                continue
             found = told.get(record)
             leaf: dict[str, Any] = {
                 "number": peaks.size,
@@ -222,33 +292,44 @@ class Sequencer:
             kept.append(leaf)
             for (level, place), digest in peaks.append(leaf_hash(leaf["told"])):
                 completed.append({"level": level, "place": place, "hash": digest})
-        await session.execute(insert(table_of(Leaf)), kept)
-        await session.execute(insert(table_of(TreeNode)), completed)
+        if kept:
+            await session.execute(insert(table_of(Leaf)), kept)
+            await session.execute(insert(table_of(TreeNode)), completed)
+        return untold
 
-    async def finish(self, seen: _Seen, holder: AsyncSession) -> None:
-        """Sign what is numbered, tell the witness what it has not seen, and mark what it has.
-
-        `holder` is the session that holds the lock. Raises LockLost where it does so no more.
-        """
+    async def sign(self) -> _Signed | None:
+        """Sign the root over all that is numbered, or find it signed; None where nothing is. Raises ClockOff."""
         async with self.sessions() as session, session.begin():
             size = await size_of(session)
             if not size:
-                return
+                return None
             peaks = await peaks_at(session, size)
             note = self.signer.sign(Checkpoint(self.signer.name, size, peaks.root).text)
-            row = {"size": size, "root": peaks.root, "note": note, "signed_at": clock.real_now()}
+            now = await _agreed_hour(session)
+            row = {"size": size, "root": peaks.root, "note": note, "signed_at": now}
             await session.execute(_SIGNED, row)
             signed_at = (await session.execute(_SIGNED_AT, {"size": size})).scalar_one()
-        if size > seen.size:
-            # As it was first signed, so that a line is the same whenever it is sent again. But what stands in the
-            # database may have been changed, and another worker's clock be behind that of the line before.
-            at = min(signed_at, clock.real_now())
-            at = max(at, seen.at or at)
-            block = Block(seen.size, await self._between(seen.size, size), note, at)
+        # Two clocks that agree with the database's are no further apart: what stands there was changed.
+        if signed_at > now + 2 * clock.AGREES_WITHIN:
+            raise ClockOff(f"The checkpoint over {size} records says that it was signed at a time yet to come.")
+        return _Signed(size, note, signed_at)
+
+    async def tell(self, signed: _Signed | None, seen: _Seen, holder: AsyncSession) -> None:
+        """Tell the witness what it has not seen, and mark what it has.
+
+        `holder` is the session that holds the lock. Raises LockLost where it does so no more.
+        """
+        if signed is None:
+            return
+        if signed.size > seen.size:
+            # As it was first signed, whatever a clock says now: a line is the same bytes whenever it is sent again.
+            # Another worker's clock may have been ahead of this one's when it sent the line before.
+            at = max(signed.at, seen.at or signed.at)
+            block = Block(seen.size, await self._between(seen.size, signed.size), signed.note, at)
             await self._still_alone(holder)
             await self.witness.take(block.line(), after=seen.line)
         async with self.sessions() as session, session.begin():
-            await session.execute(_WITNESSED, {"told": size, "at": clock.real_now()})
+            await session.execute(_WITNESSED, {"told": signed.size, "at": clock.real_now()})
 
     async def _still_alone(self, holder: AsyncSession) -> None:
         try:

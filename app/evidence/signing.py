@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from app.errors import ClaresLawError
+from app.evidence.blocks import Block, NoBlock
 from app.evidence.notes import DEMONSTRATION, Signer
 from app.outside.witness import FileWitness, HttpWitness, Witness
 from app.settings import Settings
@@ -54,10 +55,20 @@ def signer_of(chosen: Settings) -> Signer:
 def witness_of(chosen: Settings) -> Witness:
     """The witness that the settings name: an address, or a file. Raises NoEvidenceKey where production names none."""
     if chosen.witness_url:
-        return HttpWitness(chosen.witness_url, token_file=chosen.witness_token_file, ca_file=chosen.ca_file)
+        return HttpWitness(
+            chosen.witness_url, token_file=chosen.witness_token_file, ca_file=chosen.ca_file, is_line=_is_block
+        )
     if chosen.witness_file is None and chosen.environment == "production":
         raise NoEvidenceKey("Production's worker needs CLARES_LAW_WITNESS_FILE or CLARES_LAW_WITNESS_URL.")
     return FileWitness(chosen.witness_file or chosen.data_dir / _WITNESS_FILE)
+
+
+def _is_block(line: bytes) -> bool:
+    try:
+        Block.parse(line)
+    except NoBlock:
+        return False
+    return line.endswith(b"\n")
 
 
 def _own_key(path: Path) -> Path:

@@ -102,6 +102,8 @@ class LeafDue(SQLModel, table=True):
     record_id: UUID
     queued_at: datetime = Field(sa_column_kwargs={"server_default": func.clock_timestamp()})
     """Of real time: how long it waits is how far the worker is behind."""
+    untold: bool = Field(default=False, sa_column_kwargs={"server_default": text("false")})
+    """Whether the worker looked at it and could make no leaf of it: it waits on, and holds nothing else up."""
 
 
 class Leaf(SQLModel, table=True):

@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import ssl
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
@@ -147,6 +148,7 @@ class HttpWitness:
     """A witness at an address: GET answers 200 and the newest line, or 204; POST takes one by 200, 201 or 204.
 
     409 to a POST says that it moved. Any other answer is none: least of all does it say that the witness is empty.
+    What answers may be something that stands before the witness: a line was taken where the witness then shows it.
     """
 
     def __init__(
@@ -157,28 +159,38 @@ class HttpWitness:
         ca_file: Path | None = None,
         timeout: float = TIMEOUT_SECONDS,
         transport: httpx.AsyncBaseTransport | None = None,
+        is_line: Callable[[bytes], bool] = is_whole,
     ) -> None:
         """`timeout` is in seconds and for the whole answer; `transport` is the network unless a test brings one.
+
+        What is no line by `is_line` is no answer of a witness, whatever its status.
 
         The token of `token_file` is sent as a bearer's. The witness's certificate must verify by the authorities in
         `ca_file`, else by the public ones.
         """
         self._url, self._token_file, self._timeout, self._transport = url, token_file, timeout, transport
+        self._is_line = is_line
         # Made once: it reads a file of certificates.
         self._tls = ssl.create_default_context(cafile=ca_file) if ca_file else httpx.create_ssl_context()
 
     async def newest(self) -> bytes | None:
         """As the protocol says."""
-        answer = await self._send("GET", means=_OF_GET)
-        return answer.content if answer.status_code == HTTPStatus.OK else None
+        status, body = await self._send("GET", means=_OF_GET)
+        if status != HTTPStatus.OK:
+            return None
+        if not self._is_line(body):
+            raise WitnessUnreachable("What answered is no witness: its newest line is none.")
+        return body
 
     async def take(self, line: bytes, *, after: bytes | None) -> None:
-        """As the protocol says: sent again after a failure, it is found to be there."""
+        """As the protocol says: asked for when it was sent; sent again after a failure, it is found to be there."""
         previous = hashlib.sha256(after).hexdigest() if after else ""
         headers = {PREVIOUS: previous, "Content-Type": "application/json"}
-        answer = await self._send("POST", means=_OF_POST, content=line, headers=headers)
-        if answer.status_code == HTTPStatus.CONFLICT:
+        status, _ = await self._send("POST", means=_OF_POST, content=line, headers=headers)
+        if status == HTTPStatus.CONFLICT:
             raise WitnessMoved("The witness has moved on.")
+        if await self.newest() != line:
+            raise WitnessUnreachable("What answered took the line, and the witness does not show it.")
 
     async def _send(
         self,
@@ -187,21 +199,28 @@ class HttpWitness:
         means: frozenset[int],
         content: bytes | None = None,
         headers: dict[str, str] | None = None,
-    ) -> httpx.Response:
-        sent = {**(headers or {}), **self._authorization()}
+    ) -> tuple[int, bytes]:
+        """The status and the body as it came, of which no more is read than a line may have."""
+        sent = {**(headers or {}), **self._authorization(), "Accept-Encoding": "identity"}
         try:
             async with (
                 asyncio.timeout(self._timeout),
                 httpx.AsyncClient(
                     transport=self._transport, verify=self._tls, timeout=self._timeout, trust_env=False
                 ) as http,
+                http.stream(method, self._url, content=content, headers=sent) as answer,
             ):
-                answer = await http.request(method, self._url, content=content, headers=sent)
-        except (httpx.TransportError, httpx.DecodingError, TimeoutError) as error:
+                packed = answer.headers.get("Content-Encoding", "identity") != "identity"  # a few bytes may be many
+                if answer.status_code not in means or packed:
+                    raise WitnessUnreachable(f"The witness answered {answer.status_code}.")
+                body = bytearray()
+                async for part in answer.aiter_bytes(_CHUNK):
+                    body += part
+                    if len(body) > MOST_BYTES:
+                        raise WitnessUnreachable("The witness answered more than a line.")
+        except (httpx.TransportError, TimeoutError) as error:
             raise WitnessUnreachable(f"The witness gave no whole answer ({type(error).__name__}).") from error
-        if answer.status_code not in means or len(answer.content) > MOST_BYTES:
-            raise WitnessUnreachable(f"The witness answered {answer.status_code}.")
-        return answer
+        return answer.status_code, bytes(body)
 
     def _authorization(self) -> dict[str, str]:
         """Read each time: whatever renews the token writes it anew."""

@@ -12,7 +12,8 @@ from app.risk_assessment.tables import RiskAssessment
 from app.safeguarding.schemas import ActView
 
 Question = Annotated[Line, StringConstraints(max_length=100)]
-Answer = bool | int | Annotated[Narrative, StringConstraints(max_length=2_000)] | None
+Answer = StrictBool | StrictInt | Annotated[Narrative, StringConstraints(max_length=2_000)] | None
+"""As it was typed: 1.0 is neither true nor 1."""
 
 
 class RiskAssessmentIn(ActIn):

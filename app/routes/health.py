@@ -37,8 +37,8 @@ async def readiness(session: SessionDep, found: Annotated[Watched, Depends(_watc
     """Ready where the database answers, some worker has swept lately, and the witness saw this database, and of late.
 
     And where the database queues every record to be numbered. Trouble that passes by itself is told at once and turns
-    red when records have waited too long for it. The key of a case that is gone or changed is told and turns nothing
-    red: every other case goes on being recorded (H2.10).
+    red when records have waited too long for it. The key of a case that is gone or changed, or a record that no leaf
+    can tell, is told and turns nothing red: every other one goes on being recorded (H2.10).
     """
     wrong = await trouble(session)
     behind = await is_behind(session, real_now=clock.real_now())

@@ -106,9 +106,7 @@ def _check(value: Any, *place: str | int) -> None:
                 raise _misfit(says, "body", *place)
         case bool():
             return
-        case int() if abs(value) > MAX_INTEGER:
-            raise _misfit("A number is out of range.", "body", *place)
-        case float() if value in (float("inf"), float("-inf")):
+        case int() | float() if abs(value) > MAX_INTEGER:  # a whole float becomes an integer wherever one is read
             raise _misfit("A number is out of range.", "body", *place)
         case dict():
             for key, item in value.items():

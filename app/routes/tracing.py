@@ -22,8 +22,9 @@ from app.routes.errors import failure, problem
 
 REQUESTS = Counter("clares_law_requests_total", "Requests answered.", ["method", "route", "status"])
 SECONDS = Histogram("clares_law_request_seconds", "Seconds from request to answer.", ["route"])
-_GIVEN = re.compile(r"[0-9A-Fa-f]{8,64}|[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
-"""Hexadecimal or a UUID: it goes into the log and into log lines, and words could tell of somebody."""
+_GIVEN = re.compile(r"[0-9A-Fa-f]{32}|[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
+"""128 bits or a UUID: it goes into the log, which is never erased; words, a birth date or a telephone number would tell
+of somebody."""
 _GONE = 499
 """What is counted where whoever asked hung up before the request was whole."""
 _log = structlog.get_logger()
@@ -40,8 +41,8 @@ _OF_A_PAGE = (
 class Tracing:
     """Gives every request an id, by which the answer, the log and the problem know it.
 
-    One that came with the request is taken where it is 8 to 64 hexadecimal digits, or a UUID. It proves nothing: a row
-    of the log has an id of its own, and names who asked.
+    One that came with the request is taken where it is exactly 32 hexadecimal digits, or a UUID. It proves nothing: a
+    row of the log has an id of its own, and names who asked.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -52,7 +53,7 @@ class Tracing:
             await self.app(scope, receive, send)
             return
         given = dict(scope["headers"]).get(b"x-request-id", b"").decode("latin-1")
-        request_id = given if _GIVEN.fullmatch(given) else secrets.token_hex(8)
+        request_id = given if _GIVEN.fullmatch(given) else secrets.token_hex(16)
         scope.setdefault("state", {})["request_id"] = request_id
         started = time.perf_counter()
         status, begun = 500, False
@@ -67,7 +68,9 @@ class Tracing:
                 headers["Cache-Control"] = "no-store"
                 headers["X-Content-Type-Options"] = "nosniff"
                 is_page = headers.get("content-type", "").startswith("text/html")
-                headers["Content-Security-Policy"] = _OF_A_PAGE if is_page else _OF_DATA
+                headers.setdefault(
+                    "Content-Security-Policy", _OF_A_PAGE if is_page else _OF_DATA
+                )  # a page's own is stricter
             await send(message)
 
         with structlog.contextvars.bound_contextvars(request_id=request_id):

@@ -137,6 +137,7 @@ def _tables() -> None:
         sa.Column("kind", sa.String(), nullable=False),
         sa.Column("record_id", sa.Uuid(), nullable=False),
         sa.Column("queued_at", sa.DateTime(timezone=True), server_default=sa.text("clock_timestamp()"), nullable=False),
+        sa.Column("untold", sa.Boolean(), server_default=sa.text("false"), nullable=False),
         sa.PrimaryKeyConstraint("position", name=op.f("pk_leaf_due")),
     )
     op.create_table(
@@ -183,12 +184,12 @@ def _tables() -> None:
 
 def _secure() -> None:
     """The worker numbers; the API reads hashes and, in a transaction that names a record, its leaf; the auditor all."""
-    op.execute(f"GRANT SELECT, DELETE ON leaf_due TO {WORKER}")
+    op.execute(f"GRANT SELECT, DELETE, UPDATE (untold) ON leaf_due TO {WORKER}")
     op.execute(f"GRANT SELECT, INSERT ON leaf, tree_node, checkpoint, sequencing TO {WORKER}")
     op.execute(f"GRANT UPDATE (witnessed_at) ON checkpoint TO {WORKER}")
     op.execute(f"GRANT UPDATE ON sequencing TO {WORKER}")
     op.execute(f"GRANT SELECT ON leaf, tree_node, checkpoint, sequencing TO {APP}")
-    op.execute(f"GRANT SELECT (position, queued_at) ON leaf_due TO {APP}")
+    op.execute(f"GRANT SELECT (position, queued_at, untold) ON leaf_due TO {APP}")
     op.execute(f"GRANT SELECT ON leaf_due, leaf, tree_node, checkpoint, sequencing TO {AUDITOR}")
     op.execute("ALTER TABLE leaf ENABLE ROW LEVEL SECURITY")
     op.execute("ALTER TABLE leaf FORCE ROW LEVEL SECURITY")

@@ -546,7 +546,7 @@ _WITHOUT_A_RULE = """
 """
 """Of each case's tables, the first column that could tell of a person and is no enum and no reference."""
 
-SEQUENCER = 7301964
+NUMBERING = 7301965
 _ERASE = f"""
 CREATE FUNCTION erase_case(asked uuid, agreed uuid, today date, at timestamptz) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp SET row_security = on AS $$
@@ -558,8 +558,8 @@ DECLARE
     forgotten text;
     rule record;
 BEGIN
-    -- The lock of the sequencer: nothing is numbered meanwhile, so that no leaf of what goes is made afterwards.
-    PERFORM pg_advisory_xact_lock({SEQUENCER});
+    -- The lock of whoever numbers: nothing is numbered meanwhile, so that no leaf of what goes is made afterwards.
+    PERFORM pg_advisory_xact_lock({NUMBERING});
     PERFORM set_config('app.erasing', asked::text, true);
     SELECT * INTO held FROM application WHERE id = asked FOR UPDATE;
     -- Made in this transaction, and so by somebody in whose reach the case is.

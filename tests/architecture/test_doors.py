@@ -109,7 +109,16 @@ async def test_405_says_what_is_allowed_and_every_answer_carries_a_request_id(wo
     answer = await world.http.delete("/v1/applications")
     assert (answer.status_code, answer.headers["Allow"]) == (405, "GET, POST")
     assert answer.headers["X-Request-ID"] == answer.json()["request_id"]
-    for given, kept in (("5F0c6f5e0f6c4c55", True), (str(uuid4()), True), ("my-request-0001", False), ("x" * 8, False)):
+    for given, kept in (
+        (uuid4().hex.upper(), True),
+        (str(uuid4()), True),
+        ("my-request-0001", False),
+        ("x" * 32, False),
+        ("07700900123", False),  # a telephone number
+        ("19870605", False),  # a day of birth
+        ("5f0c6f5e0f6c4c55", False),
+        ("0" * 64, False),
+    ):
         named = await world.http.get("/v1/applications", headers={"X-Request-ID": given})
         assert (named.headers["X-Request-ID"] == given) is kept
         assert named.json()["request_id"] == named.headers["X-Request-ID"]

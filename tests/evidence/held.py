@@ -53,7 +53,7 @@ class Held:
             {one.record_id: one.kind for one in rows},
             {one.record_id: Salts(one.salt, one.erasable_salt) for one in rows},
         )
-        told = {one.id: one.told for one in found}
+        told = {one.id: one.told for one in found if one.told}
         await self.sql("DELETE FROM tree_node")
         await self.sql("UPDATE leaf SET number = -1 - number")
         peaks, roots = Peaks(), dict[int, bytes]()

@@ -184,7 +184,7 @@ async def storm(asked: Asked, number: int, *, cutting: Cutting | None = None) ->
 
     async def ask_one(turn: int) -> None:
         nonlocal takes
-        ask, request_id = chance.choice(asked.asks), f"{turn:016x}"
+        ask, request_id = chance.choice(asked.asks), f"{turn:032x}"
         if cutting is not None and turn % 8 == 0:
             await cutting(asked, ask, request_id, chance)
             return

@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import json
 import tempfile
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import httpx
@@ -11,8 +12,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from app.outside.witness import PREVIOUS, FakeWitness, FileWitness, HttpWitness, Witness, WitnessMoved
+from app.evidence.signing import witness_of
+from app.outside.witness import MOST_BYTES, PREVIOUS, FakeWitness, FileWitness, HttpWitness, Witness, WitnessMoved
 from app.outside.witness import WitnessUnreachable as Unreachable
+from app.settings import Settings
 
 
 def line(number: int, padding: int = 0) -> bytes:
@@ -94,9 +97,11 @@ async def test_an_answer_that_means_something_else_is_no_answer(method: str, sta
 async def test_a_token_is_read_each_time_and_sent_as_a_bearers(tmp_path: Path) -> None:
     told: list[str | None] = []
 
+    receiver = Receiver()
+
     def answer(request: httpx.Request) -> httpx.Response:
         told.append(request.headers.get("Authorization"))
-        return httpx.Response(204)
+        return receiver(request)
 
     token = tmp_path / "token"
     witness = HttpWitness("http://witness.test/", token_file=token, transport=httpx.MockTransport(answer))
@@ -106,7 +111,71 @@ async def test_a_token_is_read_each_time_and_sent_as_a_bearers(tmp_path: Path) -
         token.write_text(f"{word}\n")
         await witness.newest()
     await witness.take(line(1), after=None)
-    assert told == ["Bearer first", "Bearer second", "Bearer second"]
+    assert told == ["Bearer first", *["Bearer second"] * 3]
+
+
+@pytest.mark.parametrize("status", [200, 201, 204])
+async def test_what_says_yes_to_everything_has_taken_nothing(status: int) -> None:
+    """A proxy before the witness, which throws the line away."""
+    receiver = Receiver()
+    receiver.kept.append(line(0))
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(status if request.method == "POST" else 204)
+
+    def forgets(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(status) if request.method == "POST" else receiver(request)
+
+    for proxy in (answer, forgets):
+        witness = HttpWitness("http://witness.test/", transport=httpx.MockTransport(proxy))
+        with pytest.raises(Unreachable):
+            await witness.take(line(1), after=line(0))
+
+
+PAGES = {
+    "a page": b"<!doctype html><title>Please sign in</title>\n",
+    "nothing": b"",
+    "JSON that is no line": b'{"status": "ok"}',
+    "a line without its end": line(1)[:-1],
+    "two lines": line(1) + line(2),
+}
+
+
+@pytest.mark.parametrize("page", PAGES)
+async def test_a_page_is_no_newest_line(page: str) -> None:
+    witness = HttpWitness(
+        "http://witness.test/", transport=httpx.MockTransport(lambda _: httpx.Response(200, content=PAGES[page]))
+    )
+    with pytest.raises(Unreachable):
+        await witness.newest()
+
+
+async def test_what_is_no_line_of_a_log_is_no_answer_of_the_witness_that_the_settings_name() -> None:
+    witness = witness_of(Settings(witness_url="http://witness.test/"))
+    assert isinstance(witness, HttpWitness)
+    witness._transport = httpx.MockTransport(lambda _: httpx.Response(200, content=line(1)))
+    with pytest.raises(Unreachable, match="no witness"):
+        await witness.newest()
+
+
+@pytest.mark.parametrize("packed", [False, True])
+async def test_no_more_is_read_than_a_line_may_have(packed: bool) -> None:
+    given = 0
+
+    async def many_lines() -> AsyncIterator[bytes]:
+        nonlocal given
+        for _ in range(2 * MOST_BYTES // 100_000):
+            given += 1
+            yield b"x" * 100_000
+
+    headers = {"Content-Encoding": "gzip"} if packed else {}
+    witness = HttpWitness(
+        "http://witness.test/",
+        transport=httpx.MockTransport(lambda _: httpx.Response(200, content=many_lines(), headers=headers)),
+    )
+    with pytest.raises(Unreachable):
+        await witness.newest()
+    assert given <= MOST_BYTES // 100_000 + 2
 
 
 async def test_the_newest_line_is_found_however_long_it_is(tmp_path: Path) -> None:

@@ -76,3 +76,23 @@ async def test_a_table_whose_records_are_queued_no_more_turns_readiness_red(worl
         assert (answer.status_code, answer.json()["evidence"]) == (503, "unqueued")
     world.execute("ALTER TABLE disclosure ENABLE TRIGGER numbered")
     assert await status(world) == 200
+
+
+async def test_a_trigger_that_stands_twice_elsewhere_covers_no_table_that_lost_its_own(world: World) -> None:
+    beat(world, clock.real_now())
+    again = "CREATE TRIGGER once_more AFTER INSERT ON closing FOR EACH ROW EXECUTE FUNCTION let_it_be_numbered()"
+    world.execute(again)
+    assert await status(world) == 200
+    harms = (
+        "ALTER TABLE disclosure DISABLE TRIGGER numbered",
+        "DROP TRIGGER numbered ON disclosure",
+        "CREATE TRIGGER numbered AFTER INSERT ON disclosure FOR EACH ROW WHEN (false) "
+        "EXECUTE FUNCTION let_it_be_numbered()",
+        "CREATE OR REPLACE TRIGGER numbered AFTER DELETE ON disclosure FOR EACH ROW "
+        "EXECUTE FUNCTION let_it_be_numbered()",
+        "DROP FUNCTION let_it_be_numbered() CASCADE",
+    )
+    for harm in harms:
+        world.execute(harm)
+        answer = await world.http.get("/health/ready")
+        assert (answer.status_code, answer.json()["evidence"]) == (503, "unqueued"), harm

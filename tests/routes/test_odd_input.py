@@ -1,7 +1,9 @@
 """Bad input gets a clear answer and nothing is lost; a failure tells nobody what was typed."""
 
 import contextlib
+import re
 from collections.abc import AsyncIterator
+from uuid import uuid4
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -16,6 +18,8 @@ NOT_JSON: dict[str, str | bytes] = {
     "NaN": '{"route": NaN}',
     "too large a number": '{"route": 90071992547409930}',
     "an endless number": '{"route": 1e999}',
+    "too large a number with a point": '{"route": 1e18}',
+    "the first number that is not exact": '{"route": -9007199254740992.0}',
     "half a surrogate pair": '{"route": "\\ud800"}',
     "NUL": '{"route": "\\u0000"}',
     "too deep": '{"route": ' + "[" * 40 + "]" * 40 + "}",
@@ -23,7 +27,13 @@ NOT_JSON: dict[str, str | bytes] = {
     "cut off": '{"route": ',
     "not UTF-8": b"\xff\xfe",
 }
-NAMED = {"too large a number", "an endless number", "half a surrogate pair", "NUL"}
+NUMBERS = {
+    "too large a number",
+    "an endless number",
+    "too large a number with a point",
+    "the first number that is not exact",
+}
+NAMED = {*NUMBERS, "half a surrogate pair", "NUL"}
 
 
 @pytest.mark.parametrize("case", NOT_JSON)
@@ -33,6 +43,25 @@ async def test_what_no_record_could_keep_is_a_clear_422(world: World, case: str)
         answer = await world.http.post("/v1/applications", content=NOT_JSON[case], headers=headers)
     assert answer.status_code == 422, answer.text
     assert answer.json()["fields"][0]["field"] == ("body.route" if case in NAMED else "body")
+
+
+async def test_no_body_carries_a_number_that_no_leaf_could_keep(world: World) -> None:
+    """Wherever it stands, and whatever form reads it."""
+    asked = 0
+    with world.unchanged(refusals=0):
+        for door in doors():
+            for method in (door.methods or set()) - {"GET", "HEAD", "DELETE"}:
+                for typed in ("1e18", "-1e18", "9007199254740992.0", "9007199254740993"):
+                    path = re.sub(r"{[^}]+}", str(uuid4()), door.path)
+                    content = f'{{"within": [{{"of": {typed}}}]}}'
+                    headers = {"Content-Type": "application/json"}
+                    answer = await world.http.request(method, path, content=content, headers=headers)
+                    assert answer.status_code == 422, (door.path, answer.text)
+                    assert answer.json()["fields"] == [
+                        {"field": "body.within.0.of", "says": "A number is out of range."}
+                    ], door.path
+                    asked += 1
+    assert asked > 200
 
 
 @pytest.mark.parametrize("moment", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59-05:00", "1770000000", 1770000000])

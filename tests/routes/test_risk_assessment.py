@@ -45,6 +45,30 @@ async def test_a_signed_assessment_takes_the_case_on_and_meets_its_clock(world: 
     assert (str(grade["potential_victim_id"]), grade["reason"]) == (victim, risk["reason"])
 
 
+@pytest.mark.parametrize("answer", [1e18, 2.0**53, 1.0, 0.0, 0.5, [True], {"a": 1}])
+@pytest.mark.parametrize("key", [None, "5f0c6f5e-0f6c-4c55-9d2a-7e1f00000001"])
+async def test_an_answer_is_kept_as_typed_or_refused_by_name(world: World, answer: Any, key: str | None) -> None:
+    case_id = await met(world)
+    (victim,) = victims(world, case_id)
+    body = risk_assessment.assessment(victim, answers={"1": answer})
+    headers = {"Idempotency-Key": key} if key else {}
+    with world.unchanged(refusals=int(answer not in (1e18, 2.0**53))):
+        refused = await world.as_("officer").post(f"/v1/applications/{case_id}/risk-assessments", body, headers=headers)
+    assert refused.status_code == 422, refused.text
+    assert refused.json()["fields"][0]["field"].startswith("body.answers.1")
+
+
+async def test_answers_of_every_kind_come_back_as_they_were_typed(world: World) -> None:
+    case_id = await met(world)
+    (victim,) = victims(world, case_id)
+    answers = {"1": True, "2": 1, "3": 0, "4": False, "5": "1", "6": None, "7": 2**53 - 1, "8": -(2**53) + 1}
+    await risk_assessment.assess(world, case_id, victim, answers=answers)
+    (kept,) = await world.as_("officer").must_get(f"/v1/applications/{case_id}/risk-assessments")
+    assert [(name, type(one), one) for name, one in sorted(kept["answers"].items())] == [
+        (name, type(one), one) for name, one in answers.items()
+    ]
+
+
 async def test_every_potential_victim_is_assessed_before_the_case_goes_on(world: World) -> None:
     both = [{**intake.VICTIM, "is_applicant": True}, intake.SECOND_VICTIM]
     case_id = await met(world, intake.right_to_ask(world, potential_victims=both))

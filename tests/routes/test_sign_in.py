@@ -289,3 +289,8 @@ async def test_the_built_in_provider_sends_nobody_to_an_address_that_is_not_regi
     ):
         answer = await at.http.get(f"{wrong}&as=officer")
         assert (answer.status_code, "Location" in answer.headers) == (400, False)
+    # Its page runs nothing, whatever another page of the service may.
+    for page in (answer, await at.http.get(address)):
+        assert page.headers["Content-Type"].startswith("text/html")
+        assert "script-src" not in page.headers["Content-Security-Policy"]
+        assert page.headers["Content-Security-Policy"].startswith("default-src 'none'")

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from structlog.testing import capture_logs
 
 from app import clock
-from app.deadlines.watch import AGREES_WITHIN, beat, forget_dead_workers, hour_agrees, tally
+from app.deadlines.watch import beat, forget_dead_workers, hour_agrees, tally
 from app.jobs import count_unusable_keys
 from app.process import Stage
 from app.scheduler import Worker
@@ -182,4 +182,4 @@ async def test_a_machine_whose_clock_is_off_from_the_databases_may_not_sweep(
         assert await hour_agrees(session, real_now=machine)
         monkeypatch.delenv(clock.CLOCK_SWITCH)
         assert await hour_agrees(session, real_now=machine) is agrees
-    assert timedelta(minutes=1) < AGREES_WITHIN < timedelta(hours=1)
+    assert timedelta(minutes=1) < clock.AGREES_WITHIN < timedelta(hours=1)
