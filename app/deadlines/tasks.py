@@ -106,6 +106,9 @@ async def tasks_for(
 
     One about what the person did is not among them, closed or not. At most `limit`, the last of which only says that
     there are more, and is not shown.
+
+    What is kept from somebody names no case, and the log says of none that this list showed it: the log is read by
+    whoever it is kept from as well.
     """
     query = (
         select(*columns_of(Task))
@@ -116,7 +119,7 @@ async def tasks_for(
     if after is not None:
         query = query.where(tuple_(col(Task.opened_at), col(Task.id)) > after)
     found = (await session.execute(query)).all()
-    show(session, [row.case_id for row in found[: limit - 1]])
+    show(session, [row.case_id for row in found[: limit - 1] if row.kept_from is None])
     return [TaskView.model_validate(row) for row in found]
 
 

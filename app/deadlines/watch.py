@@ -124,7 +124,13 @@ def clocks_by_step(now: datetime) -> Select[Any]:
 
 
 def outbox_by_channel(now: datetime) -> Select[Any]:
-    """Messages that wait to be sent, those of them that were tried in vain, and those given up, by channel."""
+    """Messages that wait to be sent, those of them that were tried in vain, and those given up, by channel.
+
+    Without those of cases that are withheld from somebody, as for clocks; one given up is a task for a person all the
+    same.
+    """
+    of_case = col(Outbox.case_id)
+    told_of = of_case.is_(None) | of_case.not_in(withheld_from_somebody())
     waits = col(Outbox.delivered_at).is_(None) & col(Outbox.given_up_at).is_(None)
     failing = waits & col(Outbox.last_error).is_not(None)
     counted = (
@@ -134,7 +140,7 @@ def outbox_by_channel(now: datetime) -> Select[Any]:
             func.count(case((failing, 1))).label("failing"),
             func.count(case((col(Outbox.given_up_at).is_not(None), 1))).label("given_up"),
         )
-        .where(col(Outbox.delivered_at).is_(None))
+        .where(col(Outbox.delivered_at).is_(None), told_of)
         .group_by(col(Outbox.channel))
         .cte("messages")
     )

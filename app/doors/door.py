@@ -181,7 +181,13 @@ class Door:
             self.request.state.case_id, self.request.state.event_id = case_id, through
 
     async def enter(
-        self, case_id: UUID, *, for_change: bool, if_match: str | None = None, owes_action: bool = False
+        self,
+        case_id: UUID,
+        *,
+        for_change: bool,
+        if_match: str | None = None,
+        owes_action: bool = False,
+        though_erased: bool = False,
     ) -> "CaseDoor":
         """Go on into one case: the one that the address names, or that of a meeting's item or of an action owed."""
         self.asks_for(case_id)
@@ -193,6 +199,7 @@ class Door:
             permission=permission,
             for_change=for_change,
             owes_action=owes_action,
+            though_erased=though_erased,
         )
         self.decided(admitted.decision.rule)
         if for_change:

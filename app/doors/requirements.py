@@ -98,6 +98,7 @@ class _Creation(_Requirement):
 @dataclass(frozen=True)
 class _CaseRequirement(_Requires):
     for_change: bool = False
+    though_erased: bool = False
 
     async def _enter(
         self,
@@ -110,7 +111,8 @@ class _CaseRequirement(_Requires):
     ) -> CaseDoor:
         door = self.let_in(request, response, db, person)
         door.reason = request.state.reason = reason
-        return await door.enter(known_id(case_id, CaseNotFound()), for_change=self.for_change)
+        known = known_id(case_id, CaseNotFound())
+        return await door.enter(known, for_change=self.for_change, though_erased=self.though_erased)
 
 
 class _Reads(_CaseRequirement):
@@ -172,9 +174,9 @@ def creates(permission: Permission) -> Any:
     return Depends(_Creation(permission))
 
 
-def reads(permission: Permission) -> Any:
-    """Let in to read one case."""
-    return Depends(_Reads(permission))
+def reads(permission: Permission, *, though_erased: bool = False) -> Any:
+    """Let in to read one case; of one that is erased only what is left of it, `though_erased`."""
+    return Depends(_Reads(permission, though_erased=though_erased))
 
 
 def records(permission: Permission) -> Any:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import bindparam, column, exists, func, or_, select, table, text, tuple_
+from sqlalchemy import and_, bindparam, column, exists, func, or_, select, table, text, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from sqlmodel import col
 
@@ -15,7 +15,7 @@ from app.errors import Conflict, NotFound
 from app.evidence.merkle import Node, Peaks, Span, consistency_spans, fold, inclusion_spans, nodes_of
 from app.evidence.notes import to_base64
 from app.evidence.receipts import CheckpointView, ConsistencyView, NotYetView, ReceiptView
-from app.evidence.records import LEAVES, OF_ACCOUNTS
+from app.evidence.records import LEAVES, LOG, OF_ACCOUNTS
 from app.evidence.tables import Leaf, LeafDue, LogRow, Sequencing, SignedCheckpoint, TreeNode
 from app.storage.base import columns_of
 from app.storage.statements import row, rows
@@ -54,8 +54,9 @@ _OLDEST = select(func.least(_OLDEST_DUE.scalar_subquery(), _OLDEST_UNSEEN.scalar
 
 
 _accounts = [table(kind, column("id")) for kind in OF_ACCOUNTS]  # they stand above this package
+_of_its_case = and_(_leaf.kind != LOG, col(LogRow.case_id) == _leaf.case_id)  # a row of the log shows itself or not
 _TOLD_OF = select(
-    exists().where(or_(col(LogRow.case_id) == _leaf.case_id, col(LogRow.id) == _leaf.record_id))
+    exists().where(or_(_of_its_case, col(LogRow.id) == _leaf.record_id))
     | or_(*(exists().where(one.c.id == _leaf.record_id) for one in _accounts))
 ).where(_leaf.record_id == bindparam("record_id"))
 """Row-level security shows of the log, and of changes of accounts, what is the reader's; who reads one reads both."""

@@ -4,6 +4,8 @@ A leaf holds no text that a person wrote: of what is sealed the SHA-256 of the s
 SHA-256 salted by bytes that stand beside the leaf. What is left in clear are ids, times, numbers and the words of a
 list. The rule goes by a column's type, so that a new column is told rightly or not at all. A column that is null is
 left out, so that one added later accuses no record of before it.
+Whoever may have a receipt may not see every case, so a leaf names none but its record's own: an id that may be of
+another case is told by a salted digest, and the persons and cases of a row of the log, however many, by one (H2.8).
 What erasing a case takes out of a record (H12.2) is told, whatever its type, by a SHA-256 under a second salt, which
 goes with it: a date, a name or a number could be guessed from its digest by whoever held the salt. A record without
 that salt is told as erased: of each such column, whether it holds what erasing leaves and nothing else.
@@ -35,12 +37,14 @@ from sqlalchemy import (
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from app.errors import ClaresLawError
-from app.evidence.records import DELETED, EMPTIED, FILLED_LATER, LOG, MARK, MARKED, YEAR
+from app.evidence.records import DELETED, EMPTIED, FILLED_LATER, LOG, MARK, MARKED, OF_OTHER_CASES, YEAR
 
 FORM = 1
 """The version of this form, in every leaf; another form is another number, and old leaves keep theirs."""
 SALT_BYTES = 32
 MOVES = "force_id"
+TOUCHED = "touched"
+"""What stands in the leaf of a row of the log for whom it touched and what it showed, also where that is nothing."""
 
 Row = Mapping[str, Any]
 Columns = Iterable[Column[Any]]
@@ -73,11 +77,16 @@ def leaf_of(
 ) -> bytes:
     """The leaf of one row.
 
-    `children` are the columns and rows of what belongs to it, by table; their order is not kept.
+    `children` are the columns and rows of what belongs to it, by table; their order is not kept, and one digest tells
+    them all, so that neither one of them nor how many there are is seen.
     """
     told: dict[str, Any] = {"v": FORM, "kind": kind, "row": _row(kind, columns, row, salts)}
-    for table, (of_child, rows) in (children or {}).items():
-        told[table] = sorted((_told(of_child, one, salts.kept) for one in rows), key=rfc8785.dumps)
+    if children:
+        touched = {
+            table: sorted((_told(of_child, one, salts.kept) for one in rows), key=rfc8785.dumps)
+            for table, (of_child, rows) in children.items()
+        }
+        told[TOUCHED] = _salted(TOUCHED, rfc8785.dumps(touched), salts.kept)
     return rfc8785.dumps(told)
 
 
@@ -90,7 +99,7 @@ def _row(kind: str, columns: Columns, row: Row, salts: Salts) -> dict[str, Any]:
     later = FILLED_LATER.get(kind, _NONE)
     kept = [one for one in columns if one.name not in later and (kind == LOG or one.name != MOVES)]
     erased = [one for one in kept if goes(kind, one)]
-    told = _told([one for one in kept if one not in erased], row, salts.kept)
+    told = _told([one for one in kept if one not in erased], row, salts.kept, OF_OTHER_CASES.get(kind, _NONE))
     for column in erased:
         value = row[column.name]
         one = None if value is None else _erasable(kind, column, value, salts.erasable)
@@ -127,9 +136,11 @@ def _within(kind: TypeEngine[Any]) -> TypeEngine[Any]:
     return _within(kind.impl_instance) if isinstance(kind, TypeDecorator) else kind
 
 
-def _told(columns: Columns, row: Row, salt: bytes) -> dict[str, Any]:
+def _told(columns: Columns, row: Row, salt: bytes, of_others: frozenset[str] = _NONE) -> dict[str, Any]:
     return {
-        column.name: _value(column.type, value, column.name, salt)
+        column.name: _salted(column.name, str(value).encode(), salt)
+        if column.name in of_others
+        else _value(column.type, value, column.name, salt)
         for column in columns
         if (value := row[column.name]) is not None
     }

@@ -167,7 +167,14 @@ LOG = "access_log"
 """Each row of the log is a leaf as well."""
 
 LOG_CHILDREN = {"access_log_individual": "log_id", "access_log_case": "log_id"}
-"""Rows that belong to one row of the log and stand in its leaf, by the column that names it."""
+"""Rows that belong to one row of the log and are told in its leaf, by the column that names it."""
+
+OF_OTHER_CASES: dict[str, frozenset[str]] = {
+    "event": frozenset({"about_id"}),
+    "malicious_finding_agreement": frozenset({"continued_as_id"}),
+    "withdrawal_decision": frozenset({"continued_as"}),
+}
+"""Ids that may be of another case, which may be withheld from whoever sees this one: told by a digest (H2.8)."""
 
 OF_ACCOUNTS = ("account_change",)
 """Of no case: what an account might do, and who said so, is proved like what it did."""

@@ -7,7 +7,7 @@ from datetime import datetime, time
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Exists, Subquery, Uuid, and_, column, func, or_, select, table, union_all
+from sqlalchemy import ColumnElement, Exists, Subquery, Uuid, and_, column, func, or_, select, table, union
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
@@ -18,7 +18,7 @@ from app.access.tables import AccessKind, BrokenGlass, CaseAccess, CaseGrant, Ca
 from app.cases.service import note
 from app.cases.tables import Case, CasePointer, PartyRole
 from app.clock import LONDON, in_london
-from app.evidence.tables import LogRow
+from app.evidence.tables import Leaf, LogRow
 from app.intake.accounts import acting
 from app.intake.rules import attempted, open_elsewhere
 from app.safeguarding.service import open_duties, owe
@@ -29,7 +29,10 @@ from app.timeline.tables import Event
 
 BATCH = 100
 _LEADS_TO_A_CASE = ("agenda_item", "broken_glass", "forum_action", "transfer_offer")
-"""Tables of later stages, by name: a refusal may carry the id of a row instead of its case's."""
+"""Tables of later stages, by name: a refusal may carry the id of a row instead of its case's.
+
+Or that of any record whose receipt was asked for: the tree knows its case once it is numbered, seconds later.
+"""
 
 
 async def watch_attempts(session: AsyncSession, *, now: datetime) -> int:
@@ -95,18 +98,21 @@ async def watch_attempts(session: AsyncSession, *, now: datetime) -> int:
 
 
 def _asked_for() -> Subquery:
-    """The case of each refusal: as logged, or that of the item, action or offer that it was asked for through."""
+    """The case of each refusal: as logged, or that of the item, action, offer or record it was asked for through."""
     direct: Any = select(col(LogRow.id).label("log_id"), col(LogRow.case_id).label("case_id")).where(
         col(LogRow.refused), col(LogRow.case_id).is_not(None)
     )
-    by_way = [table(named, column("id", Uuid), column("case_id", Uuid)) for named in _LEADS_TO_A_CASE]
+    by_way: list[tuple[Any, Any, Any]] = [(Leaf, col(Leaf.record_id), col(Leaf.case_id))]
+    for named in _LEADS_TO_A_CASE:
+        one = table(named, column("id", Uuid), column("case_id", Uuid))
+        by_way.append((one, one.c.id, one.c.case_id))
     through = [
-        select(col(LogRow.id), one.c.case_id)
-        .join(one, one.c.id == col(LogRow.event_id))
+        select(col(LogRow.id), case_id)
+        .join(leads, record == col(LogRow.event_id))
         .where(col(LogRow.refused), col(LogRow.case_id).is_(None))
-        for one in by_way
+        for leads, record, case_id in by_way
     ]
-    return union_all(direct, *through).subquery()
+    return union(direct, *through).subquery()  # an offer is a numbered record as well
 
 
 def _any(of: Any, *where: ColumnElement[bool]) -> Exists:

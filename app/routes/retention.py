@@ -7,7 +7,6 @@ from fastapi import APIRouter
 
 from app.access.rules import Permission
 from app.cases.schemas import Receipt
-from app.cases.service import CaseNotFound, known_id
 from app.clock import LONDON
 from app.doors import CaseDoor, Door, decides, reads, records, requires
 from app.evidence.terms import Category
@@ -78,12 +77,12 @@ async def agree_erasure(body: AgreementIn, door: Reviewer) -> Receipt:
 
 
 @router.get("/erasure", responses=ERRORS_OF_CASE)
-async def read_erasure(case_id: str, door: Annotated[Door, requires(Permission.READ_RECORDS)]) -> ErasureView:
+async def read_erasure(
+    door: Annotated[CaseDoor, reads(Permission.READ_RECORDS, though_erased=True)],
+) -> ErasureView:
     """Of a case that was erased: that it was recorded, when it was erased, by whose decision and agreement."""
-    known = known_id(case_id, CaseNotFound())
-    door.asks_for(known)
-    await door.log(Category.CONSULTATION, case_id=known)
-    return await service.erasure_of(door.session, known)
+    await door.read()
+    return await service.erasure_of(door.session, door.case.id)
 
 
 @router.post("/freezes", status_code=201, responses=ERRORS_OF_ACT)

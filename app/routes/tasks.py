@@ -37,5 +37,5 @@ async def answer_task(
     """Say how it was dealt with, which closes it. Trouble that goes on opens another."""
     known = known_id(task_id, tasks.TaskNotFound())
     task = await tasks.close_task(door.session, door.actor, known, body.answer, now=door.now)
-    await door.log(Category.ALTERATION, event_id=task.id)
+    await door.log(Category.ALTERATION, case_id=task.case_id, event_id=task.id)
     return TaskView.model_validate(task)

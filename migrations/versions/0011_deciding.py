@@ -48,6 +48,7 @@ MESSAGES = ("alert", "digest", "ping")
 
 BY_NAME = "(SELECT nullif(current_setting('app.withheld_by_name', true), '')::uuid[])::uuid[]"
 WITHHELD = "(SELECT nullif(current_setting('app.withheld', true), '')::uuid[])::uuid[]"
+ASKING = "(SELECT nullif(current_setting('app.asks', true), '')::uuid)"
 GLASS = "(SELECT coalesce(nullif(current_setting('app.glass', true), '')::uuid[], '{}'))::uuid[]"
 
 
@@ -104,7 +105,10 @@ def upgrade() -> None:
             op.execute(f"CREATE POLICY glass_update ON {table} AS RESTRICTIVE FOR UPDATE TO {APP} USING ({beyond})")
             op.execute(f"CREATE POLICY glass_delete ON {table} AS RESTRICTIVE FOR DELETE TO {APP} USING ({beyond})")
     _functions()
-    _show_the_log_of(BY_NAME)
+    _show_the_log_where(
+        f"(case_id IS NULL OR case_id <> ALL ({BY_NAME})) "
+        f"AND (event_id IS NULL OR event_id <> ALL ({BY_NAME}) OR staff_id = {ASKING})"
+    )
     _let_police_see_what_they_sit_on()
 
 
@@ -276,13 +280,14 @@ def _functions() -> None:
     op.execute(f"GRANT EXECUTE ON FUNCTION agenda_of, seen_by, case_of_reference TO {APP}")
 
 
-def _show_the_log_of(withheld: str) -> None:
-    """The log leaves out what is withheld from a reader by name, and not the cases that an auditor may not open."""
+def _show_the_log_where(seen: str) -> None:
+    """The log leaves out what is withheld from a reader by name, and not the cases that an auditor may not open.
+
+    Who read the log of such a case is left out as well: its row has no case, and names as what was read about an id of
+    which there would be nothing else. The reader's own rows stay, as for an id of no case.
+    """
     op.execute("DROP POLICY withheld ON access_log")
-    op.execute(
-        f"CREATE POLICY withheld ON access_log AS RESTRICTIVE FOR SELECT TO {APP} "
-        f"USING (case_id IS NULL OR case_id <> ALL ({withheld}))"
-    )
+    op.execute(f"CREATE POLICY withheld ON access_log AS RESTRICTIVE FOR SELECT TO {APP} USING ({seen})")
 
 
 def _let_police_see_what_they_sit_on() -> None:
@@ -307,7 +312,7 @@ def _let_police_see_what_they_sit_on() -> None:
 
 def downgrade() -> None:
     op.execute("DELETE FROM case_grant USING staff_member WHERE id = staff_id AND agency_id IS NULL")
-    _show_the_log_of(WITHHELD)
+    _show_the_log_where(f"case_id IS NULL OR case_id <> ALL ({WITHHELD})")
     op.execute("DROP FUNCTION case_of_reference")
     op.execute("DROP FUNCTION seen_by")
     op.execute("DROP FUNCTION agenda_of")

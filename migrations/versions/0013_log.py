@@ -271,6 +271,23 @@ def _keep_findings() -> None:
         op.execute(
             f"CREATE POLICY kept_from_{does.lower()} ON task AS RESTRICTIVE FOR {does} TO {APP} USING ({others})"
         )
+    # Whoever is suspected may be one who reads the log: who answered such a task is not told there either.
+    op.execute(
+        """
+        CREATE FUNCTION tasks_kept_from(asks uuid) RETURNS uuid[]
+        LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp SET row_security = on AS $$
+            SELECT coalesce(array_agg(id), '{}') FROM task WHERE kept_from = asks
+        $$
+        """
+    )
+    op.execute("REVOKE ALL ON FUNCTION tasks_kept_from FROM PUBLIC")
+    op.execute(f"GRANT EXECUTE ON FUNCTION tasks_kept_from TO {APP}")
+    op.execute(f"CREATE POLICY owner_decides ON task FOR SELECT TO {OWNER} USING (true)")
+    kept = f"(SELECT tasks_kept_from({ASKING}))::uuid[]"
+    op.execute(
+        f"CREATE POLICY kept_from ON access_log AS RESTRICTIVE FOR SELECT TO {APP} "
+        f"USING (event_id IS NULL OR event_id <> ALL ({kept}))"
+    )
 
 
 def _kinds_of_task() -> set[str]:
@@ -307,6 +324,9 @@ def downgrade() -> None:
         op.execute(f"REVOKE SELECT ({columns}) ON {table} FROM {WORKER}")
     for does in ("select", "update"):
         op.execute(f"DROP POLICY kept_from_{does} ON task")
+    op.execute("DROP POLICY kept_from ON access_log")
+    op.execute("DROP POLICY owner_decides ON task")
+    op.execute("DROP FUNCTION tasks_kept_from")
     op.drop_constraint(op.f("fk_task_kept_from"), "task", type_="foreignkey")
     op.drop_column("task", "kept_from")
     op.drop_column("staff_member", "shifts")

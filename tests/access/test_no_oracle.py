@@ -1,5 +1,6 @@
 """A case that is not yours answers as a random id does: 500 pairs, down to the statements that the database is sent."""
 
+import json
 import random
 import re
 from collections.abc import Iterator
@@ -11,8 +12,10 @@ import httpx
 from sqlalchemy import event
 
 from app.access.rules import PERMISSIONS, Role
+from app.outside.witness import FakeWitness
 from tests.access.relations import TRIED_BY, WHY, other_force, restricted
 from tests.access.test_matrix import address, asked_doors, bodies
+from tests.evidence.numbering import number_all, numbering
 from tests.routes.test_withholding import POLICE, decide
 from tests.steps import final_report, forum, intake
 from tests.steps.forum import Item
@@ -21,6 +24,7 @@ from tests.world import OWN, STAFF, World
 PAIRS = 500
 VARY = {"x-request-id", "date"}
 _ID = re.compile(r"[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}")
+_OF_ITS_OWN = re.compile(rf"[0-9a-f]{{64}}|{_ID.pattern}|[0-9a-f]{{16}}|\d{{4}}-\d\d-\d\dT[0-9:.]+(?:Z|\+00:00)")
 
 
 @contextmanager
@@ -156,18 +160,42 @@ LISTS = (
     ("other_officer", "/v1/applications"),
     ("other_officer", "/v1/duties"),
     ("intelligence", "/v1/final-reports"),
+    ("auditor", "/v1/access-log?purpose=lawfulness&limit=14"),
 )
 SOUGHT = ({"surname": "Merrick"}, {"surname": "Tarrant"}, {"given_names": "Alan", "surname": "Merrick"})
 
 
+def _alike(told: Any) -> Any:
+    """A row or leaf of the log without what differs between any two: ids, moments, digests, transactions."""
+    if isinstance(told, list):
+        return [_alike(one) for one in told]
+    if isinstance(told, dict):
+        return {name: "" if name == "recorded_in" else _alike(one) for name, one in told.items()}
+    return _OF_ITS_OWN.sub("its own", told) if isinstance(told, str) else told
+
+
 async def test_lists_searches_and_their_counts_are_what_they_were_before_the_case(world: World) -> None:
     seen = await intake.opened(world, intake.right_to_ask(world, subject={**intake.SUBJECT, "surname": "Seen"}))
+    witness = FakeWitness()
 
     async def everything() -> list[Any]:
-        found = [await told(world, key, "GET", path) for key, path in LISTS]
+        found = []
         for sought in SOUGHT:
             found.append(await told(world, "officer", "POST", "/v1/applications/search", json=sought))
-        return [(one[0], one[1], one[2], [statement for statement, _ in one[3]]) for one in found]
+        await world.as_("standards").must_get("/v1/applications")  # the log tells others what was shown to them
+        found += [await told(world, key, "GET", path) for key, path in LISTS]
+        logged = found[-1][1]["items"]
+        assert [one["staff_id"] for one in logged].count(str(STAFF["standards"].id)) == 1
+        found[-1] = (found[-1][0], _alike(logged), None, found[-1][3])
+        return [
+            *((one[0], one[1], one[2], [statement for statement, _ in one[3]]) for one in found),
+            *[_alike(json.loads(one["leaf"])) for one in await receipts(logged)],
+        ]
+
+    async def receipts(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        async with numbering(world.url, witness) as sequencer:
+            await number_all(sequencer)
+        return [await world.as_("auditor").must_get(f"/v1/evidence/receipts/{one['id']}") for one in rows]
 
     await everything()
     before = await everything()

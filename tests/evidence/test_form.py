@@ -4,7 +4,8 @@ A column that is null in every record of before may be added, and here as well. 
 under another number, and leaves of this one are still made in this one.
 """
 
-from uuid import uuid4
+import re
+from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import Column
@@ -12,7 +13,7 @@ from sqlmodel import SQLModel
 
 import app.tables  # noqa: F401 - fills the metadata
 from app.evidence.leaves import FORM, MOVES, Salts, goes, leaf_of
-from app.evidence.records import FILLED_LATER, LEAVES, LOG, LOG_CHILDREN
+from app.evidence.records import FILLED_LATER, LEAVES, LOG, LOG_CHILDREN, OF_OTHER_CASES
 from app.evidence.sealed import Sealed
 
 TABLES = SQLModel.metadata.tables
@@ -31,9 +32,8 @@ FROZEN: dict[str, dict[str, str]] = {
         "sealed": "reasons_sealed",
     },
     "malicious_finding_agreement": {
-        "clear": (
-            "agrees carry_on_as_right_to_know case_id continued_as_id finding_id id occurred_at recorded_at recorded_by"
-        ),
+        "clear": "agrees carry_on_as_right_to_know case_id finding_id id occurred_at recorded_at recorded_by",
+        "salted": "continued_as_id",
         "sealed": "carry_on_reason_sealed reason_sealed",
     },
     "categorisation": {
@@ -128,7 +128,8 @@ FROZEN: dict[str, dict[str, str]] = {
         "sealed": "duress_considered_sealed means_sealed reason_sealed taken_by_sealed",
     },
     "withdrawal_decision": {
-        "clear": "carried_on case_id continued_as id occurred_at recorded_at recorded_by withdrawal_id",
+        "clear": "carried_on case_id id occurred_at recorded_at recorded_by withdrawal_id",
+        "salted": "continued_as",
         "sealed": "reason_sealed",
     },
     "final_report": {
@@ -198,7 +199,8 @@ FROZEN: dict[str, dict[str, str]] = {
         "salted": "group_code",
     },
     "event": {
-        "clear": "about_id case_id id occurred_at recorded_at recorded_by",
+        "clear": "case_id id occurred_at recorded_at recorded_by",
+        "salted": "about_id",
         "erasable": "kind position sentence",
     },
     "face_to_face_meeting": {
@@ -392,6 +394,8 @@ def how(table: str, column: Column[object]) -> str:
         return "erasable"
     if isinstance(column.type, Sealed):
         return "sealed"
+    if column.name in OF_OTHER_CASES.get(table, ()):
+        return "salted"
     kind = getattr(column.type, "impl_instance", column.type)
     kind = getattr(kind, "item_type", kind)
     return "salted" if kind.__visit_name__ in SALTED else "clear"
@@ -410,6 +414,42 @@ def told(table: str) -> dict[str, list[str]]:
 def test_the_first_form_tells_what_it_always_told(table: str) -> None:
     assert FORM == 1
     assert told(table) == {kind: names.split() for kind, names in FROZEN[table].items()}
+
+
+def test_a_leaf_names_no_case_but_that_of_its_record() -> None:
+    """One that its reader may not see would be told of by it."""
+    elsewhere = {
+        (table, column.name)
+        for table in LEAVES
+        for column in TABLES[table].c
+        if column.name != "case_id"
+        for key in column.foreign_keys
+        if key.target_fullname == "application.id"
+    }
+    assert elsewhere
+    assert elsewhere <= {(table, name) for table, names in OF_OTHER_CASES.items() for name in names}
+    named = {"id": uuid4(), "case_id": uuid4(), "withdrawal_id": uuid4(), "continued_as": uuid4()}
+    row = dict.fromkeys(one.name for one in TABLES["withdrawal_decision"].c) | named
+    leaf = leaf_of("withdrawal_decision", TABLES["withdrawal_decision"].c, row, salts=Salts(b"s"))
+    assert [name for name, one in named.items() if str(one).encode() not in leaf] == ["continued_as"]
+
+
+@pytest.mark.parametrize("table", LOG_CHILDREN)
+def test_what_a_row_of_the_log_touched_is_told_by_one_digest_that_every_change_changes(table: str) -> None:
+    log, columns = TABLES[LOG].c, TABLES[table].c
+    row = dict.fromkeys(one.name for one in log) | {"id": uuid4()}
+    one, other = ({column.name: uuid4() for column in columns} for _ in range(2))
+    edited = {**one, "case_id": uuid4()}
+
+    def leaf(*rows: dict[str, UUID], salt: bytes = b"s") -> bytes:
+        children = {name: (TABLES[name].c, rows if name == table else ()) for name in LOG_CHILDREN}
+        return leaf_of(LOG, log, row, salts=Salts(salt), children=children)
+
+    told = [leaf(), leaf(one), leaf(edited), leaf(one, other), leaf(one, salt=b"t")]
+    assert len(set(told)) == len(told)
+    assert leaf(one, other) == leaf(other, one)
+    digest = re.compile(rb"[0-9a-f]{64}")
+    assert len({digest.sub(b"", each) for each in told}) == 1, "how many there are is not seen either"
 
 
 def test_a_column_that_is_added_later_accuses_no_record_of_before() -> None:

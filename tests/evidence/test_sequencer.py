@@ -150,23 +150,56 @@ async def test_a_case_whose_key_is_destroyed_is_numbered_and_exported_and_named(
         await verified(world, witness)
 
 
-async def test_the_individuals_of_a_row_of_the_log_stand_in_its_leaf(world: World) -> None:
+async def test_whom_a_row_of_the_log_touched_is_told_in_its_leaf_and_not_named(world: World) -> None:
     ready = await made_ready(world)
     await steps.disclose(world, ready.case, ready.told())
+    await world.as_("supervisor").must_get("/v1/applications")
     witness = FakeWitness()
     async with numbering(world.url, witness) as sequencer:
         await number_all(sequencer)
-    told = {
-        str(one["record_id"]): json.loads(one["told"])
-        for one in world.rows("SELECT record_id, told FROM leaf WHERE kind = 'access_log'")
-    }
-    touched = world.rows("SELECT log_id::text, case_id::text, person_id::text FROM access_log_individual")
+    leaves = world.rows("SELECT record_id, told FROM leaf WHERE kind = 'access_log'")
+    told = {str(one["record_id"]): json.loads(one["told"]) for one in leaves}
+    assert all(set(leaf["touched"]) == {"salted"} for leaf in told.values())
+    everything = b"".join(one["told"] for one in leaves)
+    touched = world.rows("SELECT person_id::text FROM access_log_individual")
     assert touched
-    by_row = [one for leaf in told.values() for one in leaf["access_log_individual"]]
-    assert sorted(by_row, key=str) == sorted(({**one} for one in touched), key=str)
+    assert not [one for one in touched if one["person_id"].encode() in everything]
     of_force = {str(one["id"]) for one in world.rows("SELECT id FROM access_log WHERE force_id IS NOT NULL")}
     assert of_force
     assert {record for record, leaf in told.items() if "force_id" in leaf["row"]} == of_force
+
+
+@pytest.mark.parametrize(
+    ("table", "values"),
+    [
+        ("access_log_individual", "(:log, gen_random_uuid(), gen_random_uuid())"),
+        ("access_log_case", "(:log, gen_random_uuid())"),
+    ],
+)
+async def test_whoever_changes_whom_a_row_of_the_log_touched_is_found(world: World, table: str, values: str) -> None:
+    await made_ready(world)
+    await world.as_("supervisor").must_get("/v1/applications")
+    witness = FakeWitness()
+    async with numbering(world.url, witness) as sequencer:
+        await number_all(sequencer)
+    assert (await verified(world, witness)).startswith("It holds: all")
+    log = world.rows(f"SELECT log_id FROM {table} LIMIT 1")[0]["log_id"]
+    world.execute(f"CREATE TABLE kept AS SELECT * FROM {table}")
+    for harm in (
+        f"UPDATE {table} SET case_id = gen_random_uuid() WHERE log_id = :log",
+        f"DELETE FROM {table} WHERE log_id = :log",
+        f"INSERT INTO {table} VALUES {values}",
+    ):
+        with psycopg.connect(conninfo(world.url)) as connection:
+            connection.execute("SET session_replication_role = replica")
+            connection.execute(harm.replace(":log", f"'{log}'").encode())
+        with pytest.raises(DoesNotHold, match=f"access_log {log} .* was changed after it was recorded"):
+            await verified(world, witness)
+        with psycopg.connect(conninfo(world.url)) as connection:
+            connection.execute("SET session_replication_role = replica")
+            connection.execute(f"DELETE FROM {table}".encode())
+            connection.execute(f"INSERT INTO {table} SELECT * FROM kept".encode())
+    assert (await verified(world, witness)).startswith("It holds: all")
 
 
 def trouble(world: World) -> str | None:

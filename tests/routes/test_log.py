@@ -6,10 +6,11 @@ from uuid import uuid4
 import pytest
 
 from app.process import Stage
-from tests.arrange import place_at
+from tests.arrange import insert, place_at
+from tests.evidence.numbering import number_all, numbering
 from tests.services.test_excluded_reader import exclude
 from tests.steps import forum, intake
-from tests.world import STAFF, World
+from tests.world import OWN, STAFF, World
 
 READ = {"purpose": "lawfulness"}
 
@@ -52,6 +53,60 @@ async def test_asking_twice_tells_a_case_that_is_withheld_from_no_other_id(world
         answers.append(json.dumps(told).replace(asked, "the id"))
     assert len(rows) == 1
     assert answers[0] == answers[1] == answers[2]
+
+
+async def test_what_others_asked_of_the_log_tells_a_case_that_is_withheld_from_no_other_id(world: World) -> None:
+    withheld = await intake.opened(world)
+    exclude(world, withheld, "auditor")
+    await world.as_("standards").must_get("/v1/access-log", params={**READ, "case_id": withheld})
+    for asked in (str(uuid4()), withheld):
+        rows = (await world.as_("auditor").must_get("/v1/access-log", params={**READ, "case_id": asked}))["items"]
+        assert rows == [], asked
+    rows = (await world.as_("auditor").must_get("/v1/access-log", params=READ))["items"]
+    assert {row["staff_id"] for row in rows} == {str(STAFF["auditor"].id)}
+    assert withheld in {row["event_id"] for row in rows}, "what one asked oneself stays, as of any id"
+    row = world.rows("SELECT id FROM access_log WHERE staff_id = %s", STAFF["standards"].id)[0]["id"]
+    async with numbering(world.url) as sequencer:
+        await number_all(sequencer)
+    for reader, status in (("auditor", 404), ("standards", 200)):
+        assert (await world.as_(reader).get(f"/v1/evidence/receipts/{row}")).status_code == status
+    rows = (await world.as_("standards").must_get("/v1/access-log", params={**READ, "case_id": withheld}))["items"]
+    assert {row["staff_id"] for row in rows} >= {str(STAFF["auditor"].id), str(STAFF["standards"].id)}
+
+
+async def test_whoever_a_task_is_kept_from_finds_it_nowhere_in_the_log(world: World) -> None:
+    """The suspect reads the log by office, and is told of the task neither by its answer nor by what lists show."""
+    case = await intake.opened(world)
+    world.execute("UPDATE staff_member SET roles = '{professional_standards}' WHERE subject = 'intelligence'")
+    about = {"force_id": OWN, "for_role": "professional_standards", "opened_at": world.now}
+    suspicion = {**about, "kind": "misuse", "says": "Look.", "kept_from": STAFF["standards"].id}
+    tasks = [
+        insert(world, "task", **suspicion, about="one", case_id=case),
+        insert(world, "task", **suspicion, about="two"),
+        insert(world, "task", **about, kind="delivery_given_up", says="Try.", about="three", case_id=case),
+    ]
+    colleague, suspect = world.as_("intelligence"), world.as_("standards")
+    assert {one["id"] for one in (await colleague.must_get("/v1/tasks"))["items"]} == set(tasks)
+    assert {one["id"] for one in (await suspect.must_get("/v1/tasks"))["items"]} == {tasks[2]}
+    for task in tasks:
+        assert (await colleague.post(f"/v1/tasks/{task}/answer", {"answer": "Looked at."})).status_code == 200
+    async with numbering(world.url) as sequencer:
+        await number_all(sequencer)
+    answered = {
+        row["event_id"]: row["id"]
+        for row in world.rows("SELECT id, event_id::text FROM access_log WHERE event_id = ANY(%s)", tasks)
+    }
+    seen = {"standards": [tasks[2]], "intelligence": tasks, "auditor": tasks}
+    for reader, known in seen.items():
+        rows = (await world.as_(reader).must_get("/v1/access-log", params=READ))["items"]
+        told = {row["event_id"]: row["case_id"] for row in rows if row["action"] == "answer_task"}
+        assert told == {task: None if task == tasks[1] else case for task in known}, reader
+        for task in tasks:
+            answer = await world.as_(reader).get(f"/v1/evidence/receipts/{answered[task]}")
+            assert answer.status_code == (200 if task in known else 404), (reader, task)
+    rows = (await suspect.must_get("/v1/access-log", params=READ))["items"]
+    lists = [row["cases_shown"] for row in rows if row["action"] == "read_tasks"]
+    assert lists == [[case], [case]], "the case of the third alone"
 
 
 async def test_another_forces_log_is_out_of_reach(world: World) -> None:

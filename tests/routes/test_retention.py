@@ -6,6 +6,7 @@ from datetime import date
 import pytest
 
 from tests.arrange import version_of
+from tests.services.test_excluded_reader import exclude
 from tests.steps import intake, retention
 from tests.world import STAFF, World
 
@@ -110,6 +111,31 @@ async def test_an_erased_case_is_proof_and_nothing_else(world: World) -> None:
     reports = await world.as_("intelligence").must_get("/v1/final-reports")
     assert reports["items"] == []
     assert (await world.as_("head").must_get("/v1/retention/reviews"))["items"] == []
+
+
+async def test_whoever_reads_what_is_left_of_an_erased_case_says_why_as_of_any_other(world: World) -> None:
+    kept = await retention.closed(world, intake.right_to_ask(world, subject={**intake.SUBJECT, "surname": "Kept"}))
+    case = await retention.erased(world)
+    address = retention.path(case, "erasure")
+
+    async def asked(key: str, **reason: str) -> tuple[int, str]:
+        headers = {"Authorization": f"Bearer {world.as_(key).token}", **reason}
+        answer = await world.http.get(address, headers=headers)
+        return answer.status_code, answer.json().get("type", "").rpartition(":")[2]
+
+    assert await asked("officer2") == (428, "reason_required")
+    assert await asked("officer2", **{"Access-Reason": "review"}) == (200, "")
+    assert await asked("auditor") == (200, "")
+    assert await asked("other_officer", **{"Access-Reason": "review"}) == (404, "case_not_found")
+    logged = "SELECT decision, rule, reason FROM access_log WHERE case_id = %s AND staff_id = %s ORDER BY logged_at"
+    assert [tuple(row.values()) for row in world.rows(logged, case, STAFF["officer2"].id)] == [
+        ("reason_required", "force", None),
+        ("allowed", "force", "review"),
+    ]
+    exclude(world, case, "officer2")
+    assert await asked("officer2", **{"Access-Reason": "review"}) == (404, "case_not_found")
+    address = retention.path(kept, "erasure")
+    assert await asked("standards") == (404, "case_not_found")
 
 
 async def test_two_second_persons_at_once_erase_once(world: World) -> None:

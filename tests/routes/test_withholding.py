@@ -11,6 +11,7 @@ from app.intake.watching import watch_attempts, watch_pointers
 from app.jobs import compare_accounts
 from app.storage.engine import DatabaseRole, engine_for, sessions
 from tests.arrange import version_of
+from tests.evidence.numbering import number_all, numbering
 from tests.steps import final_report, intake
 from tests.steps.final_report import path
 from tests.world import STAFF, World
@@ -137,6 +138,30 @@ async def test_exclusion_beats_every_role_and_every_permission(world: World, key
     if key == "standards":
         log = await world.as_(key).must_get("/v1/access-log", params={"purpose": "lawfulness"})
         assert all(one["case_id"] != case for one in log["items"])
+
+
+async def test_an_attempt_by_way_of_a_receipt_is_one_too(world: World) -> None:
+    case = await opened(world)
+    assert (await decide(world, case, "standards", "auditor", "excluded")).status_code == 201
+    record = world.rows("SELECT id FROM initial_contact WHERE case_id = %s", case)[0]["id"]
+
+    async def tried() -> list[str]:
+        await worker(world)
+        owed = await world.as_("standards").must_get("/v1/duties", params={"kind": "police_involvement"})
+        return [one["code"] for one in owed["items"] if one["code"] == "attempted_access"]
+
+    with world.unchanged():
+        assert (await world.as_("auditor").get(f"/v1/evidence/receipts/{record}")).status_code == 404
+    assert await tried() == [], "of no case that is known, before it is numbered"
+    async with numbering(world.url) as sequencer:
+        await number_all(sequencer)
+    assert await tried() == ["attempted_access"]
+    log = world.rows("SELECT id FROM access_log WHERE case_id = %s AND NOT refused LIMIT 1", case)[0]["id"]
+    world.execute("DELETE FROM duty WHERE case_id = %s AND code = 'attempted_access'", case)
+    world.forward(days=1)
+    assert (await world.as_("auditor").get(f"/v1/evidence/receipts/{log}")).status_code == 404
+    assert (await world.as_("standards").get(f"/v1/evidence/receipts/{log}")).status_code == 200
+    assert await tried() == ["attempted_access"], "a row of the log leads to its case as well"
 
 
 async def test_an_attempt_is_refused_and_told_to_those_who_see_the_case(world: World) -> None:

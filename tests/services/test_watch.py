@@ -18,9 +18,10 @@ from app.process import Stage
 from app.scheduler import Worker
 from app.storage.engine import DatabaseRole, engine_for, sessions
 from app.storage.migrations import conninfo
-from tests.arrange import place_at
+from tests.arrange import insert, place_at
+from tests.services.test_excluded_reader import exclude
 from tests.steps import disclosure, face_to_face, intake
-from tests.world import World
+from tests.world import OWN, STAFF, World
 
 WORKER = uuid4()
 
@@ -103,6 +104,44 @@ async def test_clocks_are_counted_by_step_open_due_today_and_past_due(world: Wor
     ended = "ended_at = started_at, ended_because = 'withdrawal', next_alert_at = NULL"
     world.execute(f"UPDATE clock SET {ended} WHERE met_at IS NULL")
     assert await counted(world) == {}
+
+
+async def test_messages_of_cases_that_are_withheld_from_somebody_are_not_among_those_counted(world: World) -> None:
+    """Whoever a case is withheld from may read the metrics; what is of no case is counted all the same."""
+    cases = [
+        await intake.opened(world, intake.right_to_ask(world, subject={**intake.SUBJECT, "surname": surname}))
+        for surname in ("Seen", "Barred", "Closed-Off")
+    ]
+    for number, case in enumerate((None, *cases)):
+        for tries, (error, given_up) in enumerate(((None, None), ("TimeoutError", None), (None, world.now))):
+            insert(
+                world,
+                "outbox",
+                case_id=case,
+                force_id=OWN,
+                channel="mail",
+                message="digest" if case is None else "glass",
+                staff_id=STAFF["officer"].id,
+                idempotency_key=f"{number}-{tries}",
+                content={},
+                created_at=world.now,
+                next_try_at=world.now,
+                tries=tries,
+                last_error=error,
+                given_up_at=given_up,
+            )
+    measures = ("outbox_waiting", "outbox_failing", "outbox_given_up")
+
+    async def mail() -> list[int]:
+        found = await counted(world)
+        return [found[one, "mail"] for one in measures]
+
+    assert await mail() == [8, 4, 4]
+    exclude(world, cases[1], "supervisor")
+    assert await mail() == [6, 3, 3]
+    restricted = {"restricted_at": world.now, "restricted_by": STAFF["standards"].id, "leading_ranks": ["inspector"]}
+    insert(world, "case_restriction", case_id=cases[2], force_id=OWN, reason="Staff.", **restricted)
+    assert await mail() == [4, 2, 2]
 
 
 async def test_one_count_serves_all_workers_for_a_while_and_a_stepped_clock_does_not_stop_it(world: World) -> None:
