@@ -49,6 +49,7 @@ def tried(postgres: EmbeddedServer, template: str, tmp_path_factory: pytest.Temp
             # A worker that swept, and counts as one that sweeps for as long as this takes, or readiness answers 503.
             connection.execute("INSERT INTO worker_heartbeat VALUES (gen_random_uuid(), now(), now())")
         patched.setattr("app.routes.health.settings", lambda: Settings(heartbeat_stale_seconds=3600))
+        patched.setattr("app.evidence.checkpoints.BEHIND_AFTER", timedelta(hours=1))  # nobody numbers what is tried
         yield APP
     service_settings.cache_clear()
 
