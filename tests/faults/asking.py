@@ -135,7 +135,7 @@ async def arranged(world: World) -> Asked:
             asked.asks.append(Ask(who, "POST", f"/v1/applications/{case}/contact-attempts", body, writes=True))
     for ask in asked.asks:
         answer = await world.as_(ask.who).http.request(
-            ask.method, ask.path, json=ask.with_id("calm"), headers=headers_of(world, ask, "ca1" * 4)
+            ask.method, ask.path, json=ask.with_id("calm"), headers=headers_of(world, ask, "ca1e" * 8)
         )
         asked.rightly[ask] = answer.status_code, asked.named(answer)
     _must_tell_rights_apart(asked)
@@ -229,7 +229,7 @@ async def every_connection_is_free(asked: Asked, connections: int) -> None:
         ask = next(one for one in asked.asks if (one.who, one.path) == ("officer", "/v1/applications"))
         sent = [
             asyncio.create_task(
-                asked.world.http.get(ask.path, headers=headers_of(asked.world, ask, f"beef{number:012x}"))
+                asked.world.http.get(ask.path, headers=headers_of(asked.world, ask, f"beef{number:028x}"))
             )
             for number in range(connections)
         ]
@@ -240,4 +240,4 @@ async def every_connection_is_free(asked: Asked, connections: int) -> None:
         else:
             raise AssertionError(f"{len(rows(asked.world.url, _WAITING))} of {connections} connections are free")
     for number, one in enumerate(sent):
-        asked.read(f"beef{number:012x}", ask, await one)
+        asked.read(f"beef{number:028x}", ask, await one)
