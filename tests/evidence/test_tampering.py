@@ -290,7 +290,7 @@ async def test_everything_holds_while_nobody_tampers(recorded: tuple[AsyncSessio
     assert await held.verdict() == says
 
 
-@pytest.mark.parametrize("times", [4, pytest.param(20, marks=pytest.mark.long)])
+@pytest.mark.parametrize("times", [2, pytest.param(20, marks=pytest.mark.long)])
 @pytest.mark.parametrize("kinds", [TAMPERINGS, FORGERIES], ids=["past the worker", "by the worker"])
 async def test_every_tampering_is_found_offline_and_the_record_named(
     recorded: tuple[AsyncSession, FakeWitness], kinds: Mapping[str, Tampering], times: int
